@@ -1,0 +1,22 @@
+//===- Passes.h - Lowering from seqc to the CPU -----------------*- C++ -*-===//
+//
+// Part of the seqc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef SEQC_CONVERSION_PASSES_H
+#define SEQC_CONVERSION_PASSES_H
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Pass/Pass.h"
+
+namespace seqc {
+
+#define GEN_PASS_DECL
+#define GEN_PASS_REGISTRATION
+#include "seqc/Conversion/Passes.h.inc"
+
+} // namespace seqc
+
+#endif // SEQC_CONVERSION_PASSES_H

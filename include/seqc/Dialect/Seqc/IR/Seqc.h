@@ -1,0 +1,54 @@
+//===- Seqc.h - The seqc dialect --------------------------------*- C++ -*-===//
+//
+// Part of the seqc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef SEQC_DIALECT_SEQC_IR_SEQC_H
+#define SEQC_DIALECT_SEQC_IR_SEQC_H
+
+#include "mlir/Bytecode/BytecodeOpInterface.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/Dialect.h"
+#include "mlir/IR/OpDefinition.h"
+#include "mlir/IR/OpImplementation.h"
+#include "mlir/Interfaces/ControlFlowInterfaces.h"
+#include "mlir/Interfaces/DestinationStyleOpInterface.h"
+#include "mlir/Interfaces/InferTypeOpInterface.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "mlir/Interfaces/TilingInterface.h"
+
+#include "seqc/Dialect/Seqc/IR/SeqcEnums.h.inc"
+
+#include "seqc/Dialect/Seqc/IR/SeqcDialect.h.inc"
+
+#define GET_ATTRDEF_CLASSES
+#include "seqc/Dialect/Seqc/IR/SeqcAttrs.h.inc"
+
+#include "seqc/Dialect/Seqc/IR/SeqcInterfaces.h.inc"
+
+namespace seqc {
+// Upstream's interface declarations name these without their namespace.
+using mlir::Location;
+using mlir::MergeResult;
+using mlir::ReductionTilingStrategy;
+using mlir::SmallVector;
+using mlir::TilingResult;
+using mlir::Value;
+using mlir::ValueRange;
+} // namespace seqc
+
+#define GET_OP_CLASSES
+#include "seqc/Dialect/Seqc/IR/SeqcOps.h.inc"
+
+namespace seqc {
+
+/// The type that scores, softmax and states are computed in: f64 where the
+/// operator works on f64, else f32.
+mlir::FloatType getAccumulatorType(mlir::Type elementType);
+
+} // namespace seqc
+
+#endif // SEQC_DIALECT_SEQC_IR_SEQC_H

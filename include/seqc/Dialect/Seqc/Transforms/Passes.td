@@ -1,0 +1,168 @@
+//===- Passes.td - IO-aware passes on the seqc dialect -----*- tablegen -*-===//
+//
+// Part of the seqc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef SEQC_DIALECT_SEQC_TRANSFORMS_PASSES
+#define SEQC_DIALECT_SEQC_TRANSFORMS_PASSES
+
+include "mlir/Pass/PassBase.td"
+
+def SeqcOnlineSoftmax : Pass<"seqc-online-softmax", "::mlir::func::FuncOp"> {
+  let summary = "Rewrite attention into its online form";
+  let description = [{
+    Replaces `seqc.attention` by the identity state, `seqc.online_attention` over all
+    keys and `seqc.softmax_finish`. The scale is folded with log2(e), so the running
+    maximum and every exponential are in base 2.
+
+    Before:
+    ```mlir
+    %out = seqc.attention query(%q) key(%k) value(%v) causal : ...
+    ```
+    After:
+    ```mlir
+    %m0 = linalg.fill ins(%neg_inf) outs(...)
+    %s0 = linalg.fill ins(%zero) outs(...)
+    %a0 = linalg.fill ins(%zero) outs(...)
+    %m, %s, %a = seqc.online_attention query(%q) key(%k) value(%v)
+        offsets(%c0, %c0, %c0, %c0) lengths(%sq, %sk) outs(%m0, %s0, %a0) scale(...) causal : ...
+    %out = seqc.softmax_finish max(%m) sum(%s) acc(%a) outs(%empty) : ...
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::tensor::TensorDialect"
+  ];
+  let statistics = [
+    Statistic<"numRewritten", "attention-rewritten", "Attention operators rewritten">
+  ];
+}
+
+def SeqcExpandState : Pass<"seqc-expand-state", "::mlir::func::FuncOp"> {
+  let summary = "Rewrite a selective scan into chunks with a carried state";
+  let description = [{
+    Replaces `seqc.selective_scan` by `seqc.chunk_scan` over all time steps, its state initialised with
+    the scan's initial state or zero. The (channels x d_state) state of the recurrence exists only
+    inside the operator, one time step at a time.
+
+    Before:
+    ```mlir
+    %y = seqc.selective_scan u(%u) delta(%dt) A(%A) B(%B) C(%C) : ...
+    ```
+    After:
+    ```mlir
+    %h0 = linalg.fill ins(%zero) outs(...)
+    %y, %h = seqc.chunk_scan u(%u) delta(%dt) A(%A) B(%B4) C(%C4) outs(out %empty, state %h0) : ...
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::tensor::TensorDialect"
+  ];
+  let statistics = [
+    Statistic<"numRewritten", "scans-rewritten", "Selective scans rewritten">
+  ];
+}
+
+def SeqcSchedule : Pass<"seqc-schedule", "::mlir::func::FuncOp"> {
+  let summary = "Choose a schedule for every operator that has none";
+  let description = [{
+    Attaches a `#seqc.schedule` to each `seqc.online_attention`, `seqc.chunk_scan` and
+    `seqc.causal_conv1d` that has none (or fills in the parameters that are 0) from the chip's
+    table and the operator's shape. A schedule that is present wins; the pass options win over both.
+
+    Before:
+    ```mlir
+    seqc.online_attention ... : ...
+    ```
+    After:
+    ```mlir
+    seqc.online_attention ... {schedule = #seqc.schedule<tile_m = 64, tile_n = 64, splits = 1>} : ...
+    ```
+  }];
+  let options = [
+    Option<"chip", "chip", "std::string", "\"cpu\"", "Chip whose table is used: cpu, a100 or h200">,
+    Option<"tileM", "tile-m", "int64_t", "0", "Queries or channels in a tile; 0 leaves the choice to the table">,
+    Option<"tileN", "tile-n", "int64_t", "0", "Keys or time steps in a tile; 0 leaves the choice to the table">,
+    Option<"splits", "splits", "int64_t", "0", "Parts of the reduced dimension; 0 leaves the choice to the table">
+  ];
+  let statistics = [
+    Statistic<"numScheduled", "ops-scheduled", "Operators given a schedule">
+  ];
+}
+
+def SeqcSplitReduction : Pass<"seqc-split-reduction", "::mlir::func::FuncOp"> {
+  let summary = "Split the reduced dimension and merge the partial states";
+  let description = [{
+    Splits the keys of `seqc.online_attention` (Flash-Decoding) or the sequence of `seqc.chunk_scan` (a parallel
+    scan) into the number of parts its schedule asks for. Each part computes a partial state with no
+    dependence on the others, through `PartialReductionOpInterface`; the merge combines them in order, so the result
+    does not depend on timing. A scan then runs again from the merged states of its predecessors, since each of its
+    outputs needs the state before it.
+
+    Before:
+    ```mlir
+    %m, %s, %a = seqc.online_attention ... {schedule = #seqc.schedule<splits = 4>}
+    ```
+    After:
+    ```mlir
+    %p:3 = scf.forall (%i) in (4) shared_outs(...) { seqc.online_attention ... }
+    %m = linalg.reduce ... {dimensions = [0]}
+    ...
+    ```
+  }];
+  let options = [
+    Option<"splits", "splits", "int64_t", "0", "Parts, for every operator; 0 takes the operator's schedule">
+  ];
+  let dependentDialects = [
+    "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+    "::mlir::linalg::LinalgDialect", "::mlir::math::MathDialect",
+    "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect"
+  ];
+  let statistics = [
+    Statistic<"numSplit", "reductions-split", "Reductions split">
+  ];
+}
+
+def SeqcTile : Pass<"seqc-tile", "::mlir::func::FuncOp"> {
+  let summary = "Tile into a parallel grid and a sequential inner loop";
+  let description = [{
+    Tiles `seqc.online_attention`, `seqc.chunk_scan` and `seqc.causal_conv1d` by their schedule: an `scf.forall` over the
+    parallel dimensions and, inside, `scf.for` over the reduced one, carrying the state. Tiles
+    are static: a slice at the edge is padded.
+
+    The key loop of attention visits what the structured mask leaves. The mask is
+    a union of polyhedra over (query, key); projecting each onto the tile grid gives the
+    first and last key tile that holds anything, and the tiles in which
+    nothing is removed, so causal, window and prefix masks skip blocks and leave the mask
+    arithmetic out of the blocks they do not cut:
+
+    Before:
+    ```mlir
+    %m, %s, %a = seqc.online_attention ... causal : ...
+    ```
+    After:
+    ```mlir
+    scf.forall (%b, %h, %i) = ... {
+      %r0:3 = scf.for %j = %first to %first_full ... { seqc.online_attention ... causal }
+      %r1:3 = scf.for %j = %first_full to %last_full ... { seqc.online_attention ... tile_class(full) }
+      %r2:3 = scf.for %j = %last_full to %last ... { seqc.online_attention ... causal }
+      seqc.softmax_finish ...
+    }
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+    "::mlir::linalg::LinalgDialect", "::mlir::scf::SCFDialect",
+    "::mlir::tensor::TensorDialect"
+  ];
+  let statistics = [
+    Statistic<"numTiled", "ops-tiled", "Operators tiled">,
+    Statistic<"numLoops", "key-loops", "Loops formed over keys or time steps">,
+    Statistic<"numFullLoops", "full-tile-loops", "Loops whose tiles need no mask">
+  ];
+}
+
+#endif // SEQC_DIALECT_SEQC_TRANSFORMS_PASSES

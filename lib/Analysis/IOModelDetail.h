@@ -1,0 +1,194 @@
+//===- IOModelDetail.h - Parts of the analytic model ------------*- C++ -*-===//
+//
+// Part of the seqc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef SEQC_LIB_ANALYSIS_IOMODELDETAIL_H
+#define SEQC_LIB_ANALYSIS_IOMODELDETAIL_H
+
+#include "seqc/Analysis/IOModel.h"
+#include "seqc/Dialect/Seqc/IR/Seqc.h"
+
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
+
+#include <map>
+#include <optional>
+#include <set>
+
+namespace seqc::io {
+
+using mlir::Operation;
+using mlir::Region;
+using mlir::ShapedType;
+using mlir::Type;
+using mlir::Value;
+using mlir::ValueRange;
+
+/// Bytes of one element; sub-byte types count as one byte.
+double elementBytes(Type type);
+inline double elementBytes(Value value) {
+  return elementBytes(mlir::getElementTypeOrSelf(value.getType()));
+}
+
+inline int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+inline int64_t roundUp(int64_t a, int64_t b) { return ceilDiv(a, b) * b; }
+
+//===----------------------------------------------------------------------===//
+// Sizes
+//===----------------------------------------------------------------------===//
+
+/// The size of every dimension of every tensor in a module. Dimensions that
+/// must be equal form classes: a static member gives its class a size, else an
+/// assumption does.
+class DimTable {
+public:
+  /// Parses `assume` and reads the module. Returns a message on failure.
+  std::optional<std::string> build(mlir::ModuleOp module,
+                                   llvm::StringRef assume);
+
+  int64_t size(Value value, unsigned dim);
+  /// Product of all sizes.
+  double elements(Value value);
+  double bytes(Value value) { return elements(value) * elementBytes(value); }
+
+  /// What was assumed and used.
+  std::vector<std::string> getAssumptions() const;
+
+private:
+  using Key = std::pair<Value, unsigned>;
+  unsigned node(Value value, unsigned dim);
+  unsigned find(unsigned n);
+  void unite(unsigned a, unsigned b);
+  void unite(Value a, unsigned i, Value b, unsigned j) {
+    unite(node(a, i), node(b, j));
+  }
+  void uniteShapes(Value a, Value b);
+  void addRole(Value value, unsigned dim, llvm::StringRef role);
+  /// Ties a dimension to the index value that gives its size.
+  void addSize(unsigned n, Value index);
+  void visit(Operation *op);
+  int64_t resolve(unsigned root, unsigned depth);
+  int64_t assume(llvm::StringRef name, bool given, int64_t size);
+
+  llvm::DenseMap<Key, unsigned> ids;
+  std::vector<unsigned> parents;
+  struct Class {
+    int64_t size = ShapedType::kDynamic;
+    std::set<std::string> roles;
+    /// Nodes whose product is this size.
+    llvm::SmallVector<unsigned> product;
+    bool resolving = false;
+  };
+  std::vector<Class> classes;
+  llvm::StringMap<int64_t> given;
+  std::map<std::string, std::string> used;
+};
+
+//===----------------------------------------------------------------------===//
+// Scalar code
+//===----------------------------------------------------------------------===//
+
+/// Float work of one evaluation of a region.
+struct ScalarWork {
+  double flops = 0, ops = 0, exps = 0, specials = 0;
+};
+ScalarWork countScalarWork(Region &region);
+/// Of one operation on scalars, or per element of one on tensors.
+ScalarWork countScalarWork(Operation *op);
+
+//===----------------------------------------------------------------------===//
+// Operators
+//===----------------------------------------------------------------------===//
+
+/// Gives the size of a dimension; ShapedType::kDynamic where unknown.
+using SizeFn = llvm::function_ref<int64_t(Value, unsigned)>;
+
+struct AttentionShape {
+  int64_t B, Hq, Hkv, Sq, Sk, D, Dv;
+  Type type, accType;
+  double e, a; // Bytes of the two.
+  bool backward = false;
+  // The band: query i sees keys [i + lo, i + hi].
+  bool causal = false;
+  std::optional<int64_t> windowLeft, windowRight;
+  bool bottomRight = true;
+  double biasBytes = 0, biasElementBytes = 0, biasGradBytes = 0;
+  bool bias = false, segments = false, prefix = false, sinks = false;
+  bool dropout = false, lse = false, maskRegion = false;
+  // A score region and what it costs; its derivative is counted as twice that.
+  bool scoreRegion = false;
+  ScalarWork score;
+  // L1: state that comes from, and goes to, memory.
+  bool stateIn = false, stateOut = false;
+
+  double heads() const { return double(B) * Hq; }
+  double kvHeads() const { return double(B) * Hkv; }
+  int64_t group() const { return Hkv > 0 ? std::max<int64_t>(1, Hq / Hkv) : 1; }
+};
+
+struct ScanShape {
+  int64_t B, Dm, L, N, G = 1;
+  Type type, accType;
+  double e, a;
+  bool backward = false;
+  bool variableB = false, variableC = false, hasC = true;
+  double bBytes = 0, cBytes = 0, paramBytes = 0;
+  bool D = false, z = false, deltaBias = false, softplus = false;
+  bool out = true, stateIn = false, stateOut = false, decayOut = false;
+};
+
+struct ConvShape {
+  int64_t B, Dm, L, W;
+  Type type, accType;
+  double e, a;
+  double paramBytes = 0;
+  bool bias = false, silu = false, stateIn = false, stateOut = false;
+};
+
+std::optional<AttentionShape> getAttentionShape(Operation *op, SizeFn size);
+std::optional<ScanShape> getScanShape(Operation *op, SizeFn size);
+std::optional<ConvShape> getConvShape(Operation *op, SizeFn size);
+
+/// Tiles of the score matrix of one head.
+struct TileCounts {
+  double visiblePairs = 0;
+  /// Visited tiles, those without a hidden pair, and the pairs in the
+  /// visited ones (cut off at the ends of the sequences).
+  double tiles = 0, fullTiles = 0, pairs = 0, fullPairs = 0;
+  /// Sum over visited tiles of their rows, and of their columns.
+  double rowLoads = 0, columnLoads = 0;
+  /// Keys that any query tile visits.
+  double keys = 0;
+};
+TileCounts countTiles(const AttentionShape &s, int64_t tileM, int64_t tileN);
+
+double tileBytes(const AttentionShape &s, TileSchedule t);
+double tileBytes(const ScanShape &s, TileSchedule t);
+double tileBytes(const ConvShape &s, TileSchedule t);
+
+FormReport fusedForm(const AttentionShape &s, TileSchedule t,
+                     const ChipInfo &chip, const ExplainOptions &options);
+FormReport fusedForm(const ScanShape &s, TileSchedule t, const ChipInfo &chip,
+                     const ExplainOptions &options);
+FormReport fusedForm(const ConvShape &s, TileSchedule t, const ChipInfo &chip,
+                     const ExplainOptions &options);
+FormReport unfusedForm(const AttentionShape &s, const ChipInfo &chip);
+FormReport unfusedForm(const ScanShape &s, const ChipInfo &chip);
+FormReport unfusedForm(const ConvShape &s, const ChipInfo &chip);
+
+/// Fills in the times of a form from its counts. `tasks` is how many tiles can
+/// run at once.
+void setTime(FormReport &form, const ChipInfo &chip, Type type, double tasks,
+             unsigned launches = 1);
+
+/// Tile sizes to compare for `op`.
+std::vector<TileSchedule> enumerateSchedules(Operation *op,
+                                             const ChipInfo &chip);
+
+} // namespace seqc::io
+
+#endif // SEQC_LIB_ANALYSIS_IOMODELDETAIL_H

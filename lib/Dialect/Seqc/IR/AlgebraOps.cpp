@@ -1,0 +1,798 @@
+//===- AlgebraOps.cpp - L1: online attention and chunk scan ---------------===//
+//
+// Part of the seqc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Verifiers, tiling and the monoids of the L1 operators.
+//
+// The state of online attention is (max, sum, acc) in base 2; two states of
+// disjoint key ranges merge by rescaling each to the larger maximum:
+//
+//   max = max(m1, m2)   w_i = exp2(m_i - max)
+//   sum = w_1 s_1 + w_2 s_2   acc = w_1 a_1 + w_2 a_2
+//
+// with w_i = 0 where m_i = -inf, so that the identity (-inf, 0, 0) is one. The state
+// of a scan is (decay, state), and (p1, h1) followed by (p2, h2) is
+// (p1 p2, p2 h1 + h2).
+//
+//===----------------------------------------------------------------------===//
+
+#include "seqc/Dialect/Seqc/IR/Seqc.h"
+
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Arith/Utils/Utils.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+
+using namespace mlir;
+using namespace seqc;
+
+using Fold = OpFoldResult;
+
+//===----------------------------------------------------------------------===//
+// Helpers
+//===----------------------------------------------------------------------===//
+
+static SmallVector<Fold> sizesOf(OpBuilder &b, Location loc, Value v) {
+  return tensor::getMixedSizes(b, loc, v);
+}
+
+static Value takeSlice(OpBuilder &b, Location loc, Value v,
+                       ArrayRef<Fold> offsets, ArrayRef<Fold> sizes) {
+  SmallVector<Fold> strides(offsets.size(), b.getIndexAttr(1));
+  return tensor::ExtractSliceOp::create(b, loc, v, offsets, sizes, strides);
+}
+
+static Fold divide(OpBuilder &b, Location loc, Fold lhs, Fold rhs) {
+  auto l = getConstantIntValue(lhs), r = getConstantIntValue(rhs);
+  if (r && *r == 1)
+    return lhs;
+  if (l && r && *r != 0)
+    return b.getIndexAttr(*l / *r);
+  return arith::DivUIOp::create(b, loc,
+                                getValueOrCreateConstantIndexOp(b, loc, lhs),
+                                getValueOrCreateConstantIndexOp(b, loc, rhs))
+      .getResult();
+}
+
+static Value addIndex(OpBuilder &b, Location loc, Value base, Fold offset) {
+  if (isZeroInteger(offset))
+    return base;
+  AffineExpr d0, d1;
+  bindDims(b.getContext(), d0, d1);
+  return getValueOrCreateConstantIndexOp(
+      b, loc,
+      affine::makeComposedFoldedAffineApply(b, loc, d0 + d1,
+                                            {Fold(base), offset}));
+}
+
+static Value filled(OpBuilder &b, Location loc, ArrayRef<Fold> sizes,
+                    FloatType type, double value) {
+  Value constant = arith::ConstantOp::create(b, loc, b.getFloatAttr(type, value));
+  Value empty = tensor::EmptyOp::create(b, loc, sizes, type);
+  return linalg::FillOp::create(b, loc, constant, empty).getResult(0);
+}
+
+static double minusInfinity() {
+  return -std::numeric_limits<double>::infinity();
+}
+
+/// An elementwise linalg.generic over `inputs`, the i-th read through `maps[i]`.
+static Value
+elementwise(OpBuilder &b, Location loc, ValueRange inputs,
+            ArrayRef<AffineMap> maps, Value init,
+            function_ref<Value(OpBuilder &, Location, ValueRange)> body) {
+  int64_t rank = cast<RankedTensorType>(init.getType()).getRank();
+  SmallVector<AffineMap> allMaps(maps);
+  allMaps.push_back(b.getMultiDimIdentityMap(rank));
+  SmallVector<utils::IteratorType> iterators(rank,
+                                             utils::IteratorType::parallel);
+  return linalg::GenericOp::create(
+             b, loc, init.getType(), inputs, init, allMaps, iterators,
+             [&](OpBuilder &nested, Location nestedLoc, ValueRange args) {
+               linalg::YieldOp::create(nested, nestedLoc,
+                                       body(nested, nestedLoc, args));
+             })
+      .getResult(0);
+}
+
+/// exp2(m - max), and 0 where m is -inf: the weight of a state in a merge.
+static Value mergeWeight(OpBuilder &b, Location loc, Value m, Value max) {
+  auto type = cast<FloatType>(m.getType());
+  Value zero = arith::ConstantOp::create(b, loc, b.getFloatAttr(type, 0.0));
+  Value lowest =
+      arith::ConstantOp::create(b, loc, b.getFloatAttr(type, minusInfinity()));
+  Value empty =
+      arith::CmpFOp::create(b, loc, arith::CmpFPredicate::OEQ, m, lowest);
+  Value weight =
+      math::Exp2Op::create(b, loc, arith::SubFOp::create(b, loc, m, max));
+  return arith::SelectOp::create(b, loc, empty, zero, weight);
+}
+
+//===----------------------------------------------------------------------===//
+// OnlineAttentionOp
+//===----------------------------------------------------------------------===//
+
+LogicalResult OnlineAttentionOp::verify() {
+  if (getOffsets().size() != 4)
+    return emitOpError("expected 4 offsets (batch, head, query, key), but got ")
+           << getOffsets().size();
+  if (getLengths().size() != 2)
+    return emitOpError("expected 2 lengths (query, key), but got ")
+           << getLengths().size();
+  auto query = cast<RankedTensorType>(getQuery().getType());
+  auto key = cast<RankedTensorType>(getKey().getType());
+  auto value = cast<RankedTensorType>(getValue().getType());
+  auto acc = cast<RankedTensorType>(getAccInit().getType());
+  Type element = getAccumulatorType(query.getElementType());
+  for (Value init : {getMaxInit(), getSumInit(), getAccInit()})
+    if (getElementTypeOrSelf(init.getType()) != element)
+      return emitOpError("expected a state of ")
+             << element << " for a query of " << query << ", but got "
+             << init.getType();
+  auto differ = [](int64_t lhs, int64_t rhs) {
+    return ShapedType::isStatic(lhs) && ShapedType::isStatic(rhs) && lhs != rhs;
+  };
+  if (differ(query.getDimSize(3), key.getDimSize(3)))
+    return emitOpError("expected query and key of one head_dim, but got ")
+           << query << " and " << key;
+  if (differ(key.getDimSize(2), value.getDimSize(2)))
+    return emitOpError("expected as many values as keys, but got ")
+           << key << " and " << value;
+  if (differ(acc.getDimSize(2), query.getDimSize(2)) ||
+      differ(acc.getDimSize(3), value.getDimSize(3)))
+    return emitOpError("expected acc of (batch, heads, queries, value "
+                       "head_dim), but got ")
+           << acc << " for query " << query << " and value " << value;
+  if (getQuerySegments() && !getKeySegments())
+    return emitOpError("expected segments of both queries and keys");
+  for (auto [result, init] :
+       llvm::zip(getResults(), getDpsInits()))
+    if (result.getType() != init.getType())
+      return emitOpError("expected the type of the state to stay ")
+             << init.getType() << ", but it becomes " << result.getType();
+  return success();
+}
+
+unsigned OnlineAttentionOp::getReductionDim() { return 3; }
+
+SmallVector<Value> OnlineAttentionOp::getCarriedInits() {
+  return {getMaxInit(), getSumInit(), getAccInit()};
+}
+
+SmallVector<Value> OnlineAttentionOp::getCarriedResults() {
+  return {getMax(), getSum(), getAcc()};
+}
+
+SmallVector<Value> OnlineAttentionOp::buildIdentity(OpBuilder &b,
+                                                    Location loc) {
+  auto type = cast<FloatType>(getElementTypeOrSelf(getMaxInit().getType()));
+  SmallVector<Fold> rows = sizesOf(b, loc, getMaxInit());
+  return {filled(b, loc, rows, type, minusInfinity()),
+          filled(b, loc, rows, type, 0.0),
+          filled(b, loc, sizesOf(b, loc, getAccInit()), type, 0.0)};
+}
+
+SmallVector<Value> OnlineAttentionOp::buildMerge(OpBuilder &b, Location loc,
+                                                 ValueRange lhs,
+                                                 ValueRange rhs) {
+  AffineMap rows = b.getMultiDimIdentityMap(3);
+  AffineMap full = b.getMultiDimIdentityMap(4);
+  AffineMap rowsOfFull = full.getSubMap({0, 1, 2});
+  auto empty = [&](Value like) -> Value {
+    return tensor::EmptyOp::create(b, loc, sizesOf(b, loc, like),
+                                   getElementTypeOrSelf(like.getType()));
+  };
+  Value max = elementwise(
+      b, loc, {lhs[0], rhs[0]}, {rows, rows}, empty(lhs[0]),
+      [](OpBuilder &nb, Location l, ValueRange a) -> Value {
+        return arith::MaximumFOp::create(nb, l, a[0], a[1]);
+      });
+  auto weigh = [](OpBuilder &nb, Location l, ValueRange a) -> Value {
+    Value w1 = mergeWeight(nb, l, a[2], a[4]);
+    Value w2 = mergeWeight(nb, l, a[3], a[4]);
+    Value x = arith::MulFOp::create(nb, l, w1, a[0]);
+    return arith::AddFOp::create(nb, l, x,
+                                 arith::MulFOp::create(nb, l, w2, a[1]));
+  };
+  Value sum = elementwise(b, loc, {lhs[1], rhs[1], lhs[0], rhs[0], max},
+                          {rows, rows, rows, rows, rows}, empty(lhs[1]), weigh);
+  Value acc = elementwise(b, loc, {lhs[2], rhs[2], lhs[0], rhs[0], max},
+                          {full, full, rowsOfFull, rowsOfFull, rowsOfFull},
+                          empty(lhs[2]), weigh);
+  return {max, sum, acc};
+}
+
+SmallVector<utils::IteratorType> OnlineAttentionOp::getLoopIteratorTypes() {
+  SmallVector<utils::IteratorType> types(4, utils::IteratorType::parallel);
+  types[3] = utils::IteratorType::reduction;
+  return types;
+}
+
+SmallVector<Range> OnlineAttentionOp::getIterationDomain(OpBuilder &b) {
+  Location loc = getLoc();
+  Fold zero = b.getIndexAttr(0), one = b.getIndexAttr(1);
+  SmallVector<Fold> q = sizesOf(b, loc, getQuery());
+  Fold keys = tensor::getMixedSize(b, loc, getKey(), 2);
+  return {{zero, q[0], one}, {zero, q[1], one}, {zero, q[2], one},
+          {zero, keys, one}};
+}
+
+/// Builds the operator on the tile at `offsets`, with the given state.
+static Operation *tileAttention(OnlineAttentionOp op, OpBuilder &b,
+                                ArrayRef<Fold> offsets, ArrayRef<Fold> sizes,
+                                ValueRange state,
+                                SmallVectorImpl<Operation *> &slices) {
+  Location loc = op.getLoc();
+  Fold zero = b.getIndexAttr(0);
+  auto take = [&](Value v, ArrayRef<Fold> o, ArrayRef<Fold> s) {
+    Value slice = takeSlice(b, loc, v, o, s);
+    slices.push_back(slice.getDefiningOp());
+    return slice;
+  };
+  SmallVector<Fold> q = sizesOf(b, loc, op.getQuery());
+  SmallVector<Fold> k = sizesOf(b, loc, op.getKey());
+  SmallVector<Fold> v = sizesOf(b, loc, op.getValue());
+
+  // The key/value head of a query head. A tile holds one head, or all.
+  Fold group = q[1] == k[1] ? Fold(b.getIndexAttr(1))
+                            : divide(b, loc, q[1], k[1]);
+  Fold kvHead = divide(b, loc, offsets[1], group);
+  Fold kvHeads = isOneInteger(sizes[1]) ? sizes[1] : k[1];
+
+  SmallVector<Value> operands;
+  operands.push_back(take(op.getQuery(),
+                          {offsets[0], offsets[1], offsets[2], zero},
+                          {sizes[0], sizes[1], sizes[2], q[3]}));
+  operands.push_back(take(op.getKey(), {offsets[0], kvHead, offsets[3], zero},
+                          {sizes[0], kvHeads, sizes[3], k[3]}));
+  operands.push_back(take(op.getValue(), {offsets[0], kvHead, offsets[3], zero},
+                          {sizes[0], kvHeads, sizes[3], v[3]}));
+  if (Value bias = op.getBias()) {
+    auto type = cast<RankedTensorType>(bias.getType());
+    SmallVector<Fold> o(offsets), s(sizes);
+    for (int64_t i = 0; i < 4; ++i)
+      if (type.getDimSize(i) == 1) // Broadcast.
+        o[i] = zero, s[i] = b.getIndexAttr(1);
+    operands.push_back(take(bias, o, s));
+  }
+  if (Value segments = op.getQuerySegments()) {
+    operands.push_back(
+        take(segments, {offsets[0], offsets[2]}, {sizes[0], sizes[2]}));
+    operands.push_back(take(op.getKeySegments(), {offsets[0], offsets[3]},
+                            {sizes[0], sizes[3]}));
+  }
+  if (Value prefix = op.getPrefix())
+    operands.push_back(take(prefix, {offsets[0]}, {sizes[0]}));
+  if (Value seed = op.getSeed())
+    operands.push_back(seed);
+  for (auto [base, offset] : llvm::zip(op.getOffsets(), offsets))
+    operands.push_back(addIndex(b, loc, base, offset));
+  llvm::append_range(operands, op.getLengths());
+  llvm::append_range(operands, state);
+  return mlir::clone(b, op, state.getTypes(), operands);
+}
+
+static SmallVector<Value> sliceState(OnlineAttentionOp op, OpBuilder &b,
+                                     ArrayRef<Fold> offsets,
+                                     ArrayRef<Fold> sizes) {
+  Location loc = op.getLoc();
+  Fold depth = tensor::getMixedSize(b, loc, op.getAccInit(), 3);
+  SmallVector<Fold> o(offsets.take_front(3)), s(sizes.take_front(3));
+  SmallVector<Value> state = {takeSlice(b, loc, op.getMaxInit(), o, s),
+                              takeSlice(b, loc, op.getSumInit(), o, s)};
+  o.push_back(b.getIndexAttr(0));
+  s.push_back(depth);
+  state.push_back(takeSlice(b, loc, op.getAccInit(), o, s));
+  return state;
+}
+
+FailureOr<TilingResult>
+OnlineAttentionOp::getTiledImplementation(OpBuilder &b, ArrayRef<Fold> offsets,
+                                          ArrayRef<Fold> sizes) {
+  SmallVector<Operation *> slices;
+  SmallVector<Value> state = sliceState(*this, b, offsets, sizes);
+  Operation *tiled = tileAttention(*this, b, offsets, sizes, state, slices);
+  return TilingResult{{tiled}, SmallVector<Value>(tiled->getResults()), slices};
+}
+
+LogicalResult OnlineAttentionOp::getResultTilePosition(
+    OpBuilder &b, unsigned resultNumber, ArrayRef<Fold> offsets,
+    ArrayRef<Fold> sizes, SmallVector<Fold> &resultOffsets,
+    SmallVector<Fold> &resultSizes) {
+  resultOffsets.assign(offsets.begin(), offsets.begin() + 3);
+  resultSizes.assign(sizes.begin(), sizes.begin() + 3);
+  if (resultNumber == 2) {
+    resultOffsets.push_back(b.getIndexAttr(0));
+    resultSizes.push_back(tensor::getMixedSize(b, getLoc(), getAccInit(), 3));
+  }
+  return success();
+}
+
+FailureOr<TilingResult> OnlineAttentionOp::generateResultTileValue(
+    OpBuilder &b, unsigned resultNumber, ArrayRef<Fold> offsets,
+    ArrayRef<Fold> sizes) {
+  SmallVector<Fold> o(offsets.take_front(3)), s(sizes.take_front(3));
+  o.push_back(b.getIndexAttr(0));
+  s.push_back(tensor::getMixedSize(b, getLoc(), getKey(), 2));
+  FailureOr<TilingResult> tiled = getTiledImplementation(b, o, s);
+  if (failed(tiled))
+    return failure();
+  tiled->tiledValues = {tiled->tiledValues[resultNumber]};
+  return tiled;
+}
+
+FailureOr<SmallVector<Value>>
+OnlineAttentionOp::generateInitialTensorForPartialReduction(
+    OpBuilder &b, Location loc, ArrayRef<Fold> tileSizes,
+    const SetVector<unsigned> &reductionDims) {
+  if (reductionDims.size() != 1 || reductionDims[0] != getReductionDim())
+    return emitOpError("can only be split along its keys");
+  auto type = cast<FloatType>(getElementTypeOrSelf(getMaxInit().getType()));
+  SmallVector<Fold> rows = {tileSizes[getReductionDim()]};
+  SmallVector<Fold> full = rows;
+  llvm::append_range(rows, sizesOf(b, loc, getMaxInit()));
+  llvm::append_range(full, sizesOf(b, loc, getAccInit()));
+  return SmallVector<Value>{filled(b, loc, rows, type, minusInfinity()),
+                            filled(b, loc, rows, type, 0.0),
+                            filled(b, loc, full, type, 0.0)};
+}
+
+/// The slice of `partial` that belongs to part `index`, without that dimension.
+static Value takePart(OpBuilder &b, Location loc, Value partial, Fold index) {
+  auto type = cast<RankedTensorType>(partial.getType());
+  SmallVector<Fold> sizes = sizesOf(b, loc, partial);
+  SmallVector<Fold> offsets(type.getRank(), b.getIndexAttr(0));
+  SmallVector<Fold> strides(type.getRank(), b.getIndexAttr(1));
+  offsets[0] = index;
+  sizes[0] = b.getIndexAttr(1);
+  auto part = RankedTensorType::get(type.getShape().drop_front(),
+                                    type.getElementType());
+  return tensor::ExtractSliceOp::create(b, loc, part, partial, offsets, sizes,
+                                        strides);
+}
+
+FailureOr<TilingResult> OnlineAttentionOp::tileToPartialReduction(
+    OpBuilder &b, Location loc, ReductionTilingStrategy strategy,
+    ValueRange init, ArrayRef<Fold> offsets, ArrayRef<Fold> sizes,
+    const SetVector<unsigned> &reductionDims, ArrayRef<Fold> splitReductionIvs) {
+  if (strategy != ReductionTilingStrategy::PartialReductionOuterParallel)
+    return emitOpError("can only be split into parallel parts");
+  SmallVector<Value> state;
+  for (Value partial : init) {
+    auto type = cast<RankedTensorType>(partial.getType());
+    // Inside the loop nest the part has been sliced out, or not yet.
+    state.push_back(type.getDimSize(0) == 1
+                        ? takePart(b, loc, partial, b.getIndexAttr(0))
+                        : takePart(b, loc, partial, splitReductionIvs[0]));
+  }
+  SmallVector<Operation *> slices;
+  Operation *tiled = tileAttention(*this, b, offsets, sizes, state, slices);
+  return TilingResult{{tiled}, SmallVector<Value>(tiled->getResults()), slices};
+}
+
+LogicalResult OnlineAttentionOp::getPartialResultTilePosition(
+    OpBuilder &b, unsigned resultNumber, ReductionTilingStrategy strategy,
+    ArrayRef<Fold> offsets, ArrayRef<Fold> sizes,
+    const SetVector<unsigned> &reductionDims, ArrayRef<Fold> splitReductionIvs,
+    SmallVector<Fold> &resultOffsets, SmallVector<Fold> &resultSizes) {
+  SmallVector<Fold> o, s;
+  if (failed(getResultTilePosition(b, resultNumber, offsets, sizes, o, s)))
+    return failure();
+  resultOffsets = {splitReductionIvs[0]};
+  resultSizes = {b.getIndexAttr(1)};
+  llvm::append_range(resultOffsets, o);
+  llvm::append_range(resultSizes, s);
+  return success();
+}
+
+FailureOr<MergeResult> OnlineAttentionOp::mergeReductions(
+    OpBuilder &b, Location loc, ValueRange partial,
+    const SetVector<unsigned> &reductionDims) {
+  auto type = cast<FloatType>(getElementTypeOrSelf(getMaxInit().getType()));
+  AffineMap rows = b.getMultiDimIdentityMap(4);
+  AffineMap full = b.getMultiDimIdentityMap(5);
+  AffineMap rowsOfFull = full.getSubMap({0, 1, 2, 3});
+  SmallVector<utils::IteratorType> iterators(4, utils::IteratorType::parallel);
+  iterators[0] = utils::IteratorType::reduction;
+
+  Value max =
+      linalg::GenericOp::create(
+          b, loc, getMaxInit().getType(), partial[0], getMaxInit(),
+          ArrayRef<AffineMap>{rows, rows.getSubMap({1, 2, 3})}, iterators,
+          [](OpBuilder &nb, Location l, ValueRange a) {
+            Value m = arith::MaximumFOp::create(nb, l, a[1], a[0]);
+            linalg::YieldOp::create(nb, l, m);
+          })
+          .getResult(0);
+
+  // The weighted sum over the parts, in their order.
+  auto weigh = [&](Value values, AffineMap valueMap, AffineMap partMap,
+                   AffineMap rowMap, AffineMap resultMap, Value init) -> Value {
+    SmallVector<utils::IteratorType> its(valueMap.getNumDims(),
+                                         utils::IteratorType::parallel);
+    its[0] = utils::IteratorType::reduction;
+    return linalg::GenericOp::create(
+               b, loc, init.getType(), ValueRange{values, partial[0], max},
+               init, ArrayRef<AffineMap>{valueMap, partMap, rowMap, resultMap},
+               its,
+               [](OpBuilder &nb, Location l, ValueRange a) {
+                 Value w = mergeWeight(nb, l, a[1], a[2]);
+                 Value x = arith::MulFOp::create(nb, l, w, a[0]);
+                 linalg::YieldOp::create(
+                     nb, l, arith::AddFOp::create(nb, l, a[3], x).getResult());
+               })
+        .getResult(0);
+  };
+  // What came in is one more part.
+  auto rescale = [&](Value init, AffineMap map, AffineMap rowMap) -> Value {
+    return elementwise(b, loc, {init, getMaxInit(), max}, {map, rowMap, rowMap},
+                       tensor::EmptyOp::create(b, loc, sizesOf(b, loc, init), type),
+                       [](OpBuilder &nb, Location l, ValueRange a) -> Value {
+                         Value w = mergeWeight(nb, l, a[1], a[2]);
+                         return arith::MulFOp::create(nb, l, w, a[0]);
+                       });
+  };
+  AffineMap rows3 = b.getMultiDimIdentityMap(3);
+  AffineMap full4 = b.getMultiDimIdentityMap(4);
+  Value sum = weigh(partial[1], rows, rows, rows.getSubMap({1, 2, 3}),
+                    rows.getSubMap({1, 2, 3}),
+                    rescale(getSumInit(), rows3, rows3));
+  Value acc = weigh(partial[2], full, rowsOfFull, full.getSubMap({1, 2, 3}),
+                    full.getSubMap({1, 2, 3, 4}),
+                    rescale(getAccInit(), full4, full4.getSubMap({0, 1, 2})));
+  return MergeResult{
+      {max.getDefiningOp(), sum.getDefiningOp(), acc.getDefiningOp()},
+      {max, sum, acc}};
+}
+
+//===----------------------------------------------------------------------===//
+// SoftmaxFinishOp
+//===----------------------------------------------------------------------===//
+
+LogicalResult SoftmaxFinishOp::verify() {
+  if (bool(getLse()) != bool(getLseInit()))
+    return emitOpError("expected an lse result exactly when there is an lse "
+                       "destination");
+  if (getOut().getType() != getOutInit().getType())
+    return emitOpError("expected out of ")
+           << getOutInit().getType() << ", but it is " << getOut().getType();
+  if (getLse() && getLse().getType() != getLseInit().getType())
+    return emitOpError("expected lse of ")
+           << getLseInit().getType() << ", but it is " << getLse().getType();
+  Type acc = getElementTypeOrSelf(getAcc().getType());
+  if (getElementTypeOrSelf(getMax().getType()) != acc ||
+      getElementTypeOrSelf(getSum().getType()) != acc)
+    return emitOpError("expected max, sum and acc of one element type, but got ")
+           << getMax().getType() << ", " << getSum().getType() << " and "
+           << getAcc().getType();
+  return success();
+}
+
+SmallVector<utils::IteratorType> SoftmaxFinishOp::getLoopIteratorTypes() {
+  return SmallVector<utils::IteratorType>(3, utils::IteratorType::parallel);
+}
+
+SmallVector<Range> SoftmaxFinishOp::getIterationDomain(OpBuilder &b) {
+  SmallVector<Range> ranges;
+  for (Fold size : sizesOf(b, getLoc(), getMax()))
+    ranges.push_back({b.getIndexAttr(0), size, b.getIndexAttr(1)});
+  return ranges;
+}
+
+FailureOr<TilingResult>
+SoftmaxFinishOp::getTiledImplementation(OpBuilder &b, ArrayRef<Fold> offsets,
+                                        ArrayRef<Fold> sizes) {
+  Location loc = getLoc();
+  Fold depth = tensor::getMixedSize(b, loc, getAcc(), 3);
+  SmallVector<Fold> o(offsets), s(sizes);
+  o.push_back(b.getIndexAttr(0));
+  s.push_back(depth);
+  SmallVector<Value> operands = {takeSlice(b, loc, getMax(), offsets, sizes),
+                                 takeSlice(b, loc, getSum(), offsets, sizes),
+                                 takeSlice(b, loc, getAcc(), o, s)};
+  if (Value sinks = getSinks())
+    operands.push_back(takeSlice(b, loc, sinks, {offsets[1]}, {sizes[1]}));
+  SmallVector<Value> inits = {takeSlice(b, loc, getOutInit(), o, s)};
+  if (Value lse = getLseInit())
+    inits.push_back(takeSlice(b, loc, lse, offsets, sizes));
+  llvm::append_range(operands, inits);
+  Operation *tiled =
+      mlir::clone(b, *this, TypeRange(ValueRange(inits).getTypes()), operands);
+  SmallVector<Operation *> slices;
+  for (Value v : operands)
+    slices.push_back(v.getDefiningOp());
+  return TilingResult{{tiled}, SmallVector<Value>(tiled->getResults()), slices};
+}
+
+LogicalResult SoftmaxFinishOp::getResultTilePosition(
+    OpBuilder &b, unsigned resultNumber, ArrayRef<Fold> offsets,
+    ArrayRef<Fold> sizes, SmallVector<Fold> &resultOffsets,
+    SmallVector<Fold> &resultSizes) {
+  resultOffsets.assign(offsets.begin(), offsets.begin() + 3);
+  resultSizes.assign(sizes.begin(), sizes.begin() + 3);
+  if (resultNumber == 0) {
+    resultOffsets.push_back(b.getIndexAttr(0));
+    resultSizes.push_back(tensor::getMixedSize(b, getLoc(), getAcc(), 3));
+  }
+  return success();
+}
+
+FailureOr<TilingResult>
+SoftmaxFinishOp::generateResultTileValue(OpBuilder &b, unsigned resultNumber,
+                                         ArrayRef<Fold> offsets,
+                                         ArrayRef<Fold> sizes) {
+  FailureOr<TilingResult> tiled = getTiledImplementation(
+      b, offsets.take_front(3), sizes.take_front(3));
+  if (failed(tiled))
+    return failure();
+  tiled->tiledValues = {tiled->tiledValues[resultNumber]};
+  return tiled;
+}
+
+//===----------------------------------------------------------------------===//
+// ChunkScanOp
+//===----------------------------------------------------------------------===//
+
+LogicalResult ChunkScanOp::verify() {
+  auto u = cast<RankedTensorType>(getU().getType());
+  auto state = cast<RankedTensorType>(getStateInit().getType());
+  if (state.getElementType() != getAccumulatorType(u.getElementType()))
+    return emitOpError("expected a state of ")
+           << getAccumulatorType(u.getElementType()) << " for u of " << u
+           << ", but got " << state;
+  if (getOutInit() && !getC())
+    return emitOpError("expected C where there is an out destination");
+  if (getNumResults() != getDpsInits().size())
+    return emitOpError("expected one result for each of the ")
+           << getDpsInits().size() << " destinations, but got "
+           << getNumResults();
+  for (auto [result, init] : llvm::zip(getResults(), getDpsInits()))
+    if (result.getType() != init.getType())
+      return emitOpError("expected a result of its destination's type ")
+             << init.getType() << ", but got " << result.getType();
+  return success();
+}
+
+unsigned ChunkScanOp::getReductionDim() { return 2; }
+
+SmallVector<Value> ChunkScanOp::getCarriedInits() {
+  SmallVector<Value> inits = {getStateInit()};
+  if (getDecayInit())
+    inits.push_back(getDecayInit());
+  return inits;
+}
+
+SmallVector<Value> ChunkScanOp::getCarriedResults() {
+  SmallVector<Value> results = {getState()};
+  if (getDecayInit())
+    results.push_back(getDecay());
+  return results;
+}
+
+SmallVector<Value> ChunkScanOp::buildIdentity(OpBuilder &b, Location loc) {
+  auto type = cast<FloatType>(getElementTypeOrSelf(getStateInit().getType()));
+  SmallVector<Fold> sizes = sizesOf(b, loc, getStateInit());
+  SmallVector<Value> identity = {filled(b, loc, sizes, type, 0.0)};
+  if (getDecayInit())
+    identity.push_back(filled(b, loc, sizes, type, 1.0));
+  return identity;
+}
+
+SmallVector<Value> ChunkScanOp::buildMerge(OpBuilder &b, Location loc,
+                                           ValueRange lhs, ValueRange rhs) {
+  // Values are (state, decay).
+  auto type = cast<RankedTensorType>(lhs[0].getType());
+  AffineMap id = b.getMultiDimIdentityMap(type.getRank());
+  auto empty = [&]() -> Value {
+    return tensor::EmptyOp::create(b, loc, sizesOf(b, loc, lhs[0]),
+                                   type.getElementType());
+  };
+  Value state = elementwise(
+      b, loc, {lhs[0], rhs[0], rhs[1]}, {id, id, id}, empty(),
+      [](OpBuilder &nb, Location l, ValueRange a) -> Value {
+        Value carried = arith::MulFOp::create(nb, l, a[2], a[0]);
+        return arith::AddFOp::create(nb, l, carried, a[1]);
+      });
+  if (lhs.size() == 1)
+    return {state};
+  Value decay =
+      elementwise(b, loc, {lhs[1], rhs[1]}, {id, id}, empty(),
+                  [](OpBuilder &nb, Location l, ValueRange a) -> Value {
+                    return arith::MulFOp::create(nb, l, a[0], a[1]);
+                  });
+  return {state, decay};
+}
+
+SmallVector<utils::IteratorType> ChunkScanOp::getLoopIteratorTypes() {
+  return {utils::IteratorType::parallel, utils::IteratorType::parallel,
+          utils::IteratorType::reduction};
+}
+
+SmallVector<Range> ChunkScanOp::getIterationDomain(OpBuilder &b) {
+  SmallVector<Range> ranges;
+  for (Fold size : sizesOf(b, getLoc(), getU()))
+    ranges.push_back({b.getIndexAttr(0), size, b.getIndexAttr(1)});
+  return ranges;
+}
+
+/// Builds the operator on the tile at `offsets`, with the given destinations.
+/// The channels of a tile lie in one group, or are all of them.
+static Operation *tileScan(ChunkScanOp op, OpBuilder &b,
+                           ArrayRef<Fold> offsets, ArrayRef<Fold> sizes,
+                           ValueRange inits,
+                           SmallVectorImpl<Operation *> &slices) {
+  Location loc = op.getLoc();
+  Fold zero = b.getIndexAttr(0);
+  auto take = [&](Value v, ArrayRef<Fold> o, ArrayRef<Fold> s) {
+    Value slice = takeSlice(b, loc, v, o, s);
+    slices.push_back(slice.getDefiningOp());
+    return slice;
+  };
+  Fold depth = tensor::getMixedSize(b, loc, op.getA(), 1);
+  Fold channels = tensor::getMixedSize(b, loc, op.getU(), 1);
+  auto takeParameter = [&](Value v) -> Value {
+    int64_t rank = cast<RankedTensorType>(v.getType()).getRank();
+    if (rank == 2)
+      return take(v, {offsets[1], zero}, {sizes[1], depth});
+    if (rank == 3)
+      return take(v, {offsets[0], zero, offsets[2]},
+                  {sizes[0], depth, sizes[2]});
+    Fold groups = tensor::getMixedSize(b, loc, v, 1);
+    if (sizes[1] == channels)
+      return take(v, {offsets[0], zero, zero, offsets[2]},
+                  {sizes[0], groups, depth, sizes[2]});
+    Fold group = isOneInteger(groups)
+                     ? zero
+                     : divide(b, loc, offsets[1],
+                              divide(b, loc, channels, groups));
+    return take(v, {offsets[0], group, zero, offsets[2]},
+                {sizes[0], b.getIndexAttr(1), depth, sizes[2]});
+  };
+  SmallVector<Value> operands = {
+      take(op.getU(), offsets, sizes), take(op.getDelta(), offsets, sizes),
+      take(op.getA(), {offsets[1], zero}, {sizes[1], depth}),
+      takeParameter(op.getB())};
+  if (op.getC())
+    operands.push_back(takeParameter(op.getC()));
+  if (op.getD())
+    operands.push_back(take(op.getD(), {offsets[1]}, {sizes[1]}));
+  if (op.getZ())
+    operands.push_back(take(op.getZ(), offsets, sizes));
+  if (op.getDeltaBias())
+    operands.push_back(take(op.getDeltaBias(), {offsets[1]}, {sizes[1]}));
+  if (Value steps = op.getSteps()) {
+    AffineExpr d0, d1, d2;
+    bindDims(b.getContext(), d0, d1, d2);
+    Fold left = affine::makeComposedFoldedAffineMin(
+        b, loc, AffineMap::get(3, 0, {d0 - d1, d2}, b.getContext()),
+        {Fold(steps), offsets[2], sizes[2]});
+    operands.push_back(getValueOrCreateConstantIndexOp(b, loc, left));
+  }
+  llvm::append_range(operands, inits);
+  return mlir::clone(b, op, inits.getTypes(), operands);
+}
+
+static SmallVector<Fold> stateOf(ArrayRef<Fold> tile, Fold last) {
+  return {tile[0], tile[1], last};
+}
+
+FailureOr<TilingResult>
+ChunkScanOp::getTiledImplementation(OpBuilder &b, ArrayRef<Fold> offsets,
+                                    ArrayRef<Fold> sizes) {
+  Location loc = getLoc();
+  Fold depth = tensor::getMixedSize(b, loc, getA(), 1);
+  SmallVector<Value> inits;
+  if (Value out = getOutInit())
+    inits.push_back(takeSlice(b, loc, out, offsets, sizes));
+  for (Value state : getCarriedInits())
+    inits.push_back(takeSlice(b, loc, state, stateOf(offsets, b.getIndexAttr(0)),
+                              stateOf(sizes, depth)));
+  SmallVector<Operation *> slices;
+  Operation *tiled = tileScan(*this, b, offsets, sizes, inits, slices);
+  return TilingResult{{tiled}, SmallVector<Value>(tiled->getResults()), slices};
+}
+
+LogicalResult ChunkScanOp::getResultTilePosition(
+    OpBuilder &b, unsigned resultNumber, ArrayRef<Fold> offsets,
+    ArrayRef<Fold> sizes, SmallVector<Fold> &resultOffsets,
+    SmallVector<Fold> &resultSizes) {
+  if (getOutInit() && resultNumber == 0) {
+    resultOffsets.assign(offsets.begin(), offsets.end());
+    resultSizes.assign(sizes.begin(), sizes.end());
+    return success();
+  }
+  resultOffsets = stateOf(offsets, b.getIndexAttr(0));
+  resultSizes = stateOf(sizes, tensor::getMixedSize(b, getLoc(), getA(), 1));
+  return success();
+}
+
+FailureOr<TilingResult>
+ChunkScanOp::generateResultTileValue(OpBuilder &b, unsigned resultNumber,
+                                     ArrayRef<Fold> offsets,
+                                     ArrayRef<Fold> sizes) {
+  if (!(getOutInit() && resultNumber == 0)) {
+    FailureOr<TilingResult> tiled = getTiledImplementation(
+        b, stateOf(offsets, b.getIndexAttr(0)),
+        stateOf(sizes, tensor::getMixedSize(b, getLoc(), getU(), 2)));
+    if (failed(tiled))
+      return failure();
+    tiled->tiledValues = {tiled->tiledValues[resultNumber]};
+    return tiled;
+  }
+  // An output needs every step before it.
+  return emitOpError("cannot produce a tile of its output alone");
+}
+
+FailureOr<SmallVector<Value>>
+ChunkScanOp::generateInitialTensorForPartialReduction(
+    OpBuilder &b, Location loc, ArrayRef<Fold> tileSizes,
+    const SetVector<unsigned> &reductionDims) {
+  if (reductionDims.size() != 1 || reductionDims[0] != getReductionDim())
+    return emitOpError("can only be split along its time steps");
+  if (getOutInit() || !getDecayInit())
+    return emitOpError("can only be split for its state and decay: an output "
+                       "needs the state before it");
+  auto type = cast<FloatType>(getElementTypeOrSelf(getStateInit().getType()));
+  SmallVector<Fold> sizes = {tileSizes[getReductionDim()]};
+  llvm::append_range(sizes, sizesOf(b, loc, getStateInit()));
+  return SmallVector<Value>{filled(b, loc, sizes, type, 0.0),
+                            filled(b, loc, sizes, type, 1.0)};
+}
+
+FailureOr<TilingResult> ChunkScanOp::tileToPartialReduction(
+    OpBuilder &b, Location loc, ReductionTilingStrategy strategy,
+    ValueRange init, ArrayRef<Fold> offsets, ArrayRef<Fold> sizes,
+    const SetVector<unsigned> &reductionDims, ArrayRef<Fold> splitReductionIvs) {
+  if (strategy != ReductionTilingStrategy::PartialReductionOuterParallel)
+    return emitOpError("can only be split into parallel parts");
+  SmallVector<Value> state;
+  for (Value partial : init) {
+    auto type = cast<RankedTensorType>(partial.getType());
+    state.push_back(type.getDimSize(0) == 1
+                        ? takePart(b, loc, partial, b.getIndexAttr(0))
+                        : takePart(b, loc, partial, splitReductionIvs[0]));
+  }
+  SmallVector<Operation *> slices;
+  Operation *tiled = tileScan(*this, b, offsets, sizes, state, slices);
+  return TilingResult{{tiled}, SmallVector<Value>(tiled->getResults()), slices};
+}
+
+LogicalResult ChunkScanOp::getPartialResultTilePosition(
+    OpBuilder &b, unsigned resultNumber, ReductionTilingStrategy strategy,
+    ArrayRef<Fold> offsets, ArrayRef<Fold> sizes,
+    const SetVector<unsigned> &reductionDims, ArrayRef<Fold> splitReductionIvs,
+    SmallVector<Fold> &resultOffsets, SmallVector<Fold> &resultSizes) {
+  SmallVector<Fold> o, s;
+  if (failed(getResultTilePosition(b, resultNumber, offsets, sizes, o, s)))
+    return failure();
+  resultOffsets = {splitReductionIvs[0]};
+  resultSizes = {b.getIndexAttr(1)};
+  llvm::append_range(resultOffsets, o);
+  llvm::append_range(resultSizes, s);
+  return success();
+}
+
+FailureOr<MergeResult>
+ChunkScanOp::mergeReductions(OpBuilder &b, Location loc, ValueRange partial,
+                             const SetVector<unsigned> &reductionDims) {
+  // States compose in the order of time, so the parts are folded one by one.
+  Value zero = arith::ConstantIndexOp::create(b, loc, 0);
+  Value one = arith::ConstantIndexOp::create(b, loc, 1);
+  Value parts = tensor::DimOp::create(b, loc, partial[0], zero);
+  auto loop = scf::ForOp::create(
+      b, loc, zero, parts, one, ValueRange(getCarriedInits()),
+      [&](OpBuilder &nb, Location l, Value i, ValueRange carried) {
+        SmallVector<Value> part;
+        for (Value p : partial)
+          part.push_back(takePart(nb, l, p, i));
+        scf::YieldOp::create(nb, l, buildMerge(nb, l, carried, part));
+      });
+  return MergeResult{{loop}, SmallVector<Value>(loop.getResults())};
+}

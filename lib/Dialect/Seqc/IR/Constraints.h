@@ -1,0 +1,95 @@
+//===- Constraints.h - Checks behind the numbered constraints --*- C++ -*-===//
+//
+// Part of the seqc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// docs/spec.md numbers what each operator demands (attention_c3, ...). A
+// verifier reports a breach through `Constraints`, which puts the number in
+// front of the message; the message names the value, its type and what was
+// expected.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef SEQC_LIB_DIALECT_SEQC_IR_CONSTRAINTS_H
+#define SEQC_LIB_DIALECT_SEQC_IR_CONSTRAINTS_H
+
+#include "seqc/Dialect/Seqc/IR/Seqc.h"
+
+#include "mlir/IR/PatternMatch.h"
+
+namespace seqc {
+
+/// The size of a dimension that two values share: static if either is.
+inline int64_t refineDim(int64_t a, int64_t b) {
+  return mlir::ShapedType::isDynamic(a) ? b : a;
+}
+
+/// False only if the two sizes are static and differ.
+inline bool compatibleDims(int64_t a, int64_t b) {
+  return mlir::ShapedType::isDynamic(a) || mlir::ShapedType::isDynamic(b) ||
+         a == b;
+}
+
+/// Checks the constraints of one operator.
+class Constraints {
+public:
+  explicit Constraints(mlir::Operation *op) : op(op) {}
+
+  /// Starts the message of a breach: "<op>_c<number>: expected ".
+  mlir::InFlightDiagnostic fail(unsigned number) const;
+
+  /// `value` is a tensor of the given rank, whose element type is one of
+  /// `elements` and which has no encoding. `dims` names the dimensions in the
+  /// message. An absent optional value passes.
+  mlir::LogicalResult hasRank(unsigned number, llvm::StringRef name,
+                              mlir::Value value, unsigned rank,
+                              llvm::StringRef dims,
+                              llvm::ArrayRef<mlir::Type> elements) const;
+
+  /// As above, with a shape that the tensor's own must be compatible with.
+  mlir::LogicalResult tensor(unsigned number, llvm::StringRef name,
+                             mlir::Value value, llvm::ArrayRef<int64_t> shape,
+                             llvm::StringRef dims,
+                             llvm::ArrayRef<mlir::Type> elements) const;
+
+  /// `gradient` has the element type of `value` and a compatible shape. An
+  /// absent gradient passes; one of an absent value does not.
+  mlir::LogicalResult gradient(unsigned number, llvm::StringRef name,
+                               mlir::Value gradient, llvm::StringRef valueName,
+                               mlir::Value value) const;
+
+private:
+  mlir::Operation *op;
+};
+
+/// The four element types that the operators work on.
+llvm::SmallVector<mlir::Type> getDataTypes(mlir::MLIRContext *context);
+
+/// The sizes of `result`: an attribute where its type is static, else the size
+/// of the dimension of an operand that `sources` pairs with it.
+llvm::SmallVector<mlir::OpFoldResult>
+reifyShape(mlir::OpBuilder &builder, mlir::Value result,
+           llvm::ArrayRef<std::pair<mlir::Value, int64_t>> sources);
+
+/// `op` with other operands, or fewer or sharper results: the results keep
+/// their order, and those past the new ones, which must be unused, are gone. A
+/// result whose type differs is cast back for its users.
+mlir::Operation *replaceWithClone(mlir::PatternRewriter &rewriter,
+                                  mlir::Operation *op,
+                                  mlir::TypeRange resultTypes,
+                                  mlir::ValueRange operands);
+
+/// The operands of `op`, each that is a `tensor.cast` which only forgets static
+/// sizes replaced by what it casts. Returns whether there was one.
+bool lookThroughCasts(mlir::Operation *op,
+                      llvm::SmallVectorImpl<mlir::Value> &operands);
+
+/// `type` with the dimensions of `shape` that are static.
+mlir::RankedTensorType refineType(mlir::Type type,
+                                  llvm::ArrayRef<int64_t> shape);
+
+} // namespace seqc
+
+#endif // SEQC_LIB_DIALECT_SEQC_IR_CONSTRAINTS_H

@@ -1,0 +1,361 @@
+//===- ScanOps.cpp - selective_scan, its backward, causal_conv1d ----------===//
+//
+// Part of the seqc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The constraints 1 to 9 are the same for the scan and for its backward and are
+// checked by the same code. docs/spec.md has their text.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Constraints.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Matchers.h"
+#include "mlir/IR/PatternMatch.h"
+
+using namespace mlir;
+using namespace seqc;
+
+//===----------------------------------------------------------------------===//
+// Constraints
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// The sizes that the operands of a scan share.
+struct ScanSizes {
+  ScanSizes(RankedTensorType u, RankedTensorType delta, RankedTensorType A)
+      : batch(refineDim(u.getDimSize(0), delta.getDimSize(0))),
+        channels(refineDim(u.getDimSize(1),
+                           refineDim(delta.getDimSize(1), A.getDimSize(0)))),
+        length(refineDim(u.getDimSize(2), delta.getDimSize(2))),
+        stateDim(A.getDimSize(1)) {}
+
+  int64_t batch, channels, length, stateDim;
+};
+
+/// `T`, and the accumulator type if that is another.
+SmallVector<Type> withAccumulator(Type element) {
+  SmallVector<Type> types = {element};
+  if (Type acc = getAccumulatorType(element); acc != element)
+    types.push_back(acc);
+  return types;
+}
+
+/// The operand B (6) or C (7): constant, or variable in time, in groups of
+/// channels or not.
+LogicalResult verifyProjection(const Constraints &check, unsigned number,
+                               StringRef name, Value value,
+                               const ScanSizes &sizes, Type element) {
+  auto type = cast<RankedTensorType>(value.getType());
+  switch (type.getRank()) {
+  case 2:
+    return check.tensor(number, name, value, {sizes.channels, sizes.stateDim},
+                        "(channels, d_state)", withAccumulator(element));
+  case 3:
+    return check.tensor(number, name, value,
+                        {sizes.batch, sizes.stateDim, sizes.length},
+                        "(batch, d_state, length)", element);
+  case 4: {
+    int64_t groups = type.getDimSize(1);
+    if (failed(check.tensor(number, name, value,
+                            {sizes.batch, groups, sizes.stateDim, sizes.length},
+                            "(batch, groups, d_state, length)", element)))
+      return failure();
+    if (groups < 1)
+      return check.fail(8) << name
+                           << " to have a static number of groups of at least "
+                              "1, but got "
+                           << type;
+    if (!ShapedType::isDynamic(sizes.channels) && sizes.channels % groups != 0)
+      return check.fail(8) << "the groups of " << name << " (" << groups
+                           << ") to divide the channels of u ("
+                           << sizes.channels << "), but got " << type;
+    return success();
+  }
+  default:
+    return check.fail(number)
+           << name
+           << " to be (channels, d_state), (batch, d_state, length) or (batch, "
+              "groups, d_state, length), but got "
+           << type;
+  }
+}
+
+/// Constraints 1 to 9, the same for both operators. `sameAsU` are further
+/// values with the shape of `u`.
+template <typename OpT>
+LogicalResult verifyScan(OpT op, ArrayRef<std::pair<StringRef, Value>> sameAsU,
+                         ArrayRef<std::pair<StringRef, Value>> states) {
+  Constraints check(op);
+  if (failed(check.hasRank(1, "u", op.getU(), 3, "(batch, channels, length)",
+                           getDataTypes(op.getContext()))))
+    return failure();
+  Type element = op.getU().getType().getElementType();
+  SmallVector<Type> elementOrAcc = withAccumulator(element);
+  Type acc = elementOrAcc.back();
+
+  // `delta` and `A` may know sizes that `u` does not, once their ranks are
+  // right.
+  if (failed(check.hasRank(2, "delta", op.getDelta(), 3,
+                           "(batch, channels, length)", element)) ||
+      failed(check.hasRank(3, "A", op.getA(), 2, "(channels, d_state)",
+                           elementOrAcc)))
+    return failure();
+  ScanSizes sizes(op.getU().getType(), op.getDelta().getType(),
+                  op.getA().getType());
+  SmallVector<int64_t> dataShape = {sizes.batch, sizes.channels, sizes.length};
+  SmallVector<std::pair<StringRef, Value>> data = {{"delta", op.getDelta()},
+                                                   {"z", op.getZ()}};
+  llvm::append_range(data, sameAsU);
+  for (auto [name, value] : data)
+    if (failed(check.tensor(2, name, value, dataShape,
+                            "(batch, channels, length)", element)))
+      return failure();
+  if (failed(check.tensor(3, "A", op.getA(), {sizes.channels, sizes.stateDim},
+                          "(channels, d_state)", elementOrAcc)))
+    return failure();
+  if (sizes.stateDim < 1)
+    return check.fail(4) << "A to have a static d_state of at least 1, but got "
+                         << op.getA().getType();
+  if (failed(check.tensor(5, "D", op.getD(), {sizes.channels}, "(channels)",
+                          elementOrAcc)) ||
+      failed(check.tensor(5, "delta_bias", op.getDeltaBias(), {sizes.channels},
+                          "(channels)", elementOrAcc)) ||
+      failed(verifyProjection(check, 6, "B", op.getB(), sizes, element)) ||
+      failed(verifyProjection(check, 7, "C", op.getC(), sizes, element)))
+    return failure();
+  for (auto [name, value] : states)
+    if (failed(check.tensor(9, name, value,
+                            {sizes.batch, sizes.channels, sizes.stateDim},
+                            "(batch, channels, d_state)", acc)))
+      return failure();
+  return success();
+}
+
+} // namespace
+
+LogicalResult SelectiveScanOp::verify() {
+  return verifyScan(
+      *this, {{"out", getOut()}},
+      {{"initial_state", getInitialState()}, {"final_state", getFinalState()}});
+}
+
+LogicalResult SelectiveScanBackwardOp::verify() {
+  if (failed(verifyScan(*this, {}, {{"initial_state", getInitialState()}})))
+    return failure();
+  Constraints check(*this);
+  Type element = getU().getType().getElementType();
+  ScanSizes sizes(getU().getType(), getDelta().getType(), getA().getType());
+  if (failed(check.tensor(10, "out_grad", getOutGrad(),
+                          {sizes.batch, sizes.channels, sizes.length},
+                          "(batch, channels, length)", element)) ||
+      failed(check.tensor(11, "final_state_grad", getFinalStateGrad(),
+                          {sizes.batch, sizes.channels, sizes.stateDim},
+                          "(batch, channels, d_state)",
+                          getAccumulatorType(element))))
+    return failure();
+  struct Gradient {
+    StringRef name;
+    Value value;
+    StringRef of;
+    Value ofValue;
+  };
+  for (const Gradient &g : {
+           Gradient{"u_grad", getUGrad(), "u", getU()},
+           Gradient{"delta_grad", getDeltaGrad(), "delta", getDelta()},
+           Gradient{"A_grad", getAGrad(), "A", getA()},
+           Gradient{"B_grad", getBGrad(), "B", getB()},
+           Gradient{"C_grad", getCGrad(), "C", getC()},
+       })
+    if (failed(check.gradient(12, g.name, g.value, g.of, g.ofValue)))
+      return failure();
+  for (const Gradient &g : {
+           Gradient{"D_grad", getDGrad(), "D", getD()},
+           Gradient{"z_grad", getZGrad(), "z", getZ()},
+           Gradient{"delta_bias_grad", getDeltaBiasGrad(), "delta_bias",
+                    getDeltaBias()},
+           Gradient{"initial_state_grad", getInitialStateGrad(),
+                    "initial_state", getInitialState()},
+       })
+    if (failed(check.gradient(13, g.name, g.value, g.of, g.ofValue)))
+      return failure();
+  return success();
+}
+
+LogicalResult CausalConv1dOp::verify() {
+  Constraints check(*this);
+  constexpr StringLiteral dataDims = "(batch, channels, length)";
+  constexpr StringLiteral stateDims = "(batch, channels, width - 1)";
+  if (failed(check.hasRank(1, "x", getX(), 3, dataDims,
+                           getDataTypes(getContext()))))
+    return failure();
+  RankedTensorType x = getX().getType();
+  Type element = x.getElementType();
+  SmallVector<Type> elementOrAcc = withAccumulator(element);
+  if (failed(
+          check.tensor(2, "out", getOut(), x.getShape(), dataDims, element)) ||
+      failed(check.hasRank(3, "weight", getWeight(), 2, "(channels, width)",
+                           elementOrAcc)))
+    return failure();
+  RankedTensorType weight = getWeight().getType();
+  int64_t width = weight.getDimSize(1);
+  if (failed(check.tensor(3, "weight", getWeight(), {x.getDimSize(1), width},
+                          "(channels, width)", elementOrAcc)))
+    return failure();
+  if (width < 1)
+    return check.fail(4)
+           << "weight to have a static width of at least 1, but got " << weight;
+  int64_t channels = refineDim(x.getDimSize(1), weight.getDimSize(0));
+  SmallVector<int64_t> state = {x.getDimSize(0), channels, width - 1};
+  return failure(failed(check.tensor(5, "bias", getBias(), {channels},
+                                     "(channels)", elementOrAcc)) ||
+                 failed(check.tensor(6, "initial_state", getInitialState(),
+                                     state, stateDims, element)) ||
+                 failed(check.tensor(7, "final_state", getFinalState(), state,
+                                     stateDims, element)));
+}
+
+//===----------------------------------------------------------------------===//
+// Shapes
+//===----------------------------------------------------------------------===//
+
+LogicalResult SelectiveScanOp::reifyResultShapes(
+    OpBuilder &builder, ReifiedRankedShapedTypeDims &reifiedReturnShapes) {
+  Value u = getU();
+  reifiedReturnShapes.push_back(
+      reifyShape(builder, getOut(), {{u, 0}, {u, 1}, {u, 2}}));
+  if (Value state = getFinalState())
+    reifiedReturnShapes.push_back(
+        reifyShape(builder, state, {{u, 0}, {u, 1}, {getA(), 1}}));
+  return success();
+}
+
+LogicalResult CausalConv1dOp::reifyResultShapes(
+    OpBuilder &builder, ReifiedRankedShapedTypeDims &reifiedReturnShapes) {
+  Value x = getX();
+  reifiedReturnShapes.push_back(
+      reifyShape(builder, getOut(), {{x, 0}, {x, 1}, {x, 2}}));
+  Value state = getFinalState();
+  if (!state)
+    return success();
+  // The width is static (causal_conv1d_c4), whatever the result's type says.
+  auto type = cast<RankedTensorType>(state.getType());
+  OpFoldResult width =
+      builder.getIndexAttr(getWeight().getType().getDimSize(1) - 1);
+  if (type.isDynamicDim(2))
+    width = getValueOrCreateConstantIndexOp(builder, getLoc(), width);
+  SmallVector<OpFoldResult> sizes =
+      reifyShape(builder, state, {{x, 0}, {x, 1}, {x, 2}});
+  sizes[2] = width;
+  reifiedReturnShapes.push_back(std::move(sizes));
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Canonicalization
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// A state or bias that is added and is a constant zero is the same as none.
+template <typename OpT, typename... Getters>
+bool clearZeros(OpT op, PatternRewriter &rewriter, Getters... getters) {
+  // A range holds the operand segments of the moment, so each is asked for
+  // anew.
+  auto clear = [&](auto getter) {
+    MutableOperandRange range = (op.*getter)();
+    if (range.empty() || !matchPattern(Value(range[0].get()), m_AnyZeroFloat()))
+      return false;
+    rewriter.modifyOpInPlace(op, [&] { range.clear(); });
+    return true;
+  };
+  return (clear(getters) | ...);
+}
+
+struct DropScanZeros : OpRewritePattern<SelectiveScanOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(SelectiveScanOp op,
+                                PatternRewriter &rewriter) const override {
+    return success(clearZeros(op, rewriter,
+                              &SelectiveScanOp::getDeltaBiasMutable,
+                              &SelectiveScanOp::getInitialStateMutable));
+  }
+};
+
+struct DropConvZeros : OpRewritePattern<CausalConv1dOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(CausalConv1dOp op,
+                                PatternRewriter &rewriter) const override {
+    return success(clearZeros(op, rewriter, &CausalConv1dOp::getBiasMutable,
+                              &CausalConv1dOp::getInitialStateMutable));
+  }
+};
+
+/// A final state that nothing reads is not computed.
+template <typename OpT>
+struct DropUnusedState : OpRewritePattern<OpT> {
+  using OpRewritePattern<OpT>::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(OpT op,
+                                PatternRewriter &rewriter) const override {
+    if (!op.getFinalState() || !op.getFinalState().use_empty())
+      return failure();
+    replaceWithClone(rewriter, op, op.getOut().getType(), op->getOperands());
+    return success();
+  }
+};
+
+/// Sizes that a cast hides, or that another operand knows, become those of the
+/// operator and of its results.
+template <typename OpT>
+struct FoldCasts : OpRewritePattern<OpT> {
+  using OpRewritePattern<OpT>::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(OpT op,
+                                PatternRewriter &rewriter) const override {
+    SmallVector<Value> operands;
+    bool changed = lookThroughCasts(op, operands);
+    auto type = [&](unsigned i) {
+      return cast<RankedTensorType>(operands[i].getType());
+    };
+    SmallVector<int64_t> data, state;
+    if constexpr (std::is_same_v<OpT, SelectiveScanOp>) {
+      ScanSizes sizes(type(0), type(1), type(2));
+      data = {sizes.batch, sizes.channels, sizes.length};
+      state = {sizes.batch, sizes.channels, sizes.stateDim};
+    } else {
+      RankedTensorType x = type(0), weight = type(1);
+      int64_t channels = refineDim(x.getDimSize(1), weight.getDimSize(0));
+      data = {x.getDimSize(0), channels, x.getDimSize(2)};
+      state = {x.getDimSize(0), channels, weight.getDimSize(1) - 1};
+    }
+    SmallVector<Type> types = {refineType(op.getOut().getType(), data)};
+    if (Value final = op.getFinalState())
+      types.push_back(refineType(final.getType(), state));
+    if (!changed && llvm::equal(types, op->getResultTypes()))
+      return failure();
+    replaceWithClone(rewriter, op, types, operands);
+    return success();
+  }
+};
+
+} // namespace
+
+void SelectiveScanOp::getCanonicalizationPatterns(RewritePatternSet &results,
+                                                  MLIRContext *context) {
+  results.add<DropScanZeros, DropUnusedState<SelectiveScanOp>,
+              FoldCasts<SelectiveScanOp>>(context);
+}
+
+void CausalConv1dOp::getCanonicalizationPatterns(RewritePatternSet &results,
+                                                 MLIRContext *context) {
+  results.add<DropConvZeros, DropUnusedState<CausalConv1dOp>,
+              FoldCasts<CausalConv1dOp>>(context);
+}

@@ -1,0 +1,57 @@
+//===- SeqcDialect.cpp - The seqc dialect ---------------------------------===//
+//
+// Part of the seqc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "seqc/Dialect/Seqc/IR/Seqc.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/DialectImplementation.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace seqc;
+
+#include "seqc/Dialect/Seqc/IR/SeqcDialect.cpp.inc"
+#include "seqc/Dialect/Seqc/IR/SeqcEnums.cpp.inc"
+#include "seqc/Dialect/Seqc/IR/SeqcInterfaces.cpp.inc"
+
+#define GET_ATTRDEF_CLASSES
+#include "seqc/Dialect/Seqc/IR/SeqcAttrs.cpp.inc"
+
+#define GET_OP_CLASSES
+#include "seqc/Dialect/Seqc/IR/SeqcOps.cpp.inc"
+
+void SeqcDialect::initialize() {
+  addAttributes<
+#define GET_ATTRDEF_LIST
+#include "seqc/Dialect/Seqc/IR/SeqcAttrs.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
+#include "seqc/Dialect/Seqc/IR/SeqcOps.cpp.inc"
+      >();
+}
+
+LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
+                                   int64_t tileM, int64_t tileN,
+                                   int64_t splits) {
+  auto check = [&](int64_t value, StringRef name) -> LogicalResult {
+    if (value < 0)
+      return emitError() << "schedule parameter '" << name
+                         << "' must not be negative, but is " << value;
+    return success();
+  };
+  return failure(failed(check(tileM, "tile_m")) ||
+                 failed(check(tileN, "tile_n")) ||
+                 failed(check(splits, "splits")));
+}
+
+FloatType seqc::getAccumulatorType(Type elementType) {
+  if (elementType.isF64())
+    return cast<FloatType>(elementType);
+  return Float32Type::get(elementType.getContext());
+}

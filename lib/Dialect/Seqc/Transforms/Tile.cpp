@@ -1,0 +1,686 @@
+//===- Tile.cpp - Parallel grid and inner loop from a schedule ------------===//
+//
+// Part of the seqc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// One scheme for all three operators. The parallel dimensions become an
+// scf.forall over tiles; inside, the reduced dimension becomes scf.for loops
+// that carry the state of one tile. The tiled operator comes from the
+// operator's own TilingInterface; this pass then pads what the edge cuts, so that
+// every tile has the shape the schedule says.
+//
+//   attention  forall (b, h, query tile)     for key tiles    (max, sum, acc)
+//   scan       forall (b, group, channels)   for chunks       state
+//   conv1d     forall (b, channels)          for chunks       last width - 1 inputs
+//
+// For attention the key loop is split where the mask says (MaskAnalysis):
+// partial, full, partial. If the mask is a union of convex sets, one loop asks
+// per tile.
+//
+//===----------------------------------------------------------------------===//
+
+#include "seqc/Analysis/MaskAnalysis.h"
+#include "seqc/Dialect/Seqc/IR/Seqc.h"
+#include "seqc/Dialect/Seqc/Transforms/Passes.h"
+
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Arith/Utils/Utils.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/IR/Matchers.h"
+#include "mlir/IR/PatternMatch.h"
+
+namespace seqc {
+#define GEN_PASS_DEF_SEQCTILE
+#include "seqc/Dialect/Seqc/Transforms/Passes.h.inc"
+} // namespace seqc
+
+using namespace mlir;
+using namespace seqc;
+
+using Fold = OpFoldResult;
+
+namespace {
+
+struct TileStatistics {
+  unsigned loops = 0, fullLoops = 0;
+};
+
+/// Builds tiles of one operator.
+class Tiler {
+public:
+  Tiler(RewriterBase &b, Location loc) : b(b), loc(loc) {}
+
+  Fold attr(int64_t value) { return b.getIndexAttr(value); }
+  Value constant(int64_t value) {
+    return arith::ConstantIndexOp::create(b, loc, value);
+  }
+  Value index(Fold fold) {
+    return getValueOrCreateConstantIndexOp(b, loc, fold);
+  }
+  Fold dim(Value v, int64_t i) { return tensor::getMixedSize(b, loc, v, i); }
+
+  /// min(tile, size - offset), or the tile where it always fits.
+  Fold clampedSize(Fold offset, Fold size, int64_t tile) {
+    auto length = getConstantIntValue(size);
+    if (tile == 1 || (length && *length % tile == 0))
+      return attr(tile);
+    AffineExpr d0, d1;
+    bindDims(b.getContext(), d0, d1);
+    auto map = AffineMap::get(
+        2, 0, {b.getAffineConstantExpr(tile), d1 - d0}, b.getContext());
+    return affine::makeComposedFoldedAffineMin(b, loc, map, {offset, size});
+  }
+
+  /// `v` padded at its ends with zeros to `shape`.
+  Value pad(Value v, ArrayRef<int64_t> shape) {
+    auto type = cast<RankedTensorType>(v.getType());
+    auto padded = RankedTensorType::get(shape, type.getElementType());
+    if (type == padded)
+      return v;
+    SmallVector<Fold> low(shape.size(), attr(0)), high;
+    for (auto [i, extent] : llvm::enumerate(shape)) {
+      AffineExpr d0;
+      bindDims(b.getContext(), d0);
+      high.push_back(affine::makeComposedFoldedAffineApply(
+          b, loc, b.getAffineConstantExpr(extent) - d0, {dim(v, i)}));
+    }
+    Value zero = arith::ConstantOp::create(
+        b, loc, b.getZeroAttr(type.getElementType()));
+    return tensor::PadOp::create(b, loc, padded, v, low, high, zero);
+  }
+
+  Value slice(Value v, ArrayRef<Fold> offsets, ArrayRef<Fold> sizes) {
+    SmallVector<Fold> ones(offsets.size(), attr(1));
+    return tensor::ExtractSliceOp::create(b, loc, v, offsets, sizes, ones);
+  }
+
+  Value insert(Value source, Value dest, ArrayRef<Fold> offsets,
+               ArrayRef<Fold> sizes) {
+    SmallVector<Fold> ones(offsets.size(), attr(1));
+    return tensor::InsertSliceOp::create(b, loc, source, dest, offsets, sizes,
+                                         ones);
+  }
+
+  void parallelInsert(Value source, Value dest, ArrayRef<Fold> offsets,
+                      ArrayRef<Fold> sizes) {
+    SmallVector<Fold> ones(offsets.size(), attr(1));
+    tensor::ParallelInsertSliceOp::create(b, loc, source, dest, offsets, sizes,
+                                          ones);
+  }
+
+  Value filled(ArrayRef<int64_t> shape, TypedAttr value) {
+    Value c = arith::ConstantOp::create(b, loc, value);
+    Value e = tensor::EmptyOp::create(b, loc, shape, value.getType());
+    return linalg::FillOp::create(b, loc, c, e).getResult(0);
+  }
+
+  /// The static tile of an initial state: filled where the whole is, else read.
+  Value initialTile(Value init, ArrayRef<Fold> offsets, ArrayRef<Fold> sizes,
+                    ArrayRef<int64_t> shape) {
+    TypedAttr value;
+    if (auto fill = init.getDefiningOp<linalg::FillOp>())
+      if (matchPattern(fill.getInputs()[0], m_Constant(&value)))
+        return filled(shape, value);
+    return pad(slice(init, offsets, sizes), shape);
+  }
+
+  RewriterBase &b;
+  Location loc;
+};
+
+int64_t roundUp(int64_t value, int64_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
+
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// Attention
+//===----------------------------------------------------------------------===//
+
+/// The finish operator that consumes all of the state of `op`, if there is one.
+static SoftmaxFinishOp getFinish(OnlineAttentionOp op) {
+  SoftmaxFinishOp finish;
+  for (Operation *user : op->getUsers()) {
+    auto candidate = dyn_cast<SoftmaxFinishOp>(user);
+    if (!candidate || (finish && finish != candidate) ||
+        candidate->getBlock() != op->getBlock())
+      return nullptr;
+    finish = candidate;
+  }
+  return finish;
+}
+
+static LogicalResult tileAttention(RewriterBase &rewriter, OnlineAttentionOp op,
+                                   TileStatistics &statistics) {
+  auto queryType = cast<RankedTensorType>(op.getQuery().getType());
+  auto valueType = cast<RankedTensorType>(op.getValue().getType());
+  int64_t headDim = queryType.getDimSize(3), valueDim = valueType.getDimSize(3);
+  if (ShapedType::isDynamic(headDim) || ShapedType::isDynamic(valueDim))
+    return op.emitOpError("can only be tiled with a static head_dim, but got ")
+           << queryType << " and " << valueType;
+  ScheduleAttr schedule = op.getScheduleAttr();
+  int64_t tileM = schedule && schedule.getTileM() ? schedule.getTileM() : 64;
+  int64_t tileN = schedule && schedule.getTileN() ? schedule.getTileN() : 64;
+
+  SoftmaxFinishOp finish = getFinish(op);
+  Operation *root = finish ? finish.getOperation() : op.getOperation();
+  Location loc = op.getLoc();
+  rewriter.setInsertionPoint(root);
+  Tiler t(rewriter, loc);
+  MaskAnalysis mask(op);
+
+  Fold batch = t.dim(op.getQuery(), 0), heads = t.dim(op.getQuery(), 1),
+       queries = t.dim(op.getQuery(), 2), keys = t.dim(op.getKey(), 2);
+
+  SmallVector<Value> outs;
+  if (finish)
+    outs = llvm::to_vector(finish.getDpsInits());
+  else
+    outs = op.getCarriedInits();
+
+  auto forall = scf::ForallOp::create(
+      rewriter, loc, ArrayRef<Fold>{t.attr(0), t.attr(0), t.attr(0)},
+      ArrayRef<Fold>{batch, heads, queries},
+      ArrayRef<Fold>{t.attr(1), t.attr(1), t.attr(tileM)}, outs,
+      /*mapping=*/std::nullopt);
+  rewriter.setInsertionPoint(forall.getTerminator());
+  Value ib = forall.getInductionVars()[0], ih = forall.getInductionVars()[1],
+        im = forall.getInductionVars()[2];
+  Fold rows = t.clampedSize(im, queries, tileM);
+  SmallVector<Fold> rowOffsets = {ib, ih, im};
+  SmallVector<Fold> rowSizes = {t.attr(1), t.attr(1), rows};
+  SmallVector<Fold> accOffsets = rowOffsets, accSizes = rowSizes;
+  accOffsets.push_back(t.attr(0));
+  accSizes.push_back(t.attr(valueDim));
+  SmallVector<int64_t> rowShape = {1, 1, tileM};
+  SmallVector<int64_t> accShape = {1, 1, tileM, valueDim};
+
+  // What does not change along the keys is loaded once.
+  Value query = t.pad(t.slice(op.getQuery(), {ib, ih, im, t.attr(0)},
+                              {t.attr(1), t.attr(1), rows, t.attr(headDim)}),
+                      {1, 1, tileM, headDim});
+  Value querySegments;
+  if (Value segments = op.getQuerySegments())
+    querySegments =
+        t.pad(t.slice(segments, {ib, im}, {t.attr(1), rows}), {1, tileM});
+  SmallVector<Value> state = {
+      t.initialTile(op.getMaxInit(), rowOffsets, rowSizes, rowShape),
+      t.initialTile(op.getSumInit(), rowOffsets, rowSizes, rowShape),
+      t.initialTile(op.getAccInit(), accOffsets, accSizes, accShape)};
+
+  // Key positions are global in the bounds and local in the slices.
+  AffineExpr d0, d1;
+  bindDims(rewriter.getContext(), d0, d1);
+  Value keyBase = op.getOffsets()[3];
+  Value i0 = t.index(affine::makeComposedFoldedAffineApply(
+      rewriter, loc, d0 + d1, {Fold(op.getOffsets()[2]), Fold(im)}));
+  Value keyEnd = t.index(affine::makeComposedFoldedAffineApply(
+      rewriter, loc, d0 + d1, {Fold(keyBase), keys}));
+  MaskOperands operands = MaskOperands::get(rewriter, loc, op, ib, ih);
+
+  auto buildTile = [&](Value key, ValueRange carried,
+                       TileClass tileClass) -> SmallVector<Value> {
+    Fold local = affine::makeComposedFoldedAffineApply(
+        rewriter, loc, d0 - d1, {Fold(key), Fold(keyBase)});
+    Fold columns = tileClass == TileClass::Full
+                       ? t.attr(tileN)
+                       : t.clampedSize(local, keys, tileN);
+    FailureOr<TilingResult> tiled = op.getTiledImplementation(
+        rewriter, {ib, ih, im, local},
+        {t.attr(1), t.attr(1), rows, columns});
+    auto slice = cast<OnlineAttentionOp>(tiled->tiledOps.front());
+    rewriter.setInsertionPoint(slice);
+    slice.getQueryMutable().assign(query);
+    slice.getKeyMutable().assign(
+        t.pad(slice.getKey(), {1, 1, tileN, headDim}));
+    slice.getValueMutable().assign(
+        t.pad(slice.getValue(), {1, 1, tileN, valueDim}));
+    if (Value bias = slice.getBias()) {
+      auto type = cast<RankedTensorType>(op.getBias().getType());
+      slice.getBiasMutable().assign(
+          t.pad(bias, {1, 1, type.getDimSize(2) == 1 ? 1 : tileM,
+                       type.getDimSize(3) == 1 ? 1 : tileN}));
+    }
+    if (querySegments) {
+      slice.getQuerySegmentsMutable().assign(querySegments);
+      slice.getKeySegmentsMutable().assign(
+          t.pad(slice.getKeySegments(), {1, tileN}));
+    }
+    slice.getMaxInitMutable().set(carried[0]);
+    slice.getSumInitMutable().set(carried[1]);
+    slice.getAccInitMutable().set(carried[2]);
+    slice.setTileClass(tileClass);
+    for (auto [result, value] : llvm::zip(slice.getResults(), carried))
+      result.setType(value.getType());
+    rewriter.setInsertionPointAfter(slice);
+    return llvm::to_vector_of<Value>(slice.getResults());
+  };
+  auto buildLoop =
+      [&](Value from, Value to, ValueRange inits,
+          function_ref<SmallVector<Value>(Value, ValueRange)> body) {
+        auto loop = scf::ForOp::create(rewriter, loc, from, to,
+                                       t.constant(tileN), inits);
+        ++statistics.loops;
+        OpBuilder::InsertionGuard guard(rewriter);
+        rewriter.setInsertionPointToStart(loop.getBody());
+        SmallVector<Value> results =
+            body(loop.getInductionVar(), loop.getRegionIterArgs());
+        scf::YieldOp::create(rewriter, loc, results);
+        return llvm::to_vector_of<Value>(loop.getResults());
+      };
+  auto partial = [&](Value key, ValueRange carried) {
+    return buildTile(key, carried, TileClass::Partial);
+  };
+  auto full = [&](Value key, ValueRange carried) {
+    return buildTile(key, carried, TileClass::Full);
+  };
+
+  LoopBounds bounds = mask.buildBounds(rewriter, loc, i0, keyBase, keyEnd,
+                                       tileM, tileN, operands);
+  if (mask.isConvex()) {
+    if (mask.hasFull()) {
+      state = buildLoop(bounds.lo, bounds.fullLo, state, partial);
+      state = buildLoop(bounds.fullLo, bounds.fullHi, state, full);
+      ++statistics.fullLoops;
+      state = buildLoop(bounds.fullHi, bounds.hi, state, partial);
+    } else {
+      state = buildLoop(bounds.lo, bounds.hi, state, partial);
+    }
+  } else {
+    // A union: one loop over its hull, which asks for each tile.
+    state = buildLoop(
+        bounds.lo, bounds.hi, state, [&](Value key, ValueRange carried) {
+          Value empty = mask.buildIsEmpty(rewriter, loc, i0, key, keyEnd, tileM,
+                                          tileN, operands);
+          auto skip = scf::IfOp::create(rewriter, loc, carried.getTypes(),
+                                        empty, /*withElseRegion=*/true);
+          OpBuilder::InsertionGuard guard(rewriter);
+          rewriter.setInsertionPointToStart(skip.thenBlock());
+          scf::YieldOp::create(rewriter, loc, carried);
+          rewriter.setInsertionPointToStart(skip.elseBlock());
+          if (!mask.hasFull()) {
+            SmallVector<Value> next = partial(key, carried);
+            scf::YieldOp::create(rewriter, loc, next);
+            return llvm::to_vector_of<Value>(skip.getResults());
+          }
+          Value isFull = mask.buildIsFull(rewriter, loc, i0, key, keyEnd, tileM,
+                                          tileN, operands);
+          auto choice = scf::IfOp::create(rewriter, loc, carried.getTypes(),
+                                          isFull, /*withElseRegion=*/true);
+          rewriter.setInsertionPointToStart(choice.thenBlock());
+          SmallVector<Value> next = full(key, carried);
+          scf::YieldOp::create(rewriter, loc, next);
+          rewriter.setInsertionPointToStart(choice.elseBlock());
+          next = partial(key, carried);
+          scf::YieldOp::create(rewriter, loc, next);
+          rewriter.setInsertionPointAfter(choice);
+          scf::YieldOp::create(rewriter, loc, choice.getResults());
+          return llvm::to_vector_of<Value>(skip.getResults());
+        });
+    if (mask.hasFull())
+      ++statistics.fullLoops;
+  }
+
+  // The results of this tile, cut to the rows there are.
+  SmallVector<Value> tiles;
+  if (finish) {
+    auto out = cast<RankedTensorType>(finish.getOut().getType());
+    Value outInit = tensor::EmptyOp::create(rewriter, loc, accShape,
+                                            out.getElementType());
+    Value lseInit;
+    SmallVector<Type> types = {outInit.getType()};
+    if (finish.getLse()) {
+      lseInit = tensor::EmptyOp::create(
+          rewriter, loc, rowShape,
+          getElementTypeOrSelf(finish.getLse().getType()));
+      types.push_back(lseInit.getType());
+    }
+    Value sinks;
+    if (Value all = finish.getSinks())
+      sinks = t.slice(all, {ih}, {t.attr(1)});
+    auto done = SoftmaxFinishOp::create(rewriter, loc, types, state[0],
+                                        state[1], state[2], sinks, outInit,
+                                        lseInit);
+    llvm::append_range(tiles, done.getResults());
+  } else {
+    tiles = state;
+  }
+  SmallVector<std::tuple<Value, Value, bool>> inserts;
+  for (auto [tile, dest] : llvm::zip(tiles, forall.getRegionIterArgs())) {
+    bool isAcc = cast<RankedTensorType>(tile.getType()).getRank() == 4;
+    SmallVector<Fold> zeros(isAcc ? 4 : 3, t.attr(0));
+    Value cut = t.slice(tile, zeros, isAcc ? accSizes : rowSizes);
+    inserts.push_back({cut, dest, isAcc});
+  }
+  rewriter.setInsertionPointToStart(
+      forall.getTerminator().getBody());
+  for (auto [cut, dest, isAcc] : inserts)
+    t.parallelInsert(cut, dest, isAcc ? accOffsets : rowOffsets,
+                     isAcc ? accSizes : rowSizes);
+
+  rewriter.replaceOp(root, forall.getResults());
+  if (finish)
+    rewriter.eraseOp(op);
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Selective scan
+//===----------------------------------------------------------------------===//
+
+static LogicalResult tileScan(RewriterBase &rewriter, ChunkScanOp op,
+                              TileStatistics &statistics) {
+  Location loc = op.getLoc();
+  rewriter.setInsertionPoint(op);
+  Tiler t(rewriter, loc);
+  auto aType = cast<RankedTensorType>(op.getA().getType());
+  int64_t depth = aType.getDimSize(1);
+  if (ShapedType::isDynamic(depth))
+    return op.emitOpError("can only be tiled with a static d_state, but got A ")
+           << aType;
+  ScheduleAttr schedule = op.getScheduleAttr();
+  int64_t tileC = schedule && schedule.getTileM() ? schedule.getTileM() : 16;
+  int64_t tileT = schedule && schedule.getTileN() ? schedule.getTileN() : 128;
+
+  Fold batch = t.dim(op.getU(), 0), channels = t.dim(op.getU(), 1),
+       steps = t.dim(op.getU(), 2);
+  // Channels are tiled within their group, which shares B and C.
+  Fold groups = t.attr(1);
+  for (Value parameter : {Value(op.getB()), Value(op.getC())})
+    if (parameter && cast<RankedTensorType>(parameter.getType()).getRank() == 4)
+      groups = t.dim(parameter, 1);
+  Fold groupSize = channels;
+  if (!isOneInteger(groups)) {
+    auto c = getConstantIntValue(channels), g = getConstantIntValue(groups);
+    groupSize = c && g && *g ? t.attr(*c / *g)
+                             : Fold(arith::DivUIOp::create(
+                                        rewriter, loc, t.index(channels),
+                                        t.index(groups))
+                                        .getResult());
+  }
+
+  SmallVector<Value> outs = llvm::to_vector(op.getDpsInits());
+  auto forall = scf::ForallOp::create(
+      rewriter, loc, ArrayRef<Fold>{t.attr(0), t.attr(0), t.attr(0)},
+      ArrayRef<Fold>{batch, groups, groupSize},
+      ArrayRef<Fold>{t.attr(1), t.attr(1), t.attr(tileC)}, outs,
+      /*mapping=*/std::nullopt);
+  rewriter.setInsertionPoint(forall.getTerminator());
+  Value ib = forall.getInductionVars()[0], ig = forall.getInductionVars()[1],
+        ic = forall.getInductionVars()[2];
+  Fold count = t.clampedSize(ic, groupSize, tileC);
+  AffineExpr d0, d1;
+  bindDims(rewriter.getContext(), d0, d1);
+  Fold channel = ic;
+  if (!isOneInteger(groups)) {
+    Value base =
+        arith::MulIOp::create(rewriter, loc, ig, t.index(groupSize));
+    channel = affine::makeComposedFoldedAffineApply(rewriter, loc, d0 + d1,
+                                                    {Fold(base), Fold(ic)});
+  }
+
+  bool hasOut = bool(op.getOutInit());
+  SmallVector<Value> dests(forall.getRegionIterArgs().begin(),
+                           forall.getRegionIterArgs().end());
+  SmallVector<Fold> outOffsets = {ib, channel, t.attr(0)};
+  SmallVector<Fold> outSizes = {t.attr(1), count, steps};
+  SmallVector<Fold> stateOffsets = outOffsets;
+  SmallVector<Fold> stateSizes = {t.attr(1), count, t.attr(depth)};
+  SmallVector<Value> carried;
+  if (hasOut)
+    carried.push_back(t.slice(dests[0], outOffsets, outSizes));
+  for (Value init : op.getCarriedInits())
+    carried.push_back(t.initialTile(init, stateOffsets, stateSizes,
+                                    {1, tileC, depth}));
+
+  auto loop = scf::ForOp::create(rewriter, loc, t.constant(0), t.index(steps),
+                                 t.constant(tileT), carried);
+  ++statistics.loops;
+  {
+    OpBuilder::InsertionGuard guard(rewriter);
+    rewriter.setInsertionPointToStart(loop.getBody());
+    Value it = loop.getInductionVar();
+    Fold length = t.clampedSize(it, steps, tileT);
+    FailureOr<TilingResult> tiled = op.getTiledImplementation(
+        rewriter, {ib, channel, it}, {t.attr(1), count, length});
+    auto tile = cast<ChunkScanOp>(tiled->tiledOps.front());
+    rewriter.setInsertionPoint(tile);
+    auto element = cast<RankedTensorType>(op.getU().getType()).getElementType();
+    auto padParameter = [&](OpOperand &operand) {
+      int64_t rank = cast<RankedTensorType>(operand.get().getType()).getRank();
+      if (rank == 2)
+        operand.set(t.pad(operand.get(), {tileC, depth}));
+      else if (rank == 3)
+        operand.set(t.pad(operand.get(), {1, depth, tileT}));
+      else
+        operand.set(t.pad(operand.get(), {1, 1, depth, tileT}));
+    };
+    auto padSteps = [&](OpOperand &operand) {
+      operand.set(t.pad(operand.get(), {1, tileC, tileT}));
+    };
+    padSteps(tile.getUMutable());
+    padSteps(tile.getDeltaMutable());
+    padParameter(tile.getAMutable());
+    padParameter(tile.getBMutable());
+    for (OpOperand &c : tile.getCMutable())
+      padParameter(c);
+    for (OpOperand &d : tile.getDMutable())
+      d.set(t.pad(d.get(), {tileC}));
+    for (OpOperand &z : tile.getZMutable())
+      padSteps(z);
+    for (OpOperand &bias : tile.getDeltaBiasMutable())
+      bias.set(t.pad(bias.get(), {tileC}));
+    if (!tile.getSteps())
+      tile.getStepsMutable().assign(t.index(length));
+    ValueRange args = loop.getRegionIterArgs();
+    if (hasOut)
+      tile.getOutInitMutable().assign(tensor::EmptyOp::create(
+          rewriter, loc, ArrayRef<int64_t>{1, tileC, tileT}, element));
+    tile.getStateInitMutable().set(args[hasOut ? 1 : 0]);
+    if (op.getDecayInit())
+      tile.getDecayInitMutable().assign(args.back());
+    for (auto [result, init] : llvm::zip(tile.getResults(), tile.getDpsInits()))
+      result.setType(init.getType());
+    rewriter.setInsertionPointAfter(tile);
+    SmallVector<Value> yielded = llvm::to_vector_of<Value>(tile.getResults());
+    if (hasOut) {
+      SmallVector<Fold> zeros(3, t.attr(0));
+      SmallVector<Fold> sizes = {t.attr(1), count, length};
+      Value cut = t.slice(tile.getOut(), zeros, sizes);
+      yielded[0] = t.insert(cut, args[0], {t.attr(0), t.attr(0), it}, sizes);
+    }
+    scf::YieldOp::create(rewriter, loc, yielded);
+  }
+
+  SmallVector<Value> tiles = llvm::to_vector_of<Value>(loop.getResults());
+  for (unsigned i = hasOut ? 1 : 0; i < tiles.size(); ++i)
+    tiles[i] = t.slice(tiles[i], {t.attr(0), t.attr(0), t.attr(0)}, stateSizes);
+  rewriter.setInsertionPointToStart(forall.getTerminator().getBody());
+  for (auto [i, tile] : llvm::enumerate(tiles)) {
+    bool isOut = hasOut && i == 0;
+    t.parallelInsert(tile, dests[i], isOut ? outOffsets : stateOffsets,
+                     isOut ? outSizes : stateSizes);
+  }
+  rewriter.replaceOp(op, forall.getResults());
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Causal convolution
+//===----------------------------------------------------------------------===//
+
+/// The last width - 1 columns of (initial state, x).
+static Value buildFinalConvState(Tiler &t, CausalConv1dOp op, int64_t history) {
+  RewriterBase &b = t.b;
+  Location loc = t.loc;
+  auto type = cast<RankedTensorType>(op.getX().getType());
+  Type element = type.getElementType();
+  Value length = t.index(t.dim(op.getX(), 2));
+  Value empty = tensor::EmptyOp::create(
+      b, loc,
+      ArrayRef<Fold>{t.dim(op.getX(), 0), t.dim(op.getX(), 1),
+                     t.attr(history)},
+      element);
+  SmallVector<utils::IteratorType> iterators(3, utils::IteratorType::parallel);
+  return linalg::GenericOp::create(
+             b, loc, empty.getType(), ValueRange(), empty,
+             b.getMultiDimIdentityMap(3), iterators,
+             [&](OpBuilder &nb, Location l, ValueRange) {
+               Value i = linalg::IndexOp::create(nb, l, 0);
+               Value c = linalg::IndexOp::create(nb, l, 1);
+               Value k = linalg::IndexOp::create(nb, l, 2);
+               // Column L + k of the whole: x where it is past the state.
+               Value column = arith::AddIOp::create(nb, l, length, k);
+               Value width = arith::ConstantIndexOp::create(nb, l, history);
+               Value inX = arith::CmpIOp::create(
+                   nb, l, arith::CmpIPredicate::uge, column, width);
+               auto choice = scf::IfOp::create(
+                   nb, l, inX,
+                   [&](OpBuilder &tb, Location tl) {
+                     Value p = arith::SubIOp::create(tb, tl, column, width);
+                     Value x = tensor::ExtractOp::create(
+                         tb, tl, op.getX(), ValueRange{i, c, p});
+                     scf::YieldOp::create(tb, tl, x);
+                   },
+                   [&](OpBuilder &eb, Location el) {
+                     Value x;
+                     if (op.getInitialState())
+                       x = tensor::ExtractOp::create(
+                           eb, el, op.getInitialState(),
+                           ValueRange{i, c, column});
+                     else
+                       x = arith::ConstantOp::create(eb, el,
+                                                     eb.getZeroAttr(element));
+                     scf::YieldOp::create(eb, el, x);
+                   });
+               linalg::YieldOp::create(nb, l, choice.getResult(0));
+             })
+      .getResult(0);
+}
+
+static LogicalResult tileConv(RewriterBase &rewriter, CausalConv1dOp op,
+                              TileStatistics &statistics) {
+  Location loc = op.getLoc();
+  rewriter.setInsertionPoint(op);
+  Tiler t(rewriter, loc);
+  auto type = cast<RankedTensorType>(op.getX().getType());
+  auto weightType = cast<RankedTensorType>(op.getWeight().getType());
+  int64_t width = weightType.getDimSize(1);
+  if (ShapedType::isDynamic(width))
+    return op.emitOpError("can only be tiled with a static width, but got ")
+           << weightType;
+  Type element = type.getElementType();
+  int64_t history = width - 1;
+  ScheduleAttr schedule = op.getScheduleAttr();
+  int64_t tileC = schedule && schedule.getTileM() ? schedule.getTileM() : 16;
+  int64_t tileT = schedule && schedule.getTileN() ? schedule.getTileN() : 256;
+  tileT = std::max(tileT, roundUp(std::max<int64_t>(history, 1), 16));
+
+  Fold batch = t.dim(op.getX(), 0), channels = t.dim(op.getX(), 1),
+       steps = t.dim(op.getX(), 2);
+  Value out = tensor::EmptyOp::create(
+      rewriter, loc, ArrayRef<Fold>{batch, channels, steps}, element);
+  auto forall = scf::ForallOp::create(
+      rewriter, loc, ArrayRef<Fold>{t.attr(0), t.attr(0)},
+      ArrayRef<Fold>{batch, channels},
+      ArrayRef<Fold>{t.attr(1), t.attr(tileC)}, out, /*mapping=*/std::nullopt);
+  rewriter.setInsertionPoint(forall.getTerminator());
+  Value ib = forall.getInductionVars()[0], ic = forall.getInductionVars()[1];
+  Value dest = forall.getRegionIterArgs()[0];
+  Fold count = t.clampedSize(ic, channels, tileC);
+  SmallVector<Fold> offsets = {ib, ic, t.attr(0)};
+  SmallVector<Fold> sizes = {t.attr(1), count, steps};
+  Value weight = t.pad(t.slice(op.getWeight(), {ic, t.attr(0)},
+                               {count, t.attr(width)}),
+                       {tileC, width});
+  Value bias;
+  if (op.getBias())
+    bias = t.pad(t.slice(op.getBias(), {ic}, {count}), {tileC});
+
+  // The state of a chunk is the last width - 1 inputs before it.
+  SmallVector<Value> carried = {t.slice(dest, offsets, sizes)};
+  SmallVector<int64_t> stateShape = {1, tileC, history};
+  if (op.getInitialState())
+    carried.push_back(t.pad(t.slice(op.getInitialState(), offsets,
+                                    {t.attr(1), count, t.attr(history)}),
+                            stateShape));
+  else
+    carried.push_back(
+        t.filled(stateShape, cast<TypedAttr>(rewriter.getZeroAttr(element))));
+
+  auto loop = scf::ForOp::create(rewriter, loc, t.constant(0), t.index(steps),
+                                 t.constant(tileT), carried);
+  ++statistics.loops;
+  {
+    OpBuilder::InsertionGuard guard(rewriter);
+    rewriter.setInsertionPointToStart(loop.getBody());
+    Value it = loop.getInductionVar();
+    ValueRange args = loop.getRegionIterArgs();
+    Fold length = t.clampedSize(it, steps, tileT);
+    SmallVector<Fold> chunk = {t.attr(1), count, length};
+    Value x = t.pad(t.slice(op.getX(), {ib, ic, it}, chunk),
+                    {1, tileC, tileT});
+    auto tile = CausalConv1dOp::create(
+        rewriter, loc, TypeRange{x.getType(), args[1].getType()}, x, weight,
+        bias, args[1], op.getActivationAttr(), op.getScheduleAttr());
+    Value cut = t.slice(tile.getOut(), {t.attr(0), t.attr(0), t.attr(0)}, chunk);
+    Value next = t.insert(cut, args[0], {t.attr(0), t.attr(0), it}, chunk);
+    scf::YieldOp::create(rewriter, loc, ValueRange{next, tile.getFinalState()});
+  }
+  rewriter.setInsertionPointToStart(forall.getTerminator().getBody());
+  t.parallelInsert(loop.getResult(0), dest, offsets, sizes);
+
+  rewriter.setInsertionPoint(op);
+  SmallVector<Value> results = {forall.getResult(0)};
+  if (op.getFinalState())
+    results.push_back(buildFinalConvState(t, op, history));
+  for (auto [i, result] : llvm::enumerate(op.getResults()))
+    if (results[i].getType() != result.getType())
+      results[i] =
+          tensor::CastOp::create(rewriter, loc, result.getType(), results[i]);
+  rewriter.replaceOp(op, results);
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// The pass
+//===----------------------------------------------------------------------===//
+
+namespace {
+struct TilePass : public seqc::impl::SeqcTileBase<TilePass> {
+  void runOnOperation() override {
+    IRRewriter rewriter(&getContext());
+    SmallVector<Operation *> ops;
+    getOperation()->walk([&](Operation *op) {
+      if (isa<OnlineAttentionOp, ChunkScanOp, CausalConv1dOp>(op))
+        ops.push_back(op);
+    });
+    TileStatistics statistics;
+    for (Operation *op : ops) {
+      LogicalResult tiled =
+          TypeSwitch<Operation *, LogicalResult>(op)
+              .Case([&](OnlineAttentionOp o) {
+                return tileAttention(rewriter, o, statistics);
+              })
+              .Case([&](ChunkScanOp o) {
+                return tileScan(rewriter, o, statistics);
+              })
+              .Case([&](CausalConv1dOp o) {
+                return tileConv(rewriter, o, statistics);
+              });
+      if (failed(tiled))
+        return signalPassFailure();
+      ++numTiled;
+    }
+    numLoops += statistics.loops;
+    numFullLoops += statistics.fullLoops;
+  }
+};
+} // namespace

@@ -1,0 +1,372 @@
+# Part of the seqc project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Programs: compiling, loading, calling, and the cache behind the eager calls."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections import OrderedDict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Callable, Hashable, Mapping, NamedTuple, Union
+
+from . import _arrays, _seqc
+
+if TYPE_CHECKING:
+    from ._module import Module
+
+    Source = Union[str, bytes, os.PathLike[str], "Module"]
+
+
+class Parameter(NamedTuple):
+    """An argument or a result of a function.
+
+    `kind` is "tensor" or "scalar"; None in `shape` is a size that a call sets.
+    """
+
+    name: str | None
+    kind: str
+    dtype: str
+    shape: tuple[int | None, ...]
+
+    def __str__(self) -> str:
+        sizes = ["?" if size is None else str(size) for size in self.shape]
+        return f"{'x'.join([*sizes, self.dtype])}"
+
+
+def _parameters(items: list[dict[str, Any]]) -> tuple[Parameter, ...]:
+    return tuple(
+        Parameter(x.get("name"), x["kind"], x["dtype"], tuple(x.get("shape", ())))
+        for x in items
+    )
+
+
+class Function:
+    """A function of a program: call it with arrays and numbers.
+
+    Results are arrays of the same kind as the first array argument; several
+    come as a tuple.
+    """
+
+    def __init__(self, raw: _seqc.Function) -> None:
+        self._raw = raw
+        signature = json.loads(raw.signature)
+        self.name: str = signature["name"]
+        self.arguments = _parameters(signature["arguments"])
+        self.results = _parameters(signature["results"])
+
+    def __repr__(self) -> str:
+        ins = ", ".join(
+            f"{p.name}: {p}" if p.name else str(p) for p in self.arguments
+        )
+        outs = ", ".join(map(str, self.results))
+        return f"<seqc function {self.name}({ins}) -> ({outs})>"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        values = list(args)
+        for parameter in self.arguments[len(args) :]:
+            if parameter.name in kwargs:
+                values.append(kwargs.pop(parameter.name))
+        if kwargs:
+            raise TypeError(
+                f"{self.name}: unexpected argument `{next(iter(kwargs))}`; it takes "
+                f"{', '.join(p.name or '?' for p in self.arguments)}"
+            )
+        if len(values) != len(self.arguments):
+            raise TypeError(
+                f"{self.name}: got {len(values)} arguments, expected {len(self.arguments)}"
+            )
+        like: Any = None
+        views: list[Any] = []
+        for position, (parameter, value) in enumerate(zip(self.arguments, values)):
+            if parameter.kind == "tensor":
+                label = parameter.name or f"argument {position}"
+                views.append(_arrays.view(label, value))
+                like = value if like is None else like
+            elif parameter.dtype in _arrays.FLOATS:
+                views.append(float(value))
+            else:
+                views.append(int(value))
+        results = tuple(
+            _arrays.wrap(r, like) if isinstance(r, _arrays.Array) else r
+            for r in self._raw.call(views)
+        )
+        return results[0] if len(results) == 1 else results
+
+
+class Program:
+    """A compiled module, loaded and ready to call.
+
+    `program["name"]` is a function of it; a program with one function can be
+    called itself.
+    """
+
+    def __init__(self, raw: _seqc.Program, artifact: bytes | None = None) -> None:
+        self._raw = raw
+        self._artifact = artifact
+        self.functions: dict[str, Function] = {
+            name: Function(_seqc.Function(raw, name)) for name in raw.function_names
+        }
+
+    def __repr__(self) -> str:
+        return f"<seqc program for {self.target}: {', '.join(self.functions)}>"
+
+    @property
+    def target(self) -> str:
+        """The target whose code is loaded."""
+        return self._raw.target
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What the artifact says about itself."""
+        result: dict[str, Any] = json.loads(self._raw.metadata)
+        return result
+
+    def __getitem__(self, name: str) -> Function:
+        try:
+            return self.functions[name]
+        except KeyError:
+            raise KeyError(
+                f"no function `{name}`; there are {', '.join(self.functions)}"
+            ) from None
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if len(self.functions) != 1:
+            raise TypeError(
+                f"the program has {len(self.functions)} functions; call one of them: "
+                f"{', '.join(self.functions)}"
+            )
+        return next(iter(self.functions.values()))(*args, **kwargs)
+
+    def to_bytes(self) -> bytes:
+        """The artifact."""
+        if self._artifact is None:
+            raise ValueError("a program loaded from a file does not keep its bytes")
+        return self._artifact
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the artifact, whole or not at all."""
+        write_file(path, self.to_bytes())
+
+
+def write_file(path: str | os.PathLike[str], data: bytes) -> None:
+    """Writes beside `path` and renames, so that it is never half-written."""
+    target = Path(path)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.{threading.get_ident()}")
+    try:
+        temporary.write_bytes(data)
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _schedule_text(schedule: str | Mapping[str, int] | None) -> str | None:
+    if schedule is None or isinstance(schedule, str):
+        return schedule
+    return " ".join(f"{key}={int(value)}" for key, value in schedule.items())
+
+
+def _options(
+    target: str | None = None,
+    *,
+    cpu: str | None = None,
+    features: str | None = None,
+    schedule: str | Mapping[str, int] | None = None,
+    source_name: str | None = None,
+    dump_dir: str | os.PathLike[str] | None = None,
+    reproducer_dir: str | os.PathLike[str] | None = None,
+    opt_level: int | None = None,
+    verify_each: bool = True,
+) -> _seqc.Options:
+    options = _seqc.Options()
+    options.target = target
+    options.cpu = cpu
+    options.features = features
+    options.schedule = _schedule_text(schedule)
+    options.source_name = source_name
+    options.dump_dir = None if dump_dir is None else os.fspath(dump_dir)
+    options.reproducer_dir = None if reproducer_dir is None else os.fspath(reproducer_dir)
+    options.opt_level = -1 if opt_level is None else int(opt_level)
+    options.verify_each = verify_each
+    return options
+
+
+def _read_source(source: Source) -> tuple[str | bytes, str | None]:
+    """The text (or bytecode) of a source, and what diagnostics call it."""
+    if isinstance(source, (str, bytes)):
+        return source, None
+    if hasattr(source, "mlir"):
+        return str(source.mlir), getattr(source, "name", None)
+    if isinstance(source, os.PathLike):
+        path = Path(source)
+        return path.read_bytes(), str(path)
+    raise TypeError(
+        "source: expected MLIR text, bytecode, a path or a seqc.Module, got "
+        f"{type(source).__name__}"
+    )
+
+
+def compile(  # noqa: A001
+    source: Source,
+    target: str = "cpu",
+    *,
+    cpu: str | None = None,
+    features: str | None = None,
+    schedule: str | Mapping[str, int] | None = None,
+    source_name: str | None = None,
+    dump_dir: str | os.PathLike[str] | None = None,
+    reproducer_dir: str | os.PathLike[str] | None = None,
+    opt_level: int | None = None,
+    verify_each: bool = True,
+) -> Program:
+    """Compiles a module and loads the result.
+
+    Args:
+        source: MLIR text (str), bytecode (bytes), the path of a file
+            (pathlib.Path) or a seqc.Module.
+        target: a target, or several separated by commas.
+        cpu: a processor that LLVM knows; None is this machine's.
+        features: LLVM features to add or take away, such as "-avx512f".
+        schedule: overrides of the schedule, such as {"tile_m": 64}.
+        source_name: what diagnostics call the source.
+        dump_dir: a folder that receives the program after every pass.
+        reproducer_dir: a folder for reproducers of internal failures.
+        opt_level: 0 to 3 for LLVM's optimiser.
+        verify_each: verify the program after every pass.
+
+    Raises:
+        SeqcError: the source is wrong, or the compiler failed on it.
+    """
+    text, name = _read_source(source)
+    options = _options(
+        target,
+        cpu=cpu,
+        features=features,
+        schedule=schedule,
+        source_name=source_name or name,
+        dump_dir=dump_dir,
+        reproducer_dir=reproducer_dir,
+        opt_level=opt_level,
+        verify_each=verify_each,
+    )
+    artifact = _seqc.compile(text, options)
+    return Program(_seqc.load(artifact, None), artifact)
+
+
+def emit(source: Source, level: str, **options: Any) -> str | bytes:
+    """The module at a level of the compiler, such as "tiled" or "llvm-ir".
+
+    Text levels give str and binary ones bytes. An unknown level is an error
+    that lists them. Options are those of `compile`.
+    """
+    text, name = _read_source(source)
+    options.setdefault("source_name", name)
+    data = _seqc.emit(text, level, _options(**options))
+    return data if level in ("object", "library", "seqc-bytecode") else data.decode()
+
+
+def load(path: str | os.PathLike[str] | bytes, target: str | None = None) -> Program:
+    """Loads an artifact from a file, or from its bytes."""
+    if isinstance(path, bytes):
+        return Program(_seqc.load(path, target), path)
+    return Program(_seqc.load(os.fspath(path), target))
+
+
+def explain(
+    source: Source,
+    *,
+    chip: str = "cpu",
+    sizes: Mapping[str, int] | None = None,
+    schedule: str | Mapping[str, int] | None = None,
+    json: bool = False,
+) -> Any:
+    """Predicts what each operator of a module moves and computes.
+
+    Args:
+        source: as in `compile`.
+        chip: "cpu", "h200" or "a100".
+        sizes: values of the dynamic sizes, such as {"batch": 2, "seq_q": 1000}.
+        schedule: overrides of the schedule.
+        json: return a dict instead of a table.
+    """
+    text, name = _read_source(source)
+    given = " ".join(f"{key}={int(value)}" for key, value in (sizes or {}).items())
+    options = _options(schedule=schedule, source_name=name)
+    report = _seqc.explain(text, chip, given, json, options).decode()
+    return _load_json(report) if json else report
+
+
+_load_json = json.loads
+
+
+class _Slot:
+    """One program of the cache: compiled by whoever gets the lock first."""
+
+    __slots__ = ("function", "lock")
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.function: _seqc.Function | None = None
+
+
+class Cache:
+    """Compiled single-function programs by their text, least recently used out.
+
+    A short key in front saves building the text on a warm call.
+    """
+
+    def __init__(self, size: int = 512) -> None:
+        self.size = size
+        self.compiled = 0
+        self._lock = threading.Lock()
+        self._by_key: OrderedDict[Hashable, _seqc.Function] = OrderedDict()
+        self._by_text: OrderedDict[str, _Slot] = OrderedDict()
+
+    def find(self, key: Hashable) -> _seqc.Function | None:
+        function = self._by_key.get(key)
+        if function is not None:
+            with self._lock:
+                if key in self._by_key:
+                    self._by_key.move_to_end(key)
+        return function
+
+    def build(self, key: Hashable, make_text: Callable[[], str]) -> _seqc.Function:
+        text = make_text()
+        with self._lock:
+            slot = self._by_text.get(text)
+            if slot is None:
+                slot = self._by_text[text] = _Slot()
+            self._by_text.move_to_end(text)
+            self._trim(self._by_text)
+        with slot.lock:
+            if slot.function is None:
+                program = _seqc.load(_seqc.compile(text, _options()), None)
+                slot.function = _seqc.Function(program, program.function_names[0])
+                with self._lock:
+                    self.compiled += 1
+            function = slot.function
+        with self._lock:
+            self._by_key[key] = function
+            self._trim(self._by_key)
+        return function
+
+    def _trim(self, items: OrderedDict[Any, Any]) -> None:
+        while len(items) > self.size:
+            items.popitem(last=False)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._by_key.clear()
+            self._by_text.clear()
+
+    def __len__(self) -> int:
+        return len(self._by_text)
+
+
+cache = Cache()
+
+
+def clear_cache() -> None:
+    """Forgets the programs that the eager calls have compiled."""
+    cache.clear()

@@ -1,0 +1,238 @@
+# Part of the seqc project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""MLIR text of the operators, for the eager calls and for Module alike."""
+
+from __future__ import annotations
+
+import math
+from typing import Mapping, NamedTuple, Sequence, Union
+
+from ._trace import float_literal
+
+Shape = tuple[Union[int, None], ...]
+Schedule = Union[Mapping[str, int], None]
+
+
+class Type(NamedTuple):
+    """A tensor type; None is a dynamic size."""
+
+    shape: Shape
+    dtype: str
+
+    def __str__(self) -> str:
+        sizes = ["?" if size is None else str(size) for size in self.shape]
+        return f"tensor<{'x'.join([*sizes, self.dtype])}>"
+
+
+class Operand(NamedTuple):
+    """An SSA value and its type."""
+
+    name: str
+    type: Type | str
+
+
+class Regions(NamedTuple):
+    """The bodies of attention's regions; None leaves one out."""
+
+    score: tuple[str, ...] | None = None
+    score_result: str = ""
+    mask: tuple[str, ...] | None = None
+    mask_result: str = ""
+
+
+def accumulator(dtype: str) -> str:
+    return "f64" if dtype == "f64" else "f32"
+
+
+def f64_attr(value: float) -> str:
+    return float_literal(value, "f64").partition(" ")[0]
+
+
+SCHEDULE_KEYS = ("tile_m", "tile_n", "splits")
+
+
+def schedule_attr(schedule: Schedule) -> str:
+    """` {schedule = ...}`, or nothing."""
+    if not schedule:
+        return ""
+    items = ", ".join(f"{k} = {int(schedule[k])}" for k in SCHEDULE_KEYS if k in schedule)
+    return f" {{schedule = #seqc.schedule<{items}>}}"
+
+
+class Masking(NamedTuple):
+    """The structured mask: attributes of seqc.attention."""
+
+    causal: bool = False
+    left: int | None = None
+    right: int | None = None
+    top_left: bool = False
+
+
+def attention_op(
+    results: Sequence[Operand],
+    query: Operand,
+    key: Operand,
+    value: Operand,
+    *,
+    bias: Operand | None = None,
+    segments: tuple[Operand, Operand] | None = None,
+    prefix: Operand | None = None,
+    sinks: Operand | None = None,
+    dropout: float = 0.0,
+    seed: Operand | None = None,
+    scale: float | None = None,
+    masking: Masking = Masking(),
+    regions: Regions = Regions(),
+    schedule: Schedule = None,
+) -> list[str]:
+    """The lines of one seqc.attention."""
+    dtype = query.type.dtype if isinstance(query.type, Type) else str(query.type)
+    acc = accumulator(dtype)
+    operands = [query, key, value]
+    text = [f"query({query.name}) key({key.name}) value({value.name})"]
+    if bias is not None:
+        operands.append(bias)
+        text.append(f"bias({bias.name})")
+    if segments is not None:
+        operands.extend(segments)
+        text.append(f"segments({segments[0].name}, {segments[1].name})")
+    if prefix is not None:
+        operands.append(prefix)
+        text.append(f"prefix({prefix.name})")
+    if sinks is not None:
+        operands.append(sinks)
+        text.append(f"sinks({sinks.name})")
+    if seed is not None:
+        operands.append(seed)
+        text.append(f"dropout({f64_attr(dropout)}, {seed.name})")
+    if scale is not None:
+        text.append(f"scale({f64_attr(scale)})")
+    if masking.causal:
+        text.append("causal")
+    if masking.left is not None:
+        text.append(f"window_left({masking.left})")
+    if masking.right is not None:
+        text.append(f"window_right({masking.right})")
+    if masking.top_left:
+        text.append("align(top_left)")
+    head = f"{', '.join(r.name for r in results)} = seqc.attention {' '.join(text)}"
+    lines = [head]
+    indices = "%b: index, %h: index, %i: index, %j: index"
+    if regions.score is not None:
+        lines[-1] += " score {"
+        lines.append(f"^bb0(%s: {acc}, {indices}):")
+        lines.extend(f"  {line}" for line in regions.score)
+        lines.append(f"  seqc.yield {regions.score_result} : {acc}")
+        lines.append("}")
+    if regions.mask is not None:
+        lines[-1] += " mask {"
+        lines.append(f"^bb0({indices}):")
+        lines.extend(f"  {line}" for line in regions.mask)
+        lines.append(f"  seqc.yield {regions.mask_result} : i1")
+        lines.append("}")
+    lines[-1] += f"{schedule_attr(schedule)} : {function_type(operands, results)}"
+    return lines
+
+
+def selective_scan_op(
+    results: Sequence[Operand],
+    u: Operand,
+    delta: Operand,
+    A: Operand,
+    B: Operand,
+    C: Operand,
+    *,
+    D: Operand | None = None,
+    z: Operand | None = None,
+    delta_bias: Operand | None = None,
+    initial_state: Operand | None = None,
+    delta_softplus: bool = False,
+    schedule: Schedule = None,
+) -> list[str]:
+    """The lines of one seqc.selective_scan."""
+    operands = [u, delta, A, B, C]
+    text = [f"u({u.name}) delta({delta.name}) A({A.name}) B({B.name}) C({C.name})"]
+    for name, operand in (
+        ("D", D),
+        ("z", z),
+        ("delta_bias", delta_bias),
+        ("initial_state", initial_state),
+    ):
+        if operand is not None:
+            operands.append(operand)
+            text.append(f"{name}({operand.name})")
+    if delta_softplus:
+        text.append("delta_softplus")
+    return [
+        f"{', '.join(r.name for r in results)} = seqc.selective_scan {' '.join(text)}"
+        f"{schedule_attr(schedule)} : {function_type(operands, results)}"
+    ]
+
+
+def causal_conv1d_op(
+    results: Sequence[Operand],
+    x: Operand,
+    weight: Operand,
+    *,
+    bias: Operand | None = None,
+    initial_state: Operand | None = None,
+    activation: str | None = None,
+    schedule: Schedule = None,
+) -> list[str]:
+    """The lines of one seqc.causal_conv1d."""
+    operands = [x, weight]
+    text = [f"x({x.name}) weight({weight.name})"]
+    if bias is not None:
+        operands.append(bias)
+        text.append(f"bias({bias.name})")
+    if initial_state is not None:
+        operands.append(initial_state)
+        text.append(f"initial_state({initial_state.name})")
+    if activation is not None:
+        text.append(f"activation({activation})")
+    return [
+        f"{', '.join(r.name for r in results)} = seqc.causal_conv1d {' '.join(text)}"
+        f"{schedule_attr(schedule)} : {function_type(operands, results)}"
+    ]
+
+
+def function_type(operands: Sequence[Operand], results: Sequence[Operand]) -> str:
+    ins = ", ".join(str(x.type) for x in operands)
+    outs = ", ".join(str(x.type) for x in results)
+    return f"({ins}) -> {outs if len(results) == 1 else f'({outs})'}"
+
+
+def function(
+    name: str,
+    arguments: Sequence[Operand],
+    results: Sequence[Operand],
+    body: Sequence[str],
+    result_names: Sequence[str] = (),
+) -> str:
+    """A public function whose arguments keep their names in the artifact."""
+    ins = ", ".join(
+        f'{x.name}: {x.type} {{seqc.name = "{x.name[1:]}"}}' for x in arguments
+    )
+    names = list(result_names) or [""] * len(results)
+    outs = ", ".join(
+        f'{r.type} {{seqc.name = "{n}"}}' if n else str(r.type)
+        for r, n in zip(results, names)
+    )
+    lines = [f"func.func @{name}({ins}) -> ({outs}) {{"]
+    lines.extend(f"  {line}" for line in body)
+    values = ", ".join(r.name for r in results)
+    types = ", ".join(str(r.type) for r in results)
+    lines.append(f"  return {values} : {types}" if results else "  return")
+    lines.append("}")
+    return "\n".join(lines) + "\n"
+
+
+def finite(name: str, value: float) -> float:
+    """`value` as a finite float; `name` is for the message."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name}: expected a number, got {type(value).__name__}") from None
+    if not math.isfinite(number):
+        raise ValueError(f"{name}: got {number}, expected a finite number")
+    return number

@@ -1,0 +1,41 @@
+// RUN: %roundtrip
+
+// CHECK-LABEL: func @minimal
+// CHECK: seqc.selective_scan_backward u(%{{[a-z0-9_]+}}) delta(%{{[a-z0-9_]+}}) A(%{{[a-z0-9_]+}}) B(%{{[a-z0-9_]+}}) C(%{{[a-z0-9_]+}}) out_grad(%{{[a-z0-9_]+}}) :
+func.func @minimal(%u: tensor<2x64x?xf32>, %A: tensor<64x16xf32>,
+                   %B: tensor<2x16x?xf32>)
+    -> (tensor<2x64x?xf32>, tensor<64x16xf32>, tensor<2x16x?xf32>) {
+  %du, %dd, %dA, %dB, %dC = seqc.selective_scan_backward
+      u(%u) delta(%u) A(%A) B(%B) C(%A) out_grad(%u)
+      : (tensor<2x64x?xf32>, tensor<2x64x?xf32>, tensor<64x16xf32>,
+         tensor<2x16x?xf32>, tensor<64x16xf32>, tensor<2x64x?xf32>)
+      -> (tensor<2x64x?xf32>, tensor<2x64x?xf32>, tensor<64x16xf32>,
+          tensor<2x16x?xf32>, tensor<64x16xf32>)
+  return %du, %dA, %dB
+      : tensor<2x64x?xf32>, tensor<64x16xf32>, tensor<2x16x?xf32>
+}
+
+// CHECK-LABEL: func @everything
+// CHECK: seqc.selective_scan_backward
+// CHECK-SAME: D(%{{[a-z0-9_]+}}) z(%{{[a-z0-9_]+}}) delta_bias(%{{[a-z0-9_]+}}) initial_state(%{{[a-z0-9_]+}})
+// CHECK-SAME: out_grad(%{{[a-z0-9_]+}}) final_state_grad(%{{[a-z0-9_]+}}) delta_softplus :
+// CHECK-SAME: D_grad(tensor<64xf32>) z_grad(tensor<?x64x?xbf16>) delta_bias_grad(tensor<64xf32>) initial_state_grad(tensor<?x64x16xf32>)
+func.func @everything(
+    %u: tensor<?x64x?xbf16>, %A: tensor<64x16xf32>, %B: tensor<?x2x16x?xbf16>,
+    %D: tensor<64xf32>, %state: tensor<?x64x16xf32>)
+    -> (tensor<?x64x?xbf16>, tensor<64xf32>, tensor<?x64x16xf32>) {
+  %du, %dd, %dA, %dB, %dC, %dD, %dz, %dbias, %dstate =
+      seqc.selective_scan_backward
+      u(%u) delta(%u) A(%A) B(%B) C(%B) D(%D) z(%u) delta_bias(%D)
+      initial_state(%state) out_grad(%u) final_state_grad(%state) delta_softplus
+      : (tensor<?x64x?xbf16>, tensor<?x64x?xbf16>, tensor<64x16xf32>,
+         tensor<?x2x16x?xbf16>, tensor<?x2x16x?xbf16>, tensor<64xf32>,
+         tensor<?x64x?xbf16>, tensor<64xf32>, tensor<?x64x16xf32>,
+         tensor<?x64x?xbf16>, tensor<?x64x16xf32>)
+      -> (tensor<?x64x?xbf16>, tensor<?x64x?xbf16>, tensor<64x16xf32>,
+          tensor<?x2x16x?xbf16>, tensor<?x2x16x?xbf16>)
+      D_grad(tensor<64xf32>) z_grad(tensor<?x64x?xbf16>)
+      delta_bias_grad(tensor<64xf32>) initial_state_grad(tensor<?x64x16xf32>)
+  return %dz, %dD, %dstate
+      : tensor<?x64x?xbf16>, tensor<64xf32>, tensor<?x64x16xf32>
+}

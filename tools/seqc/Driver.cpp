@@ -1,0 +1,155 @@
+//===- Driver.cpp - What the driver's commands share ----------------------===//
+//
+// Part of the seqc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Driver.h"
+
+#include "Crash.h"
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include <cstdio>
+#include <utility>
+
+using namespace seqc::driver;
+
+void seqc::driver::check(SeqcStatus status) {
+  if (status == SEQC_OK)
+    return;
+  std::string message = seqcLastErrorMessage();
+  if (message.empty())
+    message = seqcStatusName(status);
+  if (status == SEQC_ERROR_INTERNAL)
+    throw InternalError(message);
+  throw UserError(message);
+}
+
+bool seqc::driver::looksLikeArtifact(const std::string &path,
+                                     std::string_view bytes) {
+  constexpr std::string_view extension = ".seqc";
+  return bytes.substr(0, 4) == "SEQC" ||
+         (path.size() > extension.size() &&
+          path.compare(path.size() - extension.size(), extension.size(),
+                       extension) == 0);
+}
+
+void CompileFlags::addScheduleFlags(CLI::App &command) {
+  command.add_option("--tile-m", tileM,
+                     "Queries or channels in a tile (default: chosen by the "
+                     "cost model)");
+  command.add_option("--tile-n", tileN, "Keys or time steps in a tile");
+  command.add_option("--splits", splits,
+                     "Parts that the keys or the sequence are split into");
+  command.add_option("--schedule", schedule,
+                     "More of the schedule: \"tile_m=64 chunk=256\"");
+}
+
+void CompileFlags::addAllFlags(CLI::App &command) {
+  command
+      .add_option("--target", target,
+                  std::string("Comma-separated targets out of: ") +
+                      seqcTargets())
+      ->capture_default_str();
+  command.add_option("--cpu", cpu,
+                     "Processor: native (the default), generic, or a name that "
+                     "LLVM knows");
+  command.add_option("--features", features,
+                     "Processor features, as in +avx512bf16,-fma");
+  addScheduleFlags(command);
+  command.add_option("-O", optLevel, "Optimisation level of LLVM")
+      ->check(CLI::Range(0, 3))
+      ->capture_default_str();
+  command.add_option("--dump-dir", dumpDir,
+                     "Folder that receives the program after every stage");
+  command.add_flag("--timing", timing,
+                   "Print the time of each pass and stage to stderr");
+}
+
+Source::Source(const std::string &path) : Source(path, readFile(path)) {}
+
+Source::Source(const std::string &path, Bytes bytes)
+    : name(path == "-" ? "<stdin>" : path), content(std::move(bytes)) {
+  check(seqcContextCreate(&context));
+  auto print = [](int32_t severity, const char *text, void *self) {
+    std::fprintf(stderr, "%s\n", text);
+    if (severity == SEQC_DIAGNOSTIC_ERROR)
+      static_cast<Source *>(self)->sawError = true;
+  };
+  seqcContextSetDiagnosticHandler(context, print, this);
+}
+
+void Source::call(const CompileFlags &flags, const Call &body) {
+  SeqcCompileOptions options;
+  seqcCompileOptionsInit(&options);
+  auto set = [](const char *&field, const std::string &value) {
+    if (!value.empty())
+      field = value.c_str();
+  };
+  std::string schedule = flags.schedule;
+  auto add = [&](const char *key, int value) {
+    if (value < 0)
+      throw UserError(std::string(key) + " is " + std::to_string(value) +
+                      ", expected a positive size");
+    if (value != 0)
+      schedule += (schedule.empty() ? "" : " ") + std::string(key) + "=" +
+                  std::to_string(value);
+  };
+  add("tile_m", flags.tileM);
+  add("tile_n", flags.tileN);
+  add("splits", flags.splits);
+  set(options.target, flags.target);
+  set(options.cpu, flags.cpu);
+  set(options.features, flags.features);
+  set(options.schedule, schedule);
+  set(options.dump_dir, flags.dumpDir);
+  options.source_name = name.c_str();
+  options.opt_level = flags.optLevel;
+  SeqcBuffer *timing = nullptr;
+  if (flags.timing)
+    options.timing = &timing;
+
+  SeqcStatus status;
+  {
+    CrashGuard guard("compiling '" + name + "'", content.view());
+    status = body(options);
+  }
+  if (Buffer table{timing})
+    std::fwrite(view(table).data(), 1, view(table).size(), stderr);
+  if (status == SEQC_ERROR_COMPILE && sawError)
+    throw DiagnosedError();
+  check(status);
+}
+
+Buffer Source::compile(const CompileFlags &flags) {
+  SeqcBuffer *result = nullptr;
+  call(flags, [&](const SeqcCompileOptions &options) {
+    return seqcCompile(context, content.data(), content.size(), &options,
+                       &result);
+  });
+  return Buffer(result);
+}
+
+Buffer Source::emit(const CompileFlags &flags, const std::string &level) {
+  SeqcBuffer *result = nullptr;
+  call(flags, [&](const SeqcCompileOptions &options) {
+    return seqcEmit(context, content.data(), content.size(), &options,
+                    level.c_str(), &result);
+  });
+  return Buffer(result);
+}
+
+Buffer Source::explain(const CompileFlags &flags, const std::string &chip,
+                       const std::string &sizes, bool json) {
+  SeqcBuffer *result = nullptr;
+  call(flags, [&](const SeqcCompileOptions &options) {
+    return seqcExplain(context, content.data(), content.size(), &options,
+                       chip.c_str(), sizes.empty() ? nullptr : sizes.c_str(),
+                       json, &result);
+  });
+  return Buffer(result);
+}
