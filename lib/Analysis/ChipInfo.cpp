@@ -267,10 +267,10 @@ std::optional<ChipInfo> seqc::getChipInfo(StringRef name, bool measure) {
   if (lower == "a100" || lower == "sm_80")
     return makeA100();
   if (lower == "x86-64-v3")
-    return makeFixedCPU(lower, "x86-64-v3 (AVX2), 8 cores", 8, 32 * kib,
+    return makeFixedCPU(lower, "AVX2 CPU", 8, 32 * kib,
                         512 * kib);
   if (lower == "x86-64-v4")
-    return makeFixedCPU(lower, "x86-64-v4 (AVX-512), 8 cores", 16, 48 * kib,
+    return makeFixedCPU(lower, "AVX-512 CPU", 16, 48 * kib,
                         1 * mib);
   if (lower == "cpu") {
     if (measure) {

@@ -117,6 +117,7 @@ struct AttentionShape {
   std::optional<int64_t> windowLeft, windowRight;
   bool bottomRight = true;
   double biasBytes = 0, biasElementBytes = 0, biasGradBytes = 0;
+  bool biasRows = true, biasColumns = true; // False where it is broadcast.
   bool bias = false, segments = false, prefix = false, sinks = false;
   bool dropout = false, lse = false, maskRegion = false;
   // A score region and what it costs; its derivative is counted as twice that.

@@ -108,14 +108,16 @@ static AttentionShape commonAttention(OpT op, SizeFn size) {
   s.a = elementBytes(s.accType);
   s.causal = op.getCausal();
   if (auto w = op.getWindowLeft())
-    s.windowLeft = *w;
+    s.windowLeft = std::min<int64_t>(*w, int64_t(1) << 50);
   if (auto w = op.getWindowRight())
-    s.windowRight = *w;
+    s.windowRight = std::min<int64_t>(*w, int64_t(1) << 50);
   s.bottomRight = op.getAlignment() == Alignment::BottomRight;
   if (Value bias = op.getBias()) {
     s.bias = true;
     s.biasElementBytes = elementBytes(bias);
     s.biasBytes = totalBytes(bias, size);
+    s.biasRows = size(bias, 2) != 1;
+    s.biasColumns = size(bias, 3) != 1;
   }
   s.segments = static_cast<bool>(op.getQuerySegments());
   s.prefix = static_cast<bool>(op.getPrefix());
@@ -271,7 +273,9 @@ TileCounts seqc::io::countTiles(const AttentionShape &s, int64_t tileM,
   c.visiblePairs = std::max(0.0, below - hidden);
 
   int64_t firstKey = s.Sk, endKey = 0;
-  for (int64_t i0 = 0; i0 < s.Sq; i0 += tileM) {
+  // Of very many query tiles, every `stride`th stands for its neighbours.
+  int64_t stride = std::max<int64_t>(1, s.Sq / tileM >> 20);
+  for (int64_t i0 = 0; i0 < s.Sq; i0 += tileM * stride) {
     int64_t i1 = std::min(i0 + tileM, s.Sq);
     int64_t rows = i1 - i0;
     // The first and the last key that some row of the tile sees.
@@ -301,6 +305,9 @@ TileCounts seqc::io::countTiles(const AttentionShape &s, int64_t tileM,
           double(rows) * (std::min(f1 * tileN, s.Sk) - f0 * tileN);
     }
   }
+  for (double *x : {&c.tiles, &c.fullTiles, &c.pairs, &c.fullPairs,
+                    &c.rowLoads, &c.columnLoads})
+    *x *= stride;
   c.keys = std::max<int64_t>(0, endKey - firstKey);
   return c;
 }
@@ -440,6 +447,13 @@ static void addScoreWork(Counts &c, const AttentionShape &s,
   c.vectorOps += 2 * (pairs - t.fullPairs * heads);
 }
 
+/// Bytes of bias that the tiles load.
+static double biasLoads(const AttentionShape &s, const TileCounts &t) {
+  double elements = s.biasRows ? (s.biasColumns ? t.pairs : t.rowLoads)
+                               : (s.biasColumns ? t.columnLoads : t.tiles);
+  return elements * s.heads() * s.biasElementBytes;
+}
+
 static FormReport fusedForward(const AttentionShape &s, TileSchedule t,
                                const ChipInfo &chip,
                                const ExplainOptions &options) {
@@ -536,7 +550,7 @@ static FormReport fusedForward(const AttentionShape &s, TileSchedule t,
     tasks = heads;
   }
   if (s.bias) {
-    double loads = pairs * s.biasElementBytes;
+    double loads = biasLoads(s, n);
     c.cache.read += loads;
     c.dram.read += fitsCache(s.biasBytes, chip, options)
                        ? std::min(loads, s.biasBytes)
@@ -581,9 +595,11 @@ static FormReport fusedBackward(const AttentionShape &s, TileSchedule t,
                      n.columnLoads * heads * (s.D + s.Dv) * s.a +
                      4 * pairs * s.a;
 
-  // delta: reads dO and O once, writes one number per row.
+  // delta: reads O and dO, writes one number per row. With keys in the outer loop
+  // it is formed while the first key tile has dO on chip anyway.
   Traffic fixed;
-  fixed.read = 2 * rows * s.Dv * s.e;
+  fixed.read = rows * s.Dv * s.e *
+               (options.loopOrder == LoopOrder::KeyOuter ? 1 : 2);
   fixed.written = rows * s.a;
   // Keys and values, and their gradients. They are one tile's own.
   fixed.read += s.kvHeads() * n.keys * (s.D + s.Dv) * s.e;
@@ -610,7 +626,7 @@ static FormReport fusedBackward(const AttentionShape &s, TileSchedule t,
   else
     c.dram += streamed;
   if (s.bias) {
-    double loads = pairs * s.biasElementBytes;
+    double loads = biasLoads(s, n);
     c.cache.read += loads;
     c.dram.read += fitsCache(s.biasBytes, chip, options)
                        ? std::min(loads, s.biasBytes)

@@ -6,9 +6,9 @@
 //===----------------------------------------------------------------------===//
 //
 // The algorithm is described in MaskAnalysis.h. This file has, in order: linear
-// expressions and formulas; the variables and the polyhedral questions asked about
-// them; the reading of a mask region; normal forms and projection; and the bounds,
-// written once for IR and for numbers.
+// expressions and formulas; the variables and the polyhedral questions asked
+// about them; the reading of a mask region; normal forms and projection; and
+// the bounds, written once for IR and for numbers.
 //
 //===----------------------------------------------------------------------===//
 
@@ -18,6 +18,7 @@
 #include "mlir/Analysis/Presburger/Simplex.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/IRMapping.h"
@@ -46,9 +47,12 @@ constexpr unsigned maxPieces = 6;
 constexpr unsigned maxDivisions = 6;
 constexpr unsigned maxCaptures = 32;
 constexpr unsigned maxCaptureSlice = 64;
-constexpr unsigned maxProjectedRows = 64;
-/// No position in a sequence gets near this, so that a window this wide is none,
-/// and bounds with larger numbers are not used (they could overflow).
+/// Constraints that the elimination of one variable may leave behind.
+constexpr unsigned maxProjectedRows = 128;
+/// Questions about polyhedra that one mask, or one tiling of it, may cost.
+constexpr unsigned maxQuestions = 4000;
+/// No position in a sequence gets near this, so that a window this wide is
+/// none, and bounds with larger numbers are not used (they could overflow).
 constexpr int64_t maxPosition = int64_t(1) << 40;
 
 //===----------------------------------------------------------------------===//
@@ -102,6 +106,10 @@ struct Linear {
     Linear difference = *this - other;
     return difference.isConstant() && difference.constant == 0;
   }
+
+  /// An order for canonical forms: symbols alone come before keys, and the rest
+  /// is arbitrary but fixed.
+  bool operator<(const Linear &other) const;
 
   /// The negation of `*this >= 0`, as a linear expression that is >= 0.
   Linear negated() const { return *this * DynamicAPInt(-1) - 1; }
@@ -240,6 +248,8 @@ Formula operator!(const Formula &f) {
 }
 
 Formula makeXor(const Formula &a, const Formula &b) {
+  if (a->kind == FormulaNode::Opaque || b->kind == FormulaNode::Opaque)
+    return makeOpaque();
   return makeCases({{a, !b}, {!a, b}});
 }
 
@@ -267,6 +277,18 @@ constexpr unsigned varRowEnd = symbolVar(MaskTiling::RowEnd);
 constexpr unsigned varKVBegin = symbolVar(MaskTiling::KVBegin);
 constexpr unsigned varKVEnd = symbolVar(MaskTiling::KVEnd);
 
+bool Linear::operator<(const Linear &other) const {
+  bool mine = get(varJ) != 0 || get(varJ0) != 0;
+  bool others = other.get(varJ) != 0 || other.get(varJ0) != 0;
+  if (mine != others)
+    return others;
+  unsigned count = std::max(coefficients.size(), other.coefficients.size());
+  for (unsigned v = 0; v < count; ++v)
+    if (get(v) != other.get(v))
+      return get(v) < other.get(v);
+  return constant < other.constant;
+}
+
 struct Variable {
   enum Kind { Fixed, Capture, Division };
   Kind kind = Fixed;
@@ -276,8 +298,8 @@ struct Variable {
   Linear dividend;
   DynamicAPInt divisor = DynamicAPInt(1);
   bool usesI = false, usesJ = false;
-  /// Division that uses i and not j: its least and greatest value in a tile, each a
-  /// division of symbols.
+  /// Division that uses i and not j: its least and greatest value in a tile,
+  /// each a division of symbols.
   unsigned least = 0, greatest = 0;
 };
 
@@ -322,11 +344,11 @@ struct MaskAnalysis::Impl {
   void addDefinition(unsigned v, SmallVectorImpl<Linear> &rows) const;
   SmallVector<Linear> getPairContext() const;
   SmallVector<Linear> getTileContext(int64_t M) const;
-  void simplify(Union &sets, ArrayRef<Linear> context) const;
-  /// The disjunctive normal form. With `over`, a superset of the formula where it
-  /// is too large or opaque; without, a subset.
+  void simplify(Union &sets, ArrayRef<Linear> context, unsigned &budget) const;
+  /// The disjunctive normal form. With `over`, a superset of the formula where
+  /// it is too large or opaque; without, a subset.
   Union normalize(const Formula &formula, ArrayRef<Linear> context,
-                  unsigned limit, bool over) const;
+                  unsigned limit, bool over, unsigned &budget) const;
   Rows project(const Rows &set, int64_t N) const;
   void addUsedDivisions(const Linear &row,
                         llvm::SmallSetVector<unsigned, 8> &used) const;
@@ -361,9 +383,8 @@ struct MaskAnalysis::Impl {
                      const MaskOperands &operands, IRMapping &mapping) const;
 };
 
-IntegerPolyhedron
-MaskAnalysis::Impl::getPolyhedron(ArrayRef<Linear> a,
-                                  ArrayRef<Linear> b) const {
+IntegerPolyhedron MaskAnalysis::Impl::getPolyhedron(ArrayRef<Linear> a,
+                                                    ArrayRef<Linear> b) const {
   unsigned count = variables.size();
   IntegerPolyhedron result(PresburgerSpace::getSetSpace(count));
   for (const Linear &row : a)
@@ -388,8 +409,7 @@ bool MaskAnalysis::Impl::implies(ArrayRef<Linear> rows,
 void MaskAnalysis::Impl::addDefinition(unsigned v,
                                        SmallVectorImpl<Linear> &rows) const {
   const Variable &variable = variables[v];
-  Linear rest =
-      variable.dividend - Linear::variable(v) * variable.divisor;
+  Linear rest = variable.dividend - Linear::variable(v) * variable.divisor;
   rows.push_back(rest);
   Linear last;
   last.constant = variable.divisor - 1;
@@ -436,49 +456,57 @@ SmallVector<Linear> MaskAnalysis::Impl::getTileContext(int64_t M) const {
   return rows;
 }
 
-/// Drops constraints implied by the others, empty sets, and sets within others.
-void MaskAnalysis::Impl::simplify(Union &sets, ArrayRef<Linear> context) const {
+/// Drops constraints implied by the others, empty sets, and sets within others,
+/// and orders what is left. Every question asked costs one of `budget`; once
+/// that is spent, the rest stays as it is.
+void MaskAnalysis::Impl::simplify(Union &sets, ArrayRef<Linear> context,
+                                  unsigned &budget) const {
+  auto ask = [&] { return budget != 0 && budget-- != 0; };
+  unsigned count = variables.size();
   Union result;
   for (Rows &rows : sets) {
     for (Linear &row : rows)
       row.tighten();
-    SmallVector<Linear> all(context);
-    all.append(rows.begin(), rows.end());
-    if (isEmpty(all))
-      continue;
     // Constraints on symbols alone go first: what is left then bounds keys.
-    Rows ordered;
-    for (bool positional : {false, true})
-      for (const Linear &row : rows)
-        if ((row.get(varJ0) != 0 || row.get(varJ) != 0) == positional)
-          ordered.push_back(row);
-    rows = std::move(ordered);
-    for (unsigned index = 0; index < rows.size();) {
-      all.assign(context.begin(), context.end());
+    llvm::sort(rows);
+    rows.erase(llvm::unique(rows), rows.end());
+    if (ask() && isEmpty(context, rows))
+      continue;
+    for (unsigned index = 0; index < rows.size() && ask();) {
+      SmallVector<Linear> others(context);
       for (auto [other, row] : llvm::enumerate(rows))
         if (other != index)
-          all.push_back(row);
-      if (implies(all, rows[index]))
+          others.push_back(row);
+      if (implies(others, rows[index]))
         rows.erase(rows.begin() + index);
       else
         ++index;
     }
     result.push_back(std::move(rows));
   }
+  llvm::sort(result, [](const Rows &a, const Rows &b) {
+    return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end());
+  });
+  result.erase(llvm::unique(result), result.end());
 
   sets.clear();
   for (unsigned index = 0; index < result.size(); ++index) {
-    SmallVector<Linear> all(context);
-    all.append(result[index].begin(), result[index].end());
-    bool covered = false;
-    auto isCoveredBy = [&](const Rows &other) {
-      return llvm::all_of(
-          other, [&](const Linear &row) { return implies(all, row); });
+    Simplex simplex(getPolyhedron(context, result[index]));
+    auto isImplied = [&](const Linear &row) {
+      if (!ask())
+        return false;
+      unsigned snapshot = simplex.getSnapshot();
+      simplex.addInequality(row.negated().toRow(count));
+      bool implied = simplex.isEmpty();
+      simplex.rollback(snapshot);
+      return implied;
     };
-    for (const Rows &other : sets)
-      covered = covered || isCoveredBy(other);
-    for (unsigned next = index + 1; next < result.size() && !covered; ++next)
-      covered = isCoveredBy(result[next]);
+    auto isCoveredBy = [&](const Rows &other) {
+      return llvm::all_of(other, isImplied);
+    };
+    bool covered =
+        llvm::any_of(sets, isCoveredBy) ||
+        llvm::any_of(ArrayRef<Rows>(result).drop_front(index + 1), isCoveredBy);
     if (!covered)
       sets.push_back(result[index]);
   }
@@ -486,9 +514,9 @@ void MaskAnalysis::Impl::simplify(Union &sets, ArrayRef<Linear> context) const {
 
 Union MaskAnalysis::Impl::normalize(const Formula &formula,
                                     ArrayRef<Linear> context, unsigned limit,
-                                    bool over) const {
+                                    bool over, unsigned &budget) const {
   auto cut = [&](Union sets) {
-    simplify(sets, context);
+    simplify(sets, context, budget);
     if (sets.size() > limit) {
       if (over)
         sets.assign(1, Rows());
@@ -498,6 +526,8 @@ Union MaskAnalysis::Impl::normalize(const Formula &formula,
     return sets;
   };
   auto product = [&](const Union &a, const Union &b) -> Union {
+    if (over && a.size() * b.size() > 4 * limit)
+      return a;
     Union result;
     for (const Rows &left : a) {
       for (const Rows &right : b) {
@@ -506,7 +536,7 @@ Union MaskAnalysis::Impl::normalize(const Formula &formula,
         result.push_back(std::move(rows));
       }
     }
-    simplify(result, context);
+    simplify(result, context, budget);
     if (result.size() <= limit)
       return result;
     if (over)
@@ -527,30 +557,32 @@ Union MaskAnalysis::Impl::normalize(const Formula &formula,
     Union result = {Rows()};
     for (const Formula &operand : formula->operands)
       result =
-          product(result, normalize(operand, context, limit, over));
+          product(result, normalize(operand, context, limit, over, budget));
     return result;
   }
   case FormulaNode::Or: {
     Union result;
     for (const Formula &operand : formula->operands)
-      llvm::append_range(result, normalize(operand, context, limit, over));
+      llvm::append_range(result,
+                         normalize(operand, context, limit, over, budget));
     return cut(std::move(result));
   }
   case FormulaNode::Cases: {
     Union result;
     for (unsigned index = 0; index < formula->operands.size(); index += 2)
-      llvm::append_range(
-          result,
-          product(normalize(formula->operands[index], context, limit, over),
-                  normalize(formula->operands[index + 1], context, limit,
-                            over)));
+      llvm::append_range(result,
+                         product(normalize(formula->operands[index], context,
+                                           limit, over, budget),
+                                 normalize(formula->operands[index + 1],
+                                           context, limit, over, budget)));
     return cut(std::move(result));
   }
   }
   llvm_unreachable("unknown kind of formula");
 }
 
-/// Adds the divisions that `row` depends on and that are not functions of symbols.
+/// Adds the divisions that `row` depends on and that are not functions of
+/// symbols.
 void MaskAnalysis::Impl::addUsedDivisions(
     const Linear &row, llvm::SmallSetVector<unsigned, 8> &used) const {
   for (unsigned v = numFixedVars; v < row.coefficients.size(); ++v) {
@@ -568,9 +600,8 @@ bool MaskAnalysis::Impl::isUsable(const Linear &row) const {
     return value <= limit && value >= -limit;
   };
   return small(row.constant, 4 * maxPosition) &&
-         llvm::all_of(row.coefficients, [&](const DynamicAPInt &c) {
-           return small(c, 1 << 20);
-         });
+         llvm::all_of(row.coefficients,
+                      [&](const DynamicAPInt &c) { return small(c, 1 << 20); });
 }
 
 /// The tiles (i0, iEnd, j0, symbols) that hold a pair of `set`, or more.
@@ -599,11 +630,18 @@ Rows MaskAnalysis::Impl::project(const Rows &set, int64_t N) const {
   llvm::append_range(eliminated, llvm::reverse(divisions.getArrayRef()));
   for (unsigned v : eliminated) {
     auto *position = llvm::find(columns, v);
-    polyhedron.projectOut(position - columns.begin());
+    unsigned column = position - columns.begin();
+    unsigned lower = 0, upper = 0;
+    for (unsigned row = 0; row < polyhedron.getNumInequalities(); ++row) {
+      DynamicAPInt c = polyhedron.atIneq(row, column);
+      lower += c > 0;
+      upper += c < 0;
+    }
+    if (lower * upper > maxProjectedRows)
+      return {};
+    polyhedron.projectOut(column);
     columns.erase(position);
     polyhedron.removeRedundantConstraints();
-    if (polyhedron.getNumConstraints() > maxProjectedRows)
-      return {};
   }
 
   Rows result;
@@ -631,9 +669,9 @@ Rows MaskAnalysis::Impl::project(const Rows &set, int64_t N) const {
 //===----------------------------------------------------------------------===//
 
 /// The variable floor(dividend / divisor), divisor > 1.
-std::optional<unsigned>
-MaskAnalysis::Impl::addDivision(const Linear &dividend, int64_t divisor,
-                                bool derived) {
+std::optional<unsigned> MaskAnalysis::Impl::addDivision(const Linear &dividend,
+                                                        int64_t divisor,
+                                                        bool derived) {
   for (auto [v, variable] : llvm::enumerate(variables))
     if (variable.kind == Variable::Division && variable.divisor == divisor &&
         variable.dividend == dividend)
@@ -678,8 +716,8 @@ MaskAnalysis::Impl::addDivision(const Linear &dividend, int64_t divisor,
   return variables.size() - 1;
 }
 
-/// The variable of an integer that the region gets from outside, or computes from
-/// what it gets from outside.
+/// The variable of an integer that the region gets from outside, or computes
+/// from what it gets from outside.
 std::optional<unsigned> MaskAnalysis::Impl::addCapture(Value value,
                                                        const MaskSpec &spec) {
   if (value == spec.queryLength)
@@ -766,10 +804,10 @@ Formula MaskAnalysis::Impl::compare(arith::CmpIPredicate predicate,
   auto unsignedCompare = [&](P signedPredicate, const Linear &x,
                              const Linear &y) {
     // A negative number is larger than every other when read as unsigned.
-    Formula negativeX = isNonNegative(x) ? makeBool(false)
-                                         : makeAtom(x.negated());
-    Formula negativeY = isNonNegative(y) ? makeBool(false)
-                                         : makeAtom(y.negated());
+    Formula negativeX =
+        isNonNegative(x) ? makeBool(false) : makeAtom(x.negated());
+    Formula negativeY =
+        isNonNegative(y) ? makeBool(false) : makeAtom(y.negated());
     Formula differ = makeXor(negativeX, negativeY);
     return makeCases(
         {{!differ, compare(signedPredicate, x, y)}, {differ, negativeY}});
@@ -802,8 +840,7 @@ Formula MaskAnalysis::Impl::compare(arith::CmpIPredicate predicate,
 /// Division and remainder by a positive constant.
 Abstract MaskAnalysis::Impl::readDivision(Operation *op,
                                           ArrayRef<Abstract> operands) {
-  if (operands[1].kind != Abstract::Integer ||
-      operands[1].pieces.size() != 1 ||
+  if (operands[1].kind != Abstract::Integer || operands[1].pieces.size() != 1 ||
       !operands[1].pieces[0].value.isConstant())
     return {};
   DynamicAPInt value = operands[1].pieces[0].value.constant;
@@ -833,37 +870,38 @@ Abstract MaskAnalysis::Impl::readDivision(Operation *op,
   bool remainder = isa<arith::RemSIOp, arith::RemUIOp>(op);
   bool isUnsigned = isa<arith::RemUIOp, arith::DivUIOp, arith::CeilDivUIOp>(op);
   using Pieces = std::optional<SmallVector<Piece>>;
-  return mapPieces(operands.take_front(), [&](ArrayRef<Linear> values) -> Pieces {
-    const Linear &dividend = values[0];
-    auto finish = [&](Formula guard, const std::optional<Linear> &quotient,
-                      bool negate) -> Pieces {
-      if (!quotient)
-        return std::nullopt;
-      Linear result = negate ? *quotient * DynamicAPInt(-1) : *quotient;
-      if (remainder)
-        result = dividend - result * value;
-      return SmallVector<Piece>{{std::move(guard), std::move(result)}};
-    };
-    if (isa<arith::FloorDivSIOp>(op))
-      return finish(makeBool(true), floorDivide(dividend), false);
-    bool nonNegative = isNonNegative(dividend);
-    if (isUnsigned && !nonNegative)
-      return std::nullopt;
-    if (isa<arith::CeilDivSIOp, arith::CeilDivUIOp>(op))
-      return finish(makeBool(true), floorDivide(dividend + (divisor - 1)),
-                    false);
-    if (nonNegative)
-      return finish(makeBool(true), floorDivide(dividend), false);
-    // Rounding is towards zero.
-    Formula guard = makeAtom(dividend);
-    Pieces positive = finish(guard, floorDivide(dividend), false);
-    Pieces negative =
-        finish(!guard, floorDivide(dividend * DynamicAPInt(-1)), true);
-    if (!positive || !negative)
-      return std::nullopt;
-    positive->append(*negative);
-    return positive;
-  });
+  return mapPieces(
+      operands.take_front(), [&](ArrayRef<Linear> values) -> Pieces {
+        const Linear &dividend = values[0];
+        auto finish = [&](Formula guard, const std::optional<Linear> &quotient,
+                          bool negate) -> Pieces {
+          if (!quotient)
+            return std::nullopt;
+          Linear result = negate ? *quotient * DynamicAPInt(-1) : *quotient;
+          if (remainder)
+            result = dividend - result * value;
+          return SmallVector<Piece>{{std::move(guard), std::move(result)}};
+        };
+        if (isa<arith::FloorDivSIOp>(op))
+          return finish(makeBool(true), floorDivide(dividend), false);
+        bool nonNegative = isNonNegative(dividend);
+        if (isUnsigned && !nonNegative)
+          return std::nullopt;
+        if (isa<arith::CeilDivSIOp, arith::CeilDivUIOp>(op))
+          return finish(makeBool(true), floorDivide(dividend + (divisor - 1)),
+                        false);
+        if (nonNegative)
+          return finish(makeBool(true), floorDivide(dividend), false);
+        // Rounding is towards zero.
+        Formula guard = makeAtom(dividend);
+        Pieces positive = finish(guard, floorDivide(dividend), false);
+        Pieces negative =
+            finish(!guard, floorDivide(dividend * DynamicAPInt(-1)), true);
+        if (!positive || !negative)
+          return std::nullopt;
+        positive->append(*negative);
+        return positive;
+      });
 }
 
 Abstract MaskAnalysis::Impl::readOp(Operation *op,
@@ -932,8 +970,8 @@ Abstract MaskAnalysis::Impl::readOp(Operation *op,
       return {};
     for (const Piece &a : operands[0].pieces)
       for (const Piece &b : operands[1].pieces)
-        cases.push_back({a.guard & b.guard,
-                         compare(cmp.getPredicate(), a.value, b.value)});
+        cases.push_back(
+            {a.guard & b.guard, compare(cmp.getPredicate(), a.value, b.value)});
     return makeBoolean(makeCases(cases));
   }
   if (auto select = dyn_cast<arith::SelectOp>(op)) {
@@ -946,8 +984,8 @@ Abstract MaskAnalysis::Impl::readOp(Operation *op,
       auto branch = [](const Abstract &value) {
         return value.kind == Abstract::Boolean ? value.condition : makeOpaque();
       };
-      return makeBoolean(makeCases(
-          {{condition, branch(operands[1])}, {!condition, branch(operands[2])}}));
+      return makeBoolean(makeCases({{condition, branch(operands[1])},
+                                    {!condition, branch(operands[2])}}));
     }
     if (operands[1].kind != Abstract::Integer ||
         operands[2].kind != Abstract::Integer ||
@@ -967,8 +1005,8 @@ Abstract MaskAnalysis::Impl::readOp(Operation *op,
     if (operands[0].kind == Abstract::Boolean) {
       Abstract result;
       result.kind = Abstract::Integer;
-      result.pieces.push_back({operands[0].condition,
-                               Linear(isUnsigned ? 1 : -1)});
+      result.pieces.push_back(
+          {operands[0].condition, Linear(isUnsigned ? 1 : -1)});
       result.pieces.push_back({!operands[0].condition, Linear(0)});
       return result;
     }
@@ -1014,8 +1052,8 @@ Formula MaskAnalysis::Impl::readRegion(const MaskSpec &spec) {
     return makeOpaque();
   Block &block = region->front();
   DenseMap<Value, Abstract> known;
-  for (auto [argument, v] : llvm::zip_equal(
-           block.getArguments(), ArrayRef<unsigned>{varBatch, varHead, varI, varJ}))
+  const unsigned arguments[] = {varBatch, varHead, varI, varJ};
+  for (auto [argument, v] : llvm::zip_equal(block.getArguments(), arguments))
     known[argument] = makeInteger(Linear::variable(v), v >= firstSymbol);
 
   for (Operation &op : block) {
@@ -1040,7 +1078,8 @@ Formula MaskAnalysis::Impl::readRegion(const MaskSpec &spec) {
     result.uniform = uniform;
     for (Value value : op.getResults()) {
       known[value] = result;
-      // What no other rule reads, but is the same for the whole tile, is a symbol.
+      // What no other rule reads, but is the same for the whole tile, is a
+      // symbol.
       if (result.kind == Abstract::Unknown && uniform) {
         known.erase(value);
         readOperand(value, spec, known);
@@ -1082,8 +1121,10 @@ MaskAnalysis::Impl::Impl(const MaskSpec &spec, MLIRContext *context)
     region = spec.region;
   Formula formula = readSpec(spec);
   SmallVector<Linear> pairs = getPairContext();
-  visible = normalize(formula, pairs, maxDisjuncts, /*over=*/true);
-  hidden = normalize(!formula, pairs, maxDisjuncts, /*over=*/true);
+  unsigned budget = maxQuestions;
+  visible = normalize(formula, pairs, maxDisjuncts, /*over=*/true, budget);
+  budget = maxQuestions;
+  hidden = normalize(!formula, pairs, maxDisjuncts, /*over=*/true, budget);
 }
 
 //===----------------------------------------------------------------------===//
@@ -1116,8 +1157,7 @@ AffineExpr MaskAnalysis::Impl::getExpr(const Linear &row) const {
 MaskTiling::Interval MaskAnalysis::Impl::getInterval(const Rows &rows,
                                                      int64_t N) const {
   MaskTiling::Interval interval;
-  AffineExpr begin =
-      getAffineSymbolExpr(MaskTiling::KVBegin, context);
+  AffineExpr begin = getAffineSymbolExpr(MaskTiling::KVBegin, context);
   for (const Linear &row : rows) {
     interval.conditions.push_back(getExpr(row));
     Linear rest = row;
@@ -1126,11 +1166,10 @@ MaskTiling::Interval MaskAnalysis::Impl::getInterval(const Rows &rows,
     AffineExpr expr = getExpr(rest);
     // factor * (begin + N * t) + expr >= 0.
     if (factor > 0)
-      interval.lower.push_back(
-          (-expr - begin * factor).ceilDiv(N * factor));
+      interval.lower.push_back((-expr - begin * factor).ceilDiv(N * factor));
     else if (factor < 0)
-      interval.upper.push_back(
-          (expr + begin * factor).floorDiv(N * -factor) + 1);
+      interval.upper.push_back((expr + begin * factor).floorDiv(N * -factor) +
+                               1);
     else
       interval.guards.push_back(expr);
   }
@@ -1172,7 +1211,8 @@ bool MaskAnalysis::Impl::uses(unsigned v) const {
 // MaskSpec, MaskOperands and MaskAnalysis
 //===----------------------------------------------------------------------===//
 
-template <typename OpTy> static MaskSpec getSpec(OpTy op) {
+template <typename OpTy>
+static MaskSpec getSpec(OpTy op) {
   MaskSpec spec;
   spec.causal = op.getCausal();
   if (std::optional<uint64_t> window = op.getWindowLeft())
@@ -1245,11 +1285,12 @@ MaskTiling MaskAnalysis::getTiling(int64_t M, int64_t N) const {
   tiling.rows = M;
   tiling.columns = N;
   SmallVector<Linear> context = impl->getTileContext(M);
+  unsigned budget = maxQuestions;
   auto project = [&](const Union &sets) {
     Union result;
     for (const Rows &set : sets)
       result.push_back(impl->project(set, N));
-    impl->simplify(result, context);
+    impl->simplify(result, context, budget);
     return result;
   };
   for (const Rows &rows : project(impl->visible))
@@ -1264,8 +1305,8 @@ MaskTiling MaskAnalysis::getTiling(int64_t M, int64_t N) const {
       outside = outside | makeAtom(row.negated());
     full = full & outside;
   }
-  for (const Rows &rows :
-       impl->normalize(full, context, maxFullIntervals, /*over=*/false))
+  for (const Rows &rows : impl->normalize(full, context, maxFullIntervals,
+                                          /*over=*/false, budget))
     tiling.full.push_back(impl->getInterval(rows, N));
   return tiling;
 }
@@ -1302,8 +1343,8 @@ void MaskAnalysis::print(raw_ostream &os) const {
               if (c == 0)
                 continue;
               static const char *const names[] = {
-                  "i",  "j",  "j0",   "Sq",      "Sk",   "prefix",
-                  "b",  "h",  "i0",   "iEnd",    "kvBegin", "kvEnd"};
+                  "i", "j", "j0", "Sq",   "Sk",      "prefix",
+                  "b", "h", "i0", "iEnd", "kvBegin", "kvEnd"};
               os << c << '*';
               if (v < numFixedVars)
                 os << names[v];
@@ -1348,8 +1389,8 @@ Value MaskAnalysis::Impl::buildCapture(OpBuilder &builder, Location loc,
   mapping.map(region->getArgument(1), operands.head);
   Value value = copy(capture);
   if (!value.getType().isIndex())
-    value = arith::IndexCastOp::create(builder, loc, builder.getIndexType(),
-                                       value);
+    value =
+        arith::IndexCastOp::create(builder, loc, builder.getIndexType(), value);
   return value;
 }
 
@@ -1389,9 +1430,6 @@ public:
   }
   Value isLess(Value a, Value b) {
     return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt, a, b);
-  }
-  Value both(Value a, Value b) {
-    return arith::AndIOp::create(builder, loc, a, b);
   }
   Value select(Value condition, Value a, Value b) {
     return arith::SelectOp::create(builder, loc, condition, a, b);
@@ -1443,8 +1481,8 @@ private:
     llvm::SmallSetVector<AffineExpr, 4> unique;
     for (AffineExpr expr : results)
       unique.insert(expr.replaceDims(renamed));
-    AffineMap map = AffineMap::get(operands.size(), 0, unique.getArrayRef(),
-                                   context);
+    AffineMap map =
+        AffineMap::get(operands.size(), 0, unique.getArrayRef(), context);
     OpFoldResult folded =
         unique.size() == 1
             ? affine::makeComposedFoldedAffineApply(builder, loc, map, operands)
@@ -1480,7 +1518,6 @@ public:
   }
   bool isNonNegative(int64_t value) { return value >= 0; }
   bool isLess(int64_t a, int64_t b) { return a < b; }
-  bool both(bool a, bool b) { return a && b; }
   int64_t select(bool condition, int64_t a, int64_t b) {
     return condition ? a : b;
   }
@@ -1535,73 +1572,89 @@ emitBounds(Emitter &e, MLIRContext *context, int64_t N,
   AffineExpr zero = getAffineConstantExpr(0, context);
   AffineExpr begin = getAffineSymbolExpr(MaskTiling::KVBegin, context);
   AffineExpr limit =
-      (getAffineSymbolExpr(MaskTiling::KVEnd, context) - 1 - begin).floorDiv(N) +
+      (getAffineSymbolExpr(MaskTiling::KVEnd, context) - 1 - begin)
+          .floorDiv(N) +
       1;
 
-  struct Range {
-    T lo, hi;
+  auto isLowerFree = [](const MaskTiling::Interval &interval) {
+    return interval.lower.empty();
   };
-  auto emit = [&](const MaskTiling::Interval &interval, bool exactLo) {
-    SmallVector<AffineExpr> lower(interval.lower), upper(interval.upper);
+  // Bounded by the last tile if that is not `more`.
+  auto emitHi = [&](const MaskTiling::Interval &interval,
+                    std::optional<T> more = std::nullopt) {
+    SmallVector<AffineExpr> upper(interval.upper);
+    if (!more)
+      upper.push_back(limit);
+    T hi = e.min(upper, more ? ArrayRef<T>(*more) : ArrayRef<T>());
+    if (interval.guards.empty())
+      return hi;
+    return e.select(e.isNonNegative(e.min(interval.guards, {})), hi,
+                    e.constant(0));
+  };
+  auto emitLo = [&](const MaskTiling::Interval &interval) {
+    SmallVector<AffineExpr> lower(interval.lower);
     lower.push_back(zero);
-    upper.push_back(limit);
-    Range range = {e.max(lower, {}), e.min(upper, {})};
-    bool hasGuards = !interval.guards.empty();
-    if (!hasGuards && !exactLo)
-      return range;
-    // An empty range is [limit, 0), so that it adds nothing to a hull.
-    std::optional<Condition> valid;
-    if (hasGuards)
-      valid = e.isNonNegative(e.min(interval.guards, {}));
-    if (exactLo) {
-      Condition some = e.isLess(range.lo, range.hi);
-      valid = valid ? e.both(*valid, some) : some;
-      range.lo = e.select(*valid, range.lo, e.max({limit}, {}));
-    }
-    range.hi = e.select(*valid, range.hi, e.constant(0));
-    return range;
+    return e.max(lower, {});
   };
 
-  T lo, hi;
-  bool isUnion = nonEmpty.size() > 1;
-  if (nonEmpty.empty()) {
-    lo = hi = e.constant(0);
+  T lo = e.constant(0), hi = e.constant(0);
+  if (llvm::all_of(nonEmpty, isLowerFree)) {
+    // Every set starts with the first tile, and so does the hull.
+    SmallVector<T> his;
+    for (const MaskTiling::Interval &interval : nonEmpty)
+      his.push_back(emitHi(interval));
+    if (!his.empty())
+      hi = e.max({zero}, his);
+  } else if (nonEmpty.size() == 1) {
+    hi = e.max({zero}, {emitHi(nonEmpty.front())});
+    lo = e.min({}, {emitLo(nonEmpty.front()), hi});
   } else {
-    Range hull = emit(nonEmpty.front(), isUnion);
-    for (const MaskTiling::Interval &interval : nonEmpty.drop_front()) {
-      Range next = emit(interval, isUnion);
-      hull = {e.min({}, {hull.lo, next.lo}), e.max({}, {hull.hi, next.hi})};
+    // An empty set is [end, 0), so that it adds nothing to the hull.
+    T end = e.max({zero, limit}, {});
+    SmallVector<T> los, his;
+    for (const MaskTiling::Interval &interval : nonEmpty) {
+      T nextLo = emitLo(interval), nextHi = emitHi(interval);
+      Condition some = e.isLess(nextLo, nextHi);
+      los.push_back(e.select(some, nextLo, end));
+      his.push_back(e.select(some, nextHi, e.constant(0)));
     }
-    hi = e.max({zero}, {hull.hi});
-    lo = e.min({}, {hull.lo, hi});
+    hi = e.max({zero}, his);
+    los.push_back(hi);
+    lo = e.min({}, los);
   }
 
   T fullLo = hi, fullHi = hi;
-  bool first = true;
-  for (const MaskTiling::Interval &interval : full) {
-    Range next = emit(interval, /*exactLo=*/false);
-    T nextLo = e.min({}, {e.max({}, {next.lo, lo}), hi});
-    T nextHi = e.max({}, {nextLo, e.min({}, {next.hi, hi})});
-    if (first) {
-      fullLo = nextLo;
-      fullHi = nextHi;
-      first = false;
-      continue;
+  if (!full.empty() && llvm::all_of(full, isLowerFree)) {
+    SmallVector<T> his = {lo};
+    for (const MaskTiling::Interval &interval : full)
+      his.push_back(emitHi(interval, hi));
+    fullLo = lo;
+    fullHi = e.max({}, his);
+  } else {
+    for (const MaskTiling::Interval &interval : full) {
+      T nextLo = e.min({}, {e.max(interval.lower, {lo}), hi});
+      T nextHi = e.max({}, {nextLo, emitHi(interval, hi)});
+      if (&interval == &full.front()) {
+        fullLo = nextLo;
+        fullHi = nextHi;
+        continue;
+      }
+      // Keep the longest run.
+      Condition longer =
+          e.isLess(e.subtract(fullHi, fullLo), e.subtract(nextHi, nextLo));
+      fullLo = e.select(longer, nextLo, fullLo);
+      fullHi = e.select(longer, nextHi, fullHi);
     }
-    // Keep the longest run.
-    Condition longer =
-        e.isLess(e.subtract(fullHi, fullLo), e.subtract(nextHi, nextLo));
-    fullLo = e.select(longer, nextLo, fullLo);
-    fullHi = e.select(longer, nextHi, fullHi);
   }
   return {e.position(begin, lo, N), e.position(begin, fullLo, N),
           e.position(begin, fullHi, N), e.position(begin, hi, N)};
 }
 
-/// Whether the tile is in none of the sets: the least expression of each is < 0.
+/// Whether the tile is in none of the sets: the least expression of each is <
+/// 0.
 template <typename Emitter>
-typename Emitter::Condition
-emitOutside(Emitter &e, ArrayRef<MaskTiling::Interval> sets) {
+typename Emitter::Condition emitOutside(Emitter &e,
+                                        ArrayRef<MaskTiling::Interval> sets) {
   if (sets.empty())
     return e.boolean(true);
   SmallVector<typename Emitter::T> values;
@@ -1616,10 +1669,11 @@ emitOutside(Emitter &e, ArrayRef<MaskTiling::Interval> sets) {
 } // namespace
 
 /// The values of a tiling's symbols; null for those that are not used.
-static SmallVector<Value> getSymbolValues(
-    OpBuilder &builder, Location loc, const MaskAnalysis::Impl &impl, int64_t M,
-    Value i0, Value kvBegin, Value kvEnd, const MaskOperands &operands,
-    ArrayRef<ArrayRef<MaskTiling::Interval>> sets) {
+static SmallVector<Value>
+getSymbolValues(OpBuilder &builder, Location loc,
+                const MaskAnalysis::Impl &impl, int64_t M, Value i0,
+                Value kvBegin, Value kvEnd, const MaskOperands &operands,
+                ArrayRef<ArrayRef<MaskTiling::Interval>> sets) {
   auto isUsed = [&](unsigned symbol) {
     for (ArrayRef<MaskTiling::Interval> intervals : sets)
       for (const MaskTiling::Interval &interval : intervals)
@@ -1683,7 +1737,8 @@ Value MaskTiling::buildIsFull(OpBuilder &builder, Location loc, Value i0,
   return emitOutside(emitter, nonFull);
 }
 
-static SmallVector<int64_t> getSymbolNumbers(const MaskPoint &point, int64_t M) {
+static SmallVector<int64_t> getSymbolNumbers(const MaskPoint &point,
+                                             int64_t M) {
   SmallVector<int64_t> values(MaskTiling::FirstCapture);
   values[MaskTiling::QueryLength] = point.queryLength;
   values[MaskTiling::KeyLength] = point.keyLength;

@@ -55,13 +55,14 @@ static int64_t shrink(int64_t tile, int64_t size, int64_t multiple) {
 }
 
 /// Parts that make `tiles` enough for all cores, each of them of one inner tile
-/// at least.
+/// and 256 positions at least.
 static int64_t chooseSplits(int64_t tiles, int64_t cores, int64_t reduced,
                             int64_t tile) {
   if (tiles <= 0 || tiles >= cores || !known(reduced) || tile <= 0)
     return 1;
   int64_t wanted = llvm::PowerOf2Ceil(ceilDiv(cores, tiles));
-  return std::clamp<int64_t>(wanted, 1, std::max<int64_t>(1, reduced / tile));
+  int64_t part = std::max<int64_t>(tile, 256);
+  return std::clamp<int64_t>(wanted, 1, std::max<int64_t>(1, reduced / part));
 }
 
 /// The number of tiles that can run at once; 0 if it is not known.
@@ -106,11 +107,14 @@ static bool attentionFits(const AttentionShape &shape, TileSchedule t,
 static std::vector<TileSchedule> attentionTiles(const AttentionShape &s,
                                                 const ChipInfo &chip) {
   std::vector<TileSchedule> tiles;
-  ArrayRef<int64_t> rows = {8, 16, 32, 64, 128}, columns = {32, 64, 128, 256};
-  ArrayRef<int64_t> gpuRows = {64, 128}, gpuColumns = {32, 64, 128};
+  SmallVector<int64_t> rows = {8, 16, 32, 64, 128}, columns = {32, 64, 128, 256};
+  if (!chip.isCPU) {
+    rows = {64, 128};
+    columns = {32, 64, 128};
+  }
   int64_t m = chip.isCPU ? 8 : 64, n = 32;
-  for (int64_t tm : chip.isCPU ? rows : gpuRows)
-    for (int64_t tn : chip.isCPU ? columns : gpuColumns) {
+  for (int64_t tm : rows)
+    for (int64_t tn : columns) {
       TileSchedule t{shrink(tm, s.Sq, m), shrink(tn, s.Sk, n), 1};
       if (llvm::none_of(tiles, [&](TileSchedule o) {
             return o.tileM == t.tileM && o.tileN == t.tileN;

@@ -103,10 +103,17 @@ struct ValueSpec {
   std::string str() const;
 };
 
-/// A dimension of an argument.
+/// A dimension of an argument, or a constant.
 struct Dimension {
-  size_t argument;
-  size_t index;
+  static constexpr size_t kNone = ~size_t(0);
+  size_t argument = kNone;
+  size_t index = 0;
+  int64_t constant = 0;
+
+  int64_t size(const SeqcValue *arguments) const {
+    return argument == kNone ? constant
+                             : arguments[argument].as.tensor.shape[index];
+  }
 };
 
 } // namespace
@@ -118,6 +125,8 @@ struct SeqcFunction {
   std::vector<ValueSpec> results;
   /// Groups of argument dimensions that have one size.
   std::vector<std::vector<Dimension>> equal;
+  /// Pairs whose first size is a multiple of the second.
+  std::vector<std::pair<Dimension, Dimension>> multiple;
   size_t scratchBytes = 0;
   void (*code)(void **) = nullptr;
 };
@@ -234,21 +243,40 @@ static SeqcFunction readFunction(const Json &json) {
   Json signature = {{"name", function.name},
                     {"arguments", json["arguments"]},
                     {"results", json["results"]}};
+  auto readDimension = [&](const Json &pair) {
+    if (!pair.is_array() || pair.size() != 2)
+      throw BadMetadata("a dimension is not a pair");
+    Dimension dimension;
+    dimension.argument =
+        natural(pair[0], function.arguments.size(), "an argument");
+    dimension.index =
+        natural(pair[1], function.arguments[dimension.argument].shape.size(),
+                "a dimension");
+    return dimension;
+  };
   if (json.contains("equal")) {
     signature["equal"] = json["equal"];
     for (const Json &group : member(json, "equal", Json::value_t::array)) {
       std::vector<Dimension> dimensions;
-      for (const Json &pair : group) {
-        if (!pair.is_array() || pair.size() != 2)
-          throw BadMetadata("\"equal\" holds something else than pairs");
-        size_t argument =
-            natural(pair[0], function.arguments.size(), "an argument");
-        size_t index = natural(
-            pair[1], function.arguments[argument].shape.size(), "a dimension");
-        dimensions.push_back({argument, index});
-      }
+      for (const Json &pair : group)
+        dimensions.push_back(readDimension(pair));
       if (dimensions.size() > 1)
         function.equal.push_back(std::move(dimensions));
+    }
+  }
+  if (json.contains("multiple")) {
+    signature["multiple"] = json["multiple"];
+    for (const Json &pair : member(json, "multiple", Json::value_t::array)) {
+      if (!pair.is_array() || pair.size() != 2)
+        throw BadMetadata("\"multiple\" holds something else than pairs");
+      auto readTerm = [&](const Json &term) {
+        if (!term.is_number_integer())
+          return readDimension(term);
+        Dimension constant;
+        constant.constant = term.get<int64_t>();
+        return constant;
+      };
+      function.multiple.emplace_back(readTerm(pair[0]), readTerm(pair[1]));
     }
   }
   function.signature = signature.dump();
@@ -468,29 +496,51 @@ static SeqcStatus checkArgument(const SeqcFunction &function, size_t number,
                 "is " + actual + ", expected " + spec.str());
 }
 
+/// "dimension 1 of argument 2 'value', which is tensor<2x3xf32>" or "8".
+static std::string describe(const SeqcFunction &function,
+                            const Dimension &dimension,
+                            const SeqcValue *arguments) {
+  if (dimension.argument == Dimension::kNone)
+    return std::to_string(dimension.constant);
+  const SeqcTensor &tensor = arguments[dimension.argument].as.tensor;
+  const ValueSpec &spec = function.arguments[dimension.argument];
+  return "dimension " + std::to_string(dimension.index) + " of argument " +
+         std::to_string(dimension.argument) +
+         (spec.name.empty() ? "" : " '" + spec.name + "'") + ", which is " +
+         tensorType(tensor.shape, tensor.rank, tensor.dtype);
+}
+
+static SeqcStatus rejectSize(const SeqcFunction &function,
+                             const Dimension &dimension,
+                             const SeqcValue *arguments,
+                             const std::string &expected) {
+  const SeqcTensor &tensor = arguments[dimension.argument].as.tensor;
+  return reject(function, dimension.argument,
+                "is " + tensorType(tensor.shape, tensor.rank, tensor.dtype) +
+                    ": dimension " + std::to_string(dimension.index) + " is " +
+                    std::to_string(dimension.size(arguments)) + ", expected " +
+                    expected);
+}
+
 /// Checks the sizes that must agree between arguments.
 static SeqcStatus checkSizes(const SeqcFunction &function,
                              const SeqcValue *arguments) {
-  for (const std::vector<Dimension> &group : function.equal) {
-    const Dimension &first = group.front();
-    int64_t expected = arguments[first.argument].as.tensor.shape[first.index];
-    for (const Dimension &other : group) {
-      const SeqcTensor &tensor = arguments[other.argument].as.tensor;
-      if (tensor.shape[other.index] == expected)
-        continue;
-      const SeqcTensor &base = arguments[first.argument].as.tensor;
-      const ValueSpec &baseSpec = function.arguments[first.argument];
-      std::string baseName = baseSpec.name.empty() ? "" : " '" + baseSpec.name + "'";
-      return reject(
-          function, other.argument,
-          "is " + tensorType(tensor.shape, tensor.rank, tensor.dtype) +
-              ": dimension " + std::to_string(other.index) + " is " +
-              std::to_string(tensor.shape[other.index]) +
-              ", expected the size of dimension " +
-              std::to_string(first.index) + " of argument " +
-              std::to_string(first.argument) + baseName + ", which is " +
-              tensorType(base.shape, base.rank, base.dtype));
-    }
+  for (const std::vector<Dimension> &group : function.equal)
+    for (const Dimension &other : group)
+      if (other.size(arguments) != group.front().size(arguments))
+        return rejectSize(function, other, arguments,
+                          "the size of " +
+                              describe(function, group.front(), arguments));
+  for (const auto &[multiple, divisor] : function.multiple) {
+    int64_t size = multiple.size(arguments), unit = divisor.size(arguments);
+    if (unit == 0 ? size == 0 : size % unit == 0)
+      continue;
+    if (multiple.argument != Dimension::kNone)
+      return rejectSize(function, multiple, arguments,
+                        "a multiple of " +
+                            describe(function, divisor, arguments));
+    return rejectSize(function, divisor, arguments,
+                      "a divisor of " + std::to_string(size));
   }
   return SEQC_OK;
 }

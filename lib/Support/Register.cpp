@@ -12,6 +12,7 @@
 
 #include "seqc/Support/Register.h"
 
+#include "seqc/Analysis/Passes.h"
 #include "seqc/Conversion/Passes.h"
 #include "seqc/Conversion/Pipelines.h"
 #include "seqc/Dialect/Seqc/IR/Seqc.h"
@@ -100,6 +101,7 @@ void seqc::registerAllPasses() {
   registerSCFPasses();
 
   registerSeqcPasses();
+  registerSeqcAnalysisPasses();
   registerSeqcConversionPasses();
   registerPipelines();
 }

@@ -12,18 +12,20 @@ from __future__ import annotations
 
 import threading
 import weakref
-from typing import Any, Callable, Mapping, NamedTuple, Sequence, Union
+from collections.abc import Callable, Mapping, Sequence
+from types import FunctionType
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import _arrays, _text, _trace
-from ._arrays import FLOATS, Array, describe, view
+from ._arrays import FLOATS, Array, view
 from ._program import cache
 from ._text import Masking, Operand, Regions, Type
 
-Schedule = Union[Mapping[str, int], None]
-Window = Union[int, tuple[Union[int, None], Union[int, None]], None]
-Modifier = Union[Callable[..., Any], None]
+Schedule = Mapping[str, int] | None
+Window = int | tuple[int | None, int | None] | None
+Modifier = Callable[..., Any] | None
 
 
 # ===----------------------------------------------------------------------===
@@ -233,7 +235,8 @@ def trace_regions(
         value = builder.lift(result, "return")
         if value.kind != _trace.BOOL:
             raise builder.fail(
-                f"returned {'a float' if value.kind == _trace.FLOAT else 'an integer'}: "
+                f"returned "
+                f"{'a float' if value.kind == _trace.FLOAT else 'an integer'}: "
                 "return a bool, as in q_idx >= kv_idx"
             )
         mask, mask_result = tuple(builder.lines), value.name
@@ -260,12 +263,19 @@ class _TraceCache:
         self._lock = threading.Lock()
 
     def get(
-        self, acc: str, softcap: float | None, alibi: Any, top_left: bool, score: Modifier,
+        self,
+        acc: str,
+        softcap: float | None,
+        alibi: Any,
+        top_left: bool,
+        score: Modifier,
         mask: Modifier,
-    ) -> TracedRegions:  # fmt: skip
+    ) -> TracedRegions:
         owner = score if score is not None else mask
-        options = (acc, softcap, None if alibi is None else id(alibi), top_left)
-        if type(owner) is type(_identity):
+        # An array that the call itself gives is not followed.
+        cached = alibi is None and isinstance(owner, FunctionType)
+        options = (acc, softcap, score is None)
+        if cached:
             with self._lock:
                 found = self._items.get(owner, {}).get(options)
             if found is not None:
@@ -280,8 +290,7 @@ class _TraceCache:
             score_mod=score,
             mask_mod=mask,
         )
-        # An array given by the call itself is not followed either.
-        if fresh is not None and alibi is None and type(owner) is type(_identity):
+        if cached and fresh is not None:
             other = _nothing if mask is None else _reference(mask)
             if other is not None:
                 with self._lock:
@@ -290,10 +299,6 @@ class _TraceCache:
                         per_owner.clear()
                     per_owner[options] = (other, traced, fresh)
         return traced
-
-
-def _identity(x: Any) -> Any:
-    return x
 
 
 def _nothing() -> None:
@@ -327,7 +332,8 @@ def normalize_window(window: Window) -> tuple[int | None, int | None]:
             continue
         if isinstance(size, bool) or not isinstance(size, (int, np.integer)):
             raise TypeError(
-                f"window: the {side} size is {type(size).__name__}, expected an integer "
+                f"window: the {side} size is {type(size).__name__}, expected an "
+                f"integer "
                 "or None"
             )
         if size < 0:
@@ -354,7 +360,8 @@ def normalize_masking(causal: bool | str, window: Window) -> Masking:
         top_left, is_causal = False, bool(causal)
     else:
         raise TypeError(
-            f"causal: got {type(causal).__name__}, expected True, False, 'bottom_right' "
+            f"causal: got {type(causal).__name__}, expected True, False, "
+            f"'bottom_right' "
             "or 'top_left'"
         )
     left, right = normalize_window(window)
@@ -371,7 +378,8 @@ def _check_attention_shapes(q: Array, k: Array, v: Array) -> None:
     for name, shape in (("key", ks), ("value", vs)):
         if shape[0] != qs[0]:
             raise ValueError(
-                f"{name}: has shape {shape}, expected batch {qs[0]} as in query, shape {qs}"
+                f"{name}: has shape {shape}, expected batch {qs[0]} as in query, shape "
+                f"{qs}"
             )
     if ks[3] != qs[3]:
         raise ValueError(
@@ -379,7 +387,8 @@ def _check_attention_shapes(q: Array, k: Array, v: Array) -> None:
         )
     if vs[1:3] != ks[1:3]:
         raise ValueError(
-            f"value: has shape {vs}, expected {ks[1]} heads and {ks[2]} positions as in "
+            f"value: has shape {vs}, expected {ks[1]} heads and {ks[2]} positions as "
+            f"in "
             f"key, shape {ks}"
         )
     if qs[3] == 0 or vs[3] == 0:
@@ -387,7 +396,8 @@ def _check_attention_shapes(q: Array, k: Array, v: Array) -> None:
         raise ValueError(f"{name}: has shape {shape}, expected head_dim of at least 1")
     if qs[1] != 0 and (ks[1] == 0 or qs[1] % ks[1]):
         raise ValueError(
-            f"key: has {ks[1]} heads, expected a number that divides the {qs[1]} heads of "
+            f"key: has {ks[1]} heads, expected a number that divides the {qs[1]} heads "
+            f"of "
             "query"
         )
 
@@ -506,7 +516,10 @@ def attention(
         _check_rank("bias", array, 4, "(batch, heads, query length, key length)")
         _check_dtype("bias", array, (dtype, acc), "the dtype of query or of its sums")
         full = (qs[0], qs[1], qs[2], ks[2])
-        if any(size not in (1, whole) for size, whole in zip(array.shape, full)):
+        if any(
+            size not in (1, whole)
+            for size, whole in zip(array.shape, full, strict=False)
+        ):
             raise ValueError(
                 f"bias: has shape {array.shape}, expected {full} or 1 in its place"
             )
@@ -593,6 +606,7 @@ def _regions(
         softcap = _text.finite("softcap", softcap)
         if softcap <= 0:
             raise ValueError(f"softcap: got {softcap}, expected a number > 0")
+    slopes = None
     if alibi_slopes is not None:
         slopes = view("alibi_slopes", alibi_slopes)
         _check_float("alibi_slopes", slopes)
@@ -604,8 +618,32 @@ def _regions(
             )
     for name, function in (("score_mod", score_mod), ("mask_mod", mask_mod)):
         if function is not None and not callable(function):
-            raise TypeError(f"{name}: expected a function, got {type(function).__name__}")
-    return _traces.get(acc, softcap, alibi_slopes, top_left, score_mod, mask_mod)
+            raise TypeError(
+                f"{name}: expected a function, got {type(function).__name__}"
+            )
+    if score_mod is not None or mask_mod is not None:
+        return _traces.get(acc, softcap, alibi_slopes, top_left, score_mod, mask_mod)
+    key = (
+        acc,
+        softcap,
+        None if slopes is None else (slopes.dtype, len(slopes.shape)),
+        top_left,
+    )
+    traced = _plain_regions.get(key)
+    if traced is None:
+        traced, _ = trace_regions(
+            acc, softcap=softcap, alibi_slopes=alibi_slopes, top_left=top_left
+        )
+        # Keep the text, not the array.
+        captures = tuple(c._replace(value=None) for c in traced.captures)
+        if len(_plain_regions) >= 256:
+            _plain_regions.clear()
+        _plain_regions[key] = traced._replace(captures=captures)
+    captures = tuple(c._replace(value=alibi_slopes) for c in traced.captures)
+    return traced._replace(captures=captures)
+
+
+_plain_regions: dict[Any, TracedRegions] = {}
 
 
 def _segments(
@@ -622,11 +660,16 @@ def _segments(
         query_ids = key_ids = segment_ids
         if query_length != key_length:
             raise ValueError(
-                f"segment_ids: one array, but the query length is {query_length} and the "
+                f"segment_ids: one array, but the query length is {query_length} and "
+                f"the "
                 f"key length {key_length}: expected a pair (query, key)"
             )
     first = _arrays.view_as("segment_ids", query_ids, "i32")
-    second = _arrays.view_as("segment_ids", key_ids, "i32") if key_ids is not query_ids else first
+    second = (
+        _arrays.view_as("segment_ids", key_ids, "i32")
+        if key_ids is not query_ids
+        else first
+    )
     _check_shape("segment_ids", first, (batch, query_length), "batch, query length")
     _check_shape("segment_ids", second, (batch, key_length), "batch, key length")
     return first, second
@@ -643,10 +686,10 @@ def _prefix(prefix: Any, batch: int) -> Array:
 def _seed(seed: Any) -> int:
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
         raise TypeError(f"seed: expected an integer, got {type(seed).__name__}")
-    seed = int(seed)
-    if not -(2**63) <= seed < 2**64:
-        raise ValueError(f"seed: got {seed}, expected a 64-bit integer")
-    return seed - 2**64 if seed >= 2**63 else seed
+    number = int(seed)
+    if not -(2**63) <= number < 2**64:
+        raise ValueError(f"seed: got {number}, expected a 64-bit integer")
+    return number - 2**64 if number >= 2**63 else number
 
 
 # ===----------------------------------------------------------------------===
@@ -660,8 +703,8 @@ class ScanKey(NamedTuple):
     dtype: str
     state: int
     a: str
-    b: tuple[str, int]
-    c: tuple[str, int]
+    b: tuple[str, int, int]  # dtype, rank, groups
+    c: tuple[str, int, int]
     d: str | None
     z: bool
     delta_bias: str | None
@@ -677,12 +720,12 @@ def selective_scan_text(key: ScanKey) -> str:
     sequence = Type((None, None, None), key.dtype)
     state = Type((None, None, key.state), acc)
 
-    def matrix(kind: tuple[str, int]) -> Type:
-        dtype, rank = kind
+    def matrix(kind: tuple[str, int, int]) -> Type:
+        dtype, rank, groups = kind
         shapes = {
             2: (None, key.state),
             3: (None, key.state, None),
-            4: (None, None, key.state, None),
+            4: (None, groups, key.state, None),
         }
         return Type(shapes[rank], dtype)
 
@@ -800,9 +843,10 @@ def selective_scan(
             groups = m.shape[1]
             expected = (batch, groups, state, length)
             _check_shape(name, m, expected, "batch, groups, state, length")
-            if dim != 0 and (groups == 0 or dim % groups):
+            if groups == 0 or dim % groups:
                 raise ValueError(
-                    f"{name}: has {groups} groups, expected a number that divides dim {dim}"
+                    f"{name}: has {groups} groups, expected a number that divides dim "
+                    f"{dim}"
                 )
         else:
             raise ValueError(
@@ -840,8 +884,8 @@ def selective_scan(
         dtype,
         state,
         a.dtype,
-        (b.dtype, len(b.shape)),
-        (c.dtype, len(c.shape)),
+        (b.dtype, len(b.shape), b.shape[1] if len(b.shape) == 4 else 0),
+        (c.dtype, len(c.shape), c.shape[1] if len(c.shape) == 4 else 0),
         d_key,
         z is not None,
         bias_key,
@@ -912,7 +956,9 @@ def normalize_activation(activation: str | None) -> str | None:
         return None
     if activation in ("silu", "swish"):
         return "silu"
-    raise ValueError(f"activation: got {activation!r}, expected None, 'silu' or 'swish'")
+    raise ValueError(
+        f"activation: got {activation!r}, expected None, 'silu' or 'swish'"
+    )
 
 
 def causal_conv1d(
@@ -953,7 +999,8 @@ def causal_conv1d(
     width = w.shape[1]
     if w.shape[0] != dim or width == 0:
         raise ValueError(
-            f"weight: has shape {w.shape}, expected ({dim}, width) with width of at least 1"
+            f"weight: has shape {w.shape}, expected ({dim}, width) with width of at "
+            f"least 1"
         )
     arguments: list[Any] = [first, w]
     bias_key = None
@@ -987,5 +1034,3 @@ def causal_conv1d(
     if return_final_state:
         return _arrays.wrap(results[0], x), _arrays.wrap(results[1], x)
     return _arrays.wrap(results[0], x)
-
-

@@ -8,15 +8,16 @@ import json
 import os
 import threading
 from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Hashable, Mapping, NamedTuple, Union
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from . import _arrays, _seqc
 
 if TYPE_CHECKING:
     from ._module import Module
 
-    Source = Union[str, bytes, os.PathLike[str], "Module"]
+    Source: TypeAlias = str | bytes | os.PathLike[str] | Module
 
 
 class Parameter(NamedTuple):
@@ -57,9 +58,7 @@ class Function:
         self.results = _parameters(signature["results"])
 
     def __repr__(self) -> str:
-        ins = ", ".join(
-            f"{p.name}: {p}" if p.name else str(p) for p in self.arguments
-        )
+        ins = ", ".join(f"{p.name}: {p}" if p.name else str(p) for p in self.arguments)
         outs = ", ".join(map(str, self.results))
         return f"<seqc function {self.name}({ins}) -> ({outs})>"
 
@@ -75,11 +74,14 @@ class Function:
             )
         if len(values) != len(self.arguments):
             raise TypeError(
-                f"{self.name}: got {len(values)} arguments, expected {len(self.arguments)}"
+                f"{self.name}: got {len(values)} arguments, expected "
+                f"{len(self.arguments)}"
             )
         like: Any = None
         views: list[Any] = []
-        for position, (parameter, value) in enumerate(zip(self.arguments, values)):
+        for position, (parameter, value) in enumerate(
+            zip(self.arguments, values, strict=False)
+        ):
             if parameter.kind == "tensor":
                 label = parameter.name or f"argument {position}"
                 views.append(_arrays.view(label, value))
@@ -153,7 +155,9 @@ class Program:
 def write_file(path: str | os.PathLike[str], data: bytes) -> None:
     """Writes beside `path` and renames, so that it is never half-written."""
     target = Path(path)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.{threading.get_ident()}")
+    temporary = target.with_name(
+        f".{target.name}.{os.getpid()}.{threading.get_ident()}"
+    )
     try:
         temporary.write_bytes(data)
         os.replace(temporary, target)
@@ -186,7 +190,9 @@ def _options(
     options.schedule = _schedule_text(schedule)
     options.source_name = source_name
     options.dump_dir = None if dump_dir is None else os.fspath(dump_dir)
-    options.reproducer_dir = None if reproducer_dir is None else os.fspath(reproducer_dir)
+    options.reproducer_dir = (
+        None if reproducer_dir is None else os.fspath(reproducer_dir)
+    )
     options.opt_level = -1 if opt_level is None else int(opt_level)
     options.verify_each = verify_each
     return options
@@ -196,18 +202,18 @@ def _read_source(source: Source) -> tuple[str | bytes, str | None]:
     """The text (or bytecode) of a source, and what diagnostics call it."""
     if isinstance(source, (str, bytes)):
         return source, None
-    if hasattr(source, "mlir"):
-        return str(source.mlir), getattr(source, "name", None)
     if isinstance(source, os.PathLike):
         path = Path(source)
         return path.read_bytes(), str(path)
+    if hasattr(source, "mlir"):
+        return source.mlir, source.name
     raise TypeError(
         "source: expected MLIR text, bytecode, a path or a seqc.Module, got "
         f"{type(source).__name__}"
     )
 
 
-def compile(  # noqa: A001
+def compile(
     source: Source,
     target: str = "cpu",
     *,

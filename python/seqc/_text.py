@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 import math
-from typing import Mapping, NamedTuple, Sequence, Union
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from ._trace import float_literal
 
-Shape = tuple[Union[int, None], ...]
-Schedule = Union[Mapping[str, int], None]
+Shape = tuple[int | None, ...]
+Schedule = Mapping[str, int] | None
 
 
 class Type(NamedTuple):
@@ -55,7 +56,9 @@ def schedule_attr(schedule: Schedule) -> str:
     """` {schedule = ...}`, or nothing."""
     if not schedule:
         return ""
-    items = ", ".join(f"{k} = {int(schedule[k])}" for k in SCHEDULE_KEYS if k in schedule)
+    items = ", ".join(
+        f"{k} = {int(schedule[k])}" for k in SCHEDULE_KEYS if k in schedule
+    )
     return f" {{schedule = #seqc.schedule<{items}>}}"
 
 
@@ -81,11 +84,13 @@ def attention_op(
     dropout: float = 0.0,
     seed: Operand | None = None,
     scale: float | None = None,
-    masking: Masking = Masking(),
-    regions: Regions = Regions(),
+    masking: Masking | None = None,
+    regions: Regions | None = None,
     schedule: Schedule = None,
 ) -> list[str]:
     """The lines of one seqc.attention."""
+    masking = masking or Masking()
+    regions = regions or Regions()
     dtype = query.type.dtype if isinstance(query.type, Type) else str(query.type)
     acc = accumulator(dtype)
     operands = [query, key, value]
@@ -216,7 +221,7 @@ def function(
     names = list(result_names) or [""] * len(results)
     outs = ", ".join(
         f'{r.type} {{seqc.name = "{n}"}}' if n else str(r.type)
-        for r, n in zip(results, names)
+        for r, n in zip(results, names, strict=False)
     )
     lines = [f"func.func @{name}({ins}) -> ({outs}) {{"]
     lines.extend(f"  {line}" for line in body)
@@ -232,7 +237,9 @@ def finite(name: str, value: float) -> float:
     try:
         number = float(value)
     except (TypeError, ValueError):
-        raise TypeError(f"{name}: expected a number, got {type(value).__name__}") from None
+        raise TypeError(
+            f"{name}: expected a number, got {type(value).__name__}"
+        ) from None
     if not math.isfinite(number):
         raise ValueError(f"{name}: got {number}, expected a finite number")
     return number

@@ -25,7 +25,9 @@ import math
 import operator
 import sys
 import types
-from typing import Any, Callable, NamedTuple, Sequence
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -164,7 +166,8 @@ class Builder:
                 "b, h, q_idx or kv_idx first"
             )
         raise self.fail(
-            f"`{op}` on {type(value).__name__}: expected a number, a traced value or an "
+            f"`{op}` on {type(value).__name__}: expected a number, a traced value or "
+            f"an "
             "element of a captured array"
         )
 
@@ -194,7 +197,9 @@ class Builder:
         wide = self._raw(f"arith.fptosi {x.name} : {self.acc} to i64")
         return self.emit(f"arith.index_cast {wide} : i64 to index", INT)
 
-    def promote(self, a: Tracer, b: Tracer, *, least: str = BOOL) -> tuple[Tracer, Tracer]:
+    def promote(
+        self, a: Tracer, b: Tracer, *, least: str = BOOL
+    ) -> tuple[Tracer, Tracer]:
         order = (BOOL, INT, FLOAT)
         kind = max(a.kind, b.kind, least, key=order.index)
         return self.cast(a, kind), self.cast(b, kind)
@@ -213,7 +218,9 @@ class Builder:
                 self.captures.require(capture, dim, 1)
                 index = self.bound(index, argument, dim, f"tensor<{shape}>")
             names.append(index.name)
-        raw = self._raw(f"tensor.extract {argument}[{', '.join(names)}] : tensor<{shape}>")
+        raw = self._raw(
+            f"tensor.extract {argument}[{', '.join(names)}] : tensor<{shape}>"
+        )
         if item.dtype == self.acc:
             return Tracer(self, raw, FLOAT)
         if item.dtype in _arrays.FLOATS:
@@ -391,7 +398,9 @@ class Builder:
                 f"(score > 0) {symbol} (q_idx >= kv_idx)"
             )
         a, b = self.cast(a, INT), self.cast(b, INT)
-        nonneg = a.nonneg and b.nonneg or (op == "arith.andi" and (a.nonneg or b.nonneg))
+        nonneg = (a.nonneg and b.nonneg) or (
+            op == "arith.andi" and (a.nonneg or b.nonneg)
+        )
         return self.int_binary(op, a, b, nonneg=nonneg)
 
     def invert(self, a: Tracer) -> Tracer:
@@ -405,7 +414,9 @@ class Builder:
         if a.kind == FLOAT or b.kind == FLOAT:
             raise self.fail(f"`{symbol}` on a float: expected integers")
         if b.constant is None or not 0 <= b.constant <= 62:
-            raise self.fail(f"`{symbol}` by a traced value: expected a constant from 0 to 62")
+            raise self.fail(
+                f"`{symbol}` by a traced value: expected a constant from 0 to 62"
+            )
         a = self.cast(a, INT)
         if symbol == "<<":
             return self.mul(a, self.constant(1 << int(b.constant), INT))
@@ -414,7 +425,8 @@ class Builder:
     def select(self, condition: Tracer, a: Tracer, b: Tracer) -> Tracer:
         condition = self.cast(condition, BOOL)
         a, b = self.promote(a, b)
-        text = f"arith.select {condition.name}, {a.name}, {b.name} : {self.type_of(a.kind)}"
+        type_ = self.type_of(a.kind)
+        text = f"arith.select {condition.name}, {a.name}, {b.name} : {type_}"
         return self.emit(text, a.kind, nonneg=a.nonneg and b.nonneg)
 
     def minimum(self, a: Tracer, b: Tracer) -> Tracer:
@@ -466,7 +478,9 @@ def float_literal(value: float, type_: str) -> str:
         kind = np.float32 if type_ == "f32" else np.float64
         bits = kind(value).view(np.uint32 if type_ == "f32" else np.uint64)
         if math.isnan(value):
-            return f"{'0x7FC00000' if type_ == 'f32' else '0x7FF8000000000000'} : {type_}"
+            return (
+                f"{'0x7FC00000' if type_ == 'f32' else '0x7FF8000000000000'} : {type_}"
+            )
         return f"0x{int(bits):0{8 if type_ == 'f32' else 16}X} : {type_}"
     text = repr(value)
     mantissa, e, exponent = text.partition("e")
@@ -631,15 +645,18 @@ class _Operand:
 
     def __bool__(self) -> bool:
         raise self.builder.fail(
-            "Python cannot branch on a traced value (`if`, `and`, `or`, `not`, `a < b < c`, "
+            "Python cannot branch on a traced value (`if`, `and`, `or`, `not`, `a < b "
+            "< c`, "
             "`min`, `max`): use seqc.where(condition, a, b), or & | ~ on parenthesised "
             "comparisons"
         )
 
     def __index__(self) -> int:
         raise self.builder.fail(
-            "a traced value cannot be a Python integer (an index of a list, a range, or "
-            "an array that the trace does not know): bind the array to a variable of the "
+            "a traced value cannot be a Python integer (an index of a list, a range, "
+            "or "
+            "an array that the trace does not know): bind the array to a variable of "
+            "the "
             "enclosing function or module and index that"
         )
 
@@ -654,8 +671,9 @@ class _Operand:
 
     def __array__(self, *args: Any, **kwargs: Any) -> Any:
         raise self.builder.fail(
-            "a traced value cannot become an array: use the functions of seqc, such as "
-            "seqc.where and seqc.exp"
+            "a traced value cannot become an array, nor index one that the trace does "
+            "not know: bind the array to a variable of the enclosing function or module, "
+            "and use the functions of seqc, such as seqc.where and seqc.exp"
         )
 
     def __add__(self, other: Any) -> Any:
@@ -802,7 +820,9 @@ class _Operand:
 
     # Dispatch from numpy and torch.
 
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+    def __array_ufunc__(
+        self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any
+    ) -> Any:
         if method != "__call__":
             raise self.builder.fail(f"np.{ufunc.__name__}.{method} is not supported")
         return self._apply(ufunc.__name__, *inputs, **kwargs)
@@ -942,7 +962,8 @@ class ArrayProxy(_Operand):
     def scalar(self, op: str) -> Tracer:
         if self.ndim:
             raise self.builder.fail(
-                f"`{op}` on the whole captured array `{self.label}` of shape {self.shape}: "
+                f"`{op}` on the whole captured array `{self.label}` of shape "
+                f"{self.shape}: "
                 "index it by b, h, q_idx or kv_idx first"
             )
         capture = self.builder.captures.add(self.value, self.label)
@@ -965,8 +986,12 @@ def apply(
     kwargs = dict(kwargs)
     short = _torch_div(short, kwargs)
     if short == "clamp":
-        for theirs, ours in (("min", "low"), ("max", "high"), ("a_min", "low"),
-                             ("a_max", "high")):
+        for theirs, ours in (
+            ("min", "low"),
+            ("max", "high"),
+            ("a_min", "low"),
+            ("a_max", "high"),
+        ):
             if theirs in kwargs:
                 kwargs[ours] = kwargs.pop(theirs)
     if short == "truncdiv":
@@ -984,7 +1009,9 @@ def apply(
         )
     symbol, arity, emission = entry
     if kwargs and short != "clamp":
-        raise builder.fail(f"`{symbol}` got the unsupported argument `{next(iter(kwargs))}`")
+        raise builder.fail(
+            f"`{symbol}` got the unsupported argument `{next(iter(kwargs))}`"
+        )
     if len(operands) < arity or (len(operands) > arity and short != "clamp"):
         raise builder.fail(f"`{symbol}` got {len(operands)} operands, expected {arity}")
     lifted = [builder.lift(x, symbol) for x in operands[:arity]]
@@ -1138,7 +1165,7 @@ class _Rewriter:
             )
         if _arrays.is_array(value):
             return ArrayProxy(self.builder, value, label)
-        if getattr(type(value), "__module__", "").partition(".")[0] not in _LIBRARIES:
+        if type(value).__module__ not in ("torch", "numpy"):
             self.seen = None  # Its state may change.
         return value
 
@@ -1157,7 +1184,7 @@ class _Rewriter:
             return types.MethodType(self.function(fn.__func__), owner)
         if isinstance(fn, types.FunctionType):
             return self.function(fn)
-        call = getattr(type(fn), "__call__", None)
+        call = type(fn).__dict__.get("__call__")
         if isinstance(call, types.FunctionType):
             self.seen = None
             return _ObjectProxy(self, fn, "self")
@@ -1181,7 +1208,9 @@ class _Rewriter:
                 value = fn.__globals__[name]
                 self.note(functools.partial(fn.__globals__.get, name), value)
                 namespace[name] = self.replace(value, name)
-        for name, old, new in zip(fn.__code__.co_freevars, fn.__closure__ or (), cells):
+        for name, old, new in zip(
+            fn.__code__.co_freevars, fn.__closure__ or (), cells, strict=False
+        ):
             try:
                 value = old.cell_contents
             except ValueError:
@@ -1191,7 +1220,8 @@ class _Rewriter:
         names = fn.__code__.co_varnames[: fn.__code__.co_argcount]
         defaults = fn.__defaults__ or ()
         copy.__defaults__ = tuple(
-            self.replace(x, n) for n, x in zip(names[len(names) - len(defaults) :], defaults)
+            self.replace(x, n)
+            for n, x in zip(names[len(names) - len(defaults) :], defaults, strict=False)
         )
         if fn.__kwdefaults__:
             self.seen = None
@@ -1199,8 +1229,13 @@ class _Rewriter:
                 k: self.replace(x, k) for k, x in fn.__kwdefaults__.items()
             }
         if defaults:
-            self.note(functools.partial(getattr, fn, "__defaults__"), defaults)
+            # A weak reference: what is noted must not keep `fn` alive.
+            self.note(functools.partial(_defaults, weakref.ref(fn)), defaults)
         return copy
+
+
+def _defaults(fn: Callable[[], Any]) -> Any:
+    return getattr(fn(), "__defaults__", None)
 
 
 @functools.lru_cache(maxsize=256)

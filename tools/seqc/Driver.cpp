@@ -24,8 +24,13 @@ void seqc::driver::check(SeqcStatus status) {
   std::string message = seqcLastErrorMessage();
   if (message.empty())
     message = seqcStatusName(status);
-  if (status == SEQC_ERROR_INTERNAL)
+  if (status == SEQC_ERROR_INTERNAL) {
+    // main() says it for every internal error.
+    constexpr std::string_view prefix = "internal error: ";
+    if (message.compare(0, prefix.size(), prefix) == 0)
+      message.erase(0, prefix.size());
     throw InternalError(message);
+  }
   throw UserError(message);
 }
 

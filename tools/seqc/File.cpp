@@ -76,6 +76,8 @@ Bytes seqc::driver::readFile(const std::string &path) {
       break;
     used += size_t(count);
   }
+  // A zero byte follows the last, so that text is also a C string.
+  bytes.data()[used] = 0;
   bytes.truncate(used);
   return bytes;
 }

@@ -42,6 +42,15 @@ const ElementType &getElementType(SeqcDType dtype) {
                   " has no place in a .npy file");
 }
 
+/// Keeps a message on one line whatever the file holds.
+std::string printable(std::string_view s) {
+  std::string result(s.substr(0, 40));
+  for (char &c : result)
+    if (!std::isprint(static_cast<unsigned char>(c)))
+      c = '?';
+  return result;
+}
+
 struct Header {
   std::string descr;
   std::optional<bool> fortranOrder;
@@ -84,15 +93,6 @@ public:
 private:
   [[noreturn]] void fail(const std::string &what) const {
     throw UserError("'" + name + "': the .npy header " + what);
-  }
-
-  /// Keeps a message on one line whatever the file holds.
-  static std::string printable(std::string_view s) {
-    std::string result(s.substr(0, 40));
-    for (char &c : result)
-      if (!std::isprint(static_cast<unsigned char>(c)))
-        c = '?';
-    return result;
   }
 
   void skipSpace() {
@@ -195,8 +195,9 @@ const ElementType &parseElementType(const std::string &descr,
     if (!code.empty())
       std::from_chars(code.data() + 1, code.data() + code.size(), size);
     if (size != type.size)
-      throw UserError("'" + name + "': elements '" + descr + "' do not have " +
-                      std::to_string(type.size) + " bytes and cannot be read " +
+      throw UserError("'" + name + "': elements '" + printable(descr) +
+                      "' do not have " + std::to_string(type.size) +
+                      " bytes and cannot be read " +
                       "as the type that was asked for");
     return type;
   }
@@ -206,7 +207,7 @@ const ElementType &parseElementType(const std::string &descr,
   std::string known;
   for (const ElementType &type : kElementTypes)
     known += (known.empty() ? "" : ", ") + std::string(type.code);
-  throw UserError("'" + name + "': the element type '" + descr +
+  throw UserError("'" + name + "': the element type '" + printable(descr) +
                   "' is not one of " + known + " (V2 is bfloat16)");
 }
 

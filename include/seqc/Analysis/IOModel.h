@@ -132,7 +132,9 @@ struct OpReport {
   std::string function;
   /// "seqc.attention".
   std::string op;
+  /// "file:line:column", or empty.
   std::string location;
+  mlir::LocationAttr loc;
   /// "B=2 Hq=8 Hkv=2 Sq=1000 Sk=1000 D=64 Dv=64 f32 causal".
   std::string shape;
   /// How often the operator runs in one call of its function.

@@ -12,27 +12,28 @@
 // their own beyond the sentence that defines them.
 //
 // 1. The mask becomes one boolean formula over affine inequalities in the query
-//    i, the key j and symbols (lengths, prefix, batch, head, values that the mask
-//    region captures, and pure functions of those). `floordiv` and `rem` by
-//    constants add an integer variable each. What is not affine in i and j is an
-//    opaque leaf.
+//    i, the key j and symbols (lengths, prefix, batch, head, values that the
+//    mask region captures, and pure functions of those). `floordiv` and `rem`
+//    by constants add an integer variable each. What is not affine in i and j
+//    is an opaque leaf.
 // 2. Two questions are asked of a tile: may it hold a visible pair, and may it
 //    hold a hidden pair? The first is about the formula, the second about its
 //    negation, and in both an opaque leaf is taken as true, in either polarity.
-//    So each answer is an over-approximation: a tile is skipped only if it cannot
-//    hold a visible pair, and full only if it cannot hold a hidden one.
+//    So each answer is an over-approximation: a tile is skipped only if it
+//    cannot hold a visible pair, and full only if it cannot hold a hidden one.
 // 3. Each question is brought into disjunctive normal form; every disjunct is
 //    a convex polyhedron over (i, j, symbols). It is intersected with the tile,
 //      i0 <= i < iEnd = min(i0 + M, Sq),  j0 <= j < j0 + N,
 //    and i, j and the division variables are projected out (Fourier-Motzkin,
 //    mlir::presburger). What is left constrains (i0, iEnd, j0, symbols).
 //    Constraints implied by the others and by what holds for every tile are
-//    dropped. A division of an expression without j first gets bounds in terms of
-//    i0 and iEnd, so that chunked masks (i / 64 == j / 64) stay exact.
-// 4. A convex visible set gives an interval of tiles with affine bounds; so does a
+//    dropped. A division of an expression without j first gets bounds in terms
+//    of i0 and iEnd, so that chunked masks (i / 64 == j / 64) stay exact.
+// 4. A convex visible set gives an interval of tiles with affine bounds; so
+// does a
 //    convex hidden complement. Otherwise the bounds are the hull of the visible
-//    set and the longest run of full tiles, and the per-tile conditions are there
-//    to ask about one tile.
+//    set and the longest run of full tiles, and the per-tile conditions are
+//    there to ask about one tile.
 //
 // The projection is over the rationals where coefficients are not units, which
 // errs on the sound side. Index arithmetic in a mask region is assumed not to
@@ -63,8 +64,8 @@ struct MaskSpec {
   bool hasSegments = false;
   /// The mask region, or null. Its arguments are (b, h, i, j).
   mlir::Region *region = nullptr;
-  /// The lengths, where they are values: a region that captures one of them then
-  /// means the length and not some other number. May be null.
+  /// The lengths, where they are values: a region that captures one of them
+  /// then means the length and not some other number. May be null.
   mlir::Value queryLength;
   mlir::Value keyLength;
 
@@ -83,8 +84,8 @@ struct MaskOperands {
   mlir::Value batch;
   mlir::Value head;
 
-  /// The operands for the batch entry and head at (`batch`, `head`) of `op`'s own
-  /// operands: the op's offsets are added, and its prefix is read.
+  /// The operands for the batch entry and head at (`batch`, `head`) of `op`'s
+  /// own operands: the op's offsets are added, and its prefix is read.
   static MaskOperands get(mlir::OpBuilder &builder, mlir::Location loc,
                           OnlineAttentionOp op, mlir::Value batch,
                           mlir::Value head);
@@ -95,7 +96,8 @@ struct MaskOperands {
 /// are on the grid kvBegin + N * t, with
 /// kvBegin <= lo <= fullLo <= fullHi <= hi < kvEnd + N: the last tile may reach
 /// past kvEnd, a full one never does.
-template <typename T> struct TileLoopBounds {
+template <typename T>
+struct TileLoopBounds {
   T lo, fullLo, fullHi, hi;
 };
 using LoopBounds = TileLoopBounds<mlir::Value>;
@@ -143,20 +145,20 @@ public:
 
   /// Shorthands for getTiling(M, N).build...(...). Only `affine`, `arith` and
   /// copies of pure operations of the mask region are built. `i0` is the first
-  /// query of the tile, `j0` its first key (both positions in the whole sequence,
-  /// not in a slice). `kvBegin >= 0`, and a tile asked about has `j0 < kvEnd`. Built
-  /// against the op that the analysis was made from, unchanged.
+  /// query of the tile, `j0` its first key (both positions in the whole
+  /// sequence, not in a slice). `kvBegin >= 0`, and a tile asked about has `j0
+  /// < kvEnd`. Built against the op that the analysis was made from, unchanged.
   LoopBounds buildBounds(mlir::OpBuilder &builder, mlir::Location loc,
-                         mlir::Value i0, mlir::Value kvBegin,
-                         mlir::Value kvEnd, int64_t M, int64_t N,
+                         mlir::Value i0, mlir::Value kvBegin, mlir::Value kvEnd,
+                         int64_t M, int64_t N,
                          const MaskOperands &operands) const;
   /// An i1: no pair of the tile is visible.
   mlir::Value buildIsEmpty(mlir::OpBuilder &builder, mlir::Location loc,
                            mlir::Value i0, mlir::Value j0, mlir::Value kvEnd,
                            int64_t M, int64_t N,
                            const MaskOperands &operands) const;
-  /// An i1: every pair of the tile is visible; in particular it ends at or before
-  /// kvEnd and the key length.
+  /// An i1: every pair of the tile is visible; in particular it ends at or
+  /// before kvEnd and the key length.
   mlir::Value buildIsFull(mlir::OpBuilder &builder, mlir::Location loc,
                           mlir::Value i0, mlir::Value j0, mlir::Value kvEnd,
                           int64_t M, int64_t N,
@@ -171,8 +173,8 @@ private:
   std::shared_ptr<const Impl> impl;
 };
 
-/// The answers for one tile size, as affine expressions. Their symbols are, in this
-/// order, Symbol's and then the captures; d0 is the tile's first key.
+/// The answers for one tile size, as affine expressions. Their symbols are, in
+/// this order, Symbol's and then the captures; d0 is the tile's first key.
 class MaskTiling {
 public:
   enum Symbol : unsigned {
@@ -199,15 +201,15 @@ public:
 
   /// The tiles that may hold a visible pair, as a union.
   llvm::ArrayRef<Interval> getNonEmpty() const { return nonEmpty; }
-  /// The tiles that may hold a hidden pair, as a union of which only `conditions`
-  /// is set. The full tiles are its complement.
+  /// The tiles that may hold a hidden pair, as a union of which only
+  /// `conditions` is set. The full tiles are its complement.
   llvm::ArrayRef<Interval> getNonFull() const { return nonFull; }
   /// Intervals of full tiles: all of them, or some if there are too many.
   llvm::ArrayRef<Interval> getFull() const { return full; }
 
   LoopBounds buildBounds(mlir::OpBuilder &builder, mlir::Location loc,
-                         mlir::Value i0, mlir::Value kvBegin,
-                         mlir::Value kvEnd, const MaskOperands &operands) const;
+                         mlir::Value i0, mlir::Value kvBegin, mlir::Value kvEnd,
+                         const MaskOperands &operands) const;
   mlir::Value buildIsEmpty(mlir::OpBuilder &builder, mlir::Location loc,
                            mlir::Value i0, mlir::Value j0, mlir::Value kvEnd,
                            const MaskOperands &operands) const;

@@ -39,4 +39,152 @@ def SeqcDecompose : Pass<"seqc-decompose", "::mlir::func::FuncOp"> {
   ];
 }
 
+def SeqcTileLinalg : Pass<"seqc-tile-linalg", "::mlir::func::FuncOp"> {
+  let summary = "Spread the linalg operators of the graph over the cores";
+  let description = [{
+    Tiles the `linalg` operators that are not inside an `scf.forall` (the projections, norms and elementwise work around
+    seqc's operators) into an `scf.forall` over blocks of their parallel dimensions.
+
+    Before:
+    ```mlir
+    %c = linalg.matmul ins(%a, %b) outs(%init)
+    ```
+    After:
+    ```mlir
+    %c = scf.forall (%i, %j) = ... { linalg.matmul ins(%a_block, %b_block) outs(%init_block) ... }
+    ```
+  }];
+  let options = [
+    Option<"rows", "rows", "int64_t", "64", "Rows in a block">,
+    Option<"columns", "columns", "int64_t", "128", "Columns in a block">
+  ];
+  let dependentDialects = [
+    "::mlir::affine::AffineDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect"
+  ];
+  let statistics = [
+    Statistic<"numTiled", "ops-tiled", "Operators tiled">
+  ];
+}
+
+def SeqcPlaceScratch : Pass<"seqc-place-scratch", "::mlir::func::FuncOp"> {
+  let summary = "Put the tiles of a parallel body into on-chip memory";
+  let description = [{
+    Every static buffer allocated inside an `scf.forall` body is a tile that lives in a core's cache: it becomes a
+    `memref.alloca` at the head of the body, allocated once per body and never freed by hand. Bodies whose tiles need
+    more than `limit` bytes keep the largest ones on the heap, hoisted to the head of the body.
+
+    Before:
+    ```mlir
+    scf.forall (%i) in (%n) {
+      scf.for ... { %s = memref.alloc() : memref<64x64xf32> ... memref.dealloc %s }
+    }
+    ```
+    After:
+    ```mlir
+    scf.forall (%i) in (%n) {
+      %s = memref.alloca() {alignment = 64 : i64} : memref<64x64xf32>
+      scf.for ... { ... }
+    }
+    ```
+  }];
+  let options = [
+    Option<"limit", "limit", "int64_t", "1048576", "Bytes of stack that a body may use">
+  ];
+  let dependentDialects = ["::mlir::memref::MemRefDialect"];
+  let statistics = [
+    Statistic<"numPlaced", "buffers-placed", "Buffers placed on the stack of a core">,
+    Statistic<"numBytes", "bytes-placed", "Bytes of those buffers">
+  ];
+}
+
+def SeqcHoistScratch : Pass<"seqc-hoist-scratch", "::mlir::func::FuncOp"> {
+  let summary = "Allocate the tiles of a parallel body once per thread";
+  let description = [{
+    Moves every static `memref.alloca` inside an `omp.parallel` to its head, where a thread runs it once for all of its
+    iterations, and dissolves the `memref.alloca_scope` of the loop body.
+
+    Before:
+    ```mlir
+    omp.parallel { omp.wsloop { omp.loop_nest ... { memref.alloca_scope { %s = memref.alloca() ... } } } }
+    ```
+    After:
+    ```mlir
+    omp.parallel { %s = memref.alloca() ... omp.wsloop { omp.loop_nest ... { ... } } }
+    ```
+  }];
+  let dependentDialects = ["::mlir::memref::MemRefDialect", "::mlir::omp::OpenMPDialect"];
+  let statistics = [
+    Statistic<"numHoisted", "buffers-hoisted", "Buffers moved to the head of a parallel region">
+  ];
+}
+
+def SeqcVectorize : Pass<"seqc-vectorize", "::mlir::func::FuncOp"> {
+  let summary = "Turn linalg operators on buffers into register tiles and vectors";
+  let description = [{
+    Each `linalg` operator becomes loops over register tiles. A contraction keeps an (8 x 2 registers) block of its result in vector
+    registers over the whole reduction; elementwise operators, reductions and transposes are cut into tiles that upstream's linalg
+    vectorizer handles. Static remainders get tiles of their own size; a dynamic dimension gets a scalar remainder loop. An operator
+    that reads a buffer whose innermost stride is unknown is versioned on that stride being 1. What cannot be
+    vectorized (gathers from captured tables) becomes plain loops.
+
+    Before:
+    ```mlir
+    linalg.matmul ins(%a, %b : memref<64x64xf32>, memref<64x64xf32>) outs(%c : memref<64x64xf32>)
+    ```
+    After:
+    ```mlir
+    scf.for %i = ... step 8 {
+      scf.for %j = ... step 32 {
+        %c0 = vector.transfer_read %c[%i, %j] : vector<8x32xf32>
+        %c1 = scf.for %k = ... iter_args(%acc = %c0) -> vector<8x32xf32> {
+          vector.contract ...
+        }
+        vector.transfer_write %c1, %c[%i, %j]
+      }
+    }
+    ```
+  }];
+  let options = [
+    Option<"vectorBits", "vector-bits", "int64_t", "512", "Width of a vector register">
+  ];
+  let dependentDialects = [
+    "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+    "::mlir::linalg::LinalgDialect", "::mlir::memref::MemRefDialect",
+    "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"
+  ];
+  let statistics = [
+    Statistic<"numContractions", "contractions", "Contractions blocked into registers">,
+    Statistic<"numVectorized", "ops-vectorized", "Other operators vectorized">,
+    Statistic<"numLoops", "ops-to-loops", "Operators left as scalar loops">
+  ];
+}
+
+def SeqcLowerVectors : Pass<"seqc-lower-vectors", "::mlir::func::FuncOp"> {
+  let summary = "Lower vector operators to what LLVM's vectors have";
+  let description = [{
+    Applies upstream's lowerings of contractions (as outer products), multi-dimensional reductions, transposes and transfers, and
+    replaces exponentials and logarithms of f32 vectors by polynomials: `exp2` by one of seqc's own (relative error
+    below 2e-7, exact at 0, 0 for -inf, NaN for NaN), the others by upstream's.
+
+    Before:
+    ```mlir
+    %r = vector.contract {...} %a, %b, %c : vector<8x1xf32>, vector<1x32xf32> into vector<8x32xf32>
+    ```
+    After:
+    ```mlir
+    %r0 = vector.fma %a0, %b0, %c0 : vector<32xf32>
+    ...
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
+    "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
+    "::mlir::vector::VectorDialect"
+  ];
+  let statistics = [
+    Statistic<"numExponentials", "exponentials", "Vector exponentials replaced by polynomials">
+  ];
+}
+
 #endif // SEQC_CONVERSION_PASSES

@@ -76,6 +76,15 @@ struct Emitter {
                                                               reduced);
   }
 
+  /// The same for a carried state, as a reshape: its buffer stays the state's.
+  Value collapseUnitDims(Value v, unsigned rank) {
+    auto type = cast<RankedTensorType>(v.getType());
+    SmallVector<ReassociationIndices> groups(rank);
+    for (int64_t i = 0, extra = type.getRank() - rank; i < type.getRank(); ++i)
+      groups[std::max<int64_t>(0, i - extra)].push_back(i);
+    return tensor::CollapseShapeOp::create(b, v, groups);
+  }
+
   /// `v` with leading unit dimensions, of the shape of `like`.
   Value addUnitDims(Value v, Type like) {
     if (v.getType() == like)
@@ -363,28 +372,38 @@ static SmallVector<Value> decompose(Emitter &e, OnlineAttentionOp op) {
     scores = e.elementwise({M, N}, e.acc, inputs, maps, body, scores);
   }
 
-  // The running maximum, and what each row is shifted by: 0 while a row has
-  // seen nothing, so that no exponential sees -inf minus -inf.
-  Value oldMax = e.dropUnitDims(op.getMaxInit(), 1);
-  Value max = e.generic(scores, oldMax, {both, row}, {par, red},
-                        [](ImplicitLocOpBuilder &nb, ValueRange a) -> Value {
-                          return arith::MaximumFOp::create(nb, a[0], a[1]);
-                        });
+  // What each row is shifted by: the maximum so far, but 0 while a row has seen
+  // nothing, so that no exponential sees -inf minus -inf. The old maximum is
+  // read for the last time before the new one takes its place.
   AffineMap row1 = e.map({0}, 1);
   Value lowest = e.constant(-std::numeric_limits<double>::infinity());
   Value zero = e.constant(0.0);
+  Value oldMax = e.collapseUnitDims(op.getMaxInit(), 1);
+  Value tileMax =
+      linalg::FillOp::create(b, lowest, e.empty({M}, e.acc)).getResult(0);
+  tileMax = e.generic(scores, tileMax, {both, row}, {par, red},
+                      [](ImplicitLocOpBuilder &nb, ValueRange a) -> Value {
+                        return arith::MaximumFOp::create(nb, a[0], a[1]);
+                      });
   Value shift = e.elementwise(
-      {M}, e.acc, max, row1,
+      {M}, e.acc, {oldMax, tileMax}, {row1, row1},
       [&](ImplicitLocOpBuilder &nb, ValueRange a) -> Value {
-        Value none = arith::CmpFOp::create(nb, arith::CmpFPredicate::OEQ, a[0],
-                                           lowest);
-        return arith::SelectOp::create(nb, none, zero, a[0]);
+        Value max = arith::MaximumFOp::create(nb, a[0], a[1]);
+        Value none =
+            arith::CmpFOp::create(nb, arith::CmpFPredicate::OEQ, max, lowest);
+        return arith::SelectOp::create(nb, none, zero, max);
       });
   Value rescale = e.elementwise(
       {M}, e.acc, {oldMax, shift}, {row1, row1},
       [&](ImplicitLocOpBuilder &nb, ValueRange a) -> Value {
         return math::Exp2Op::create(nb, arith::SubFOp::create(nb, a[0], a[1]));
       });
+  Value max = e.elementwise(
+      {M}, e.acc, tileMax, row1,
+      [](ImplicitLocOpBuilder &nb, ValueRange a) -> Value {
+        return arith::MaximumFOp::create(nb, a[1], a[0]);
+      },
+      oldMax);
   Value weights = e.elementwise(
       {M, N}, e.acc, shift, row,
       [&](ImplicitLocOpBuilder &nb, ValueRange a) -> Value {
@@ -396,7 +415,7 @@ static SmallVector<Value> decompose(Emitter &e, OnlineAttentionOp op) {
       [&](ImplicitLocOpBuilder &nb, ValueRange a) -> Value {
         return arith::MulFOp::create(nb, a[0], a[1]);
       },
-      e.dropUnitDims(op.getSumInit(), 1));
+      e.collapseUnitDims(op.getSumInit(), 1));
   sum = e.generic(weights, sum, {both, row}, {par, red},
                   [](ImplicitLocOpBuilder &nb, ValueRange a) -> Value {
                     return arith::AddFOp::create(nb, a[0], a[1]);
@@ -441,7 +460,7 @@ static SmallVector<Value> decompose(Emitter &e, OnlineAttentionOp op) {
       [&](ImplicitLocOpBuilder &nb, ValueRange a) -> Value {
         return arith::MulFOp::create(nb, a[1], a[0]);
       },
-      e.dropUnitDims(op.getAccInit(), 2));
+      e.collapseUnitDims(op.getAccInit(), 2));
   acc = linalg::MatmulOp::create(b, acc.getType(), ValueRange{weights, value},
                                  acc)
             .getResult(0);
@@ -501,7 +520,7 @@ static SmallVector<Value> decompose(Emitter &e, SoftmaxFinishOp op) {
         return e.truncate(nb, arith::MulFOp::create(nb, a[0], a[1]),
                           outType.getElementType());
       },
-      e.dropUnitDims(op.getOutInit(), 2));
+      e.collapseUnitDims(op.getOutInit(), 2));
   SmallVector<Value> results = {e.addUnitDims(out, outType)};
   if (op.getLse()) {
     Value toNatural = e.constant(ln2);
@@ -513,7 +532,7 @@ static SmallVector<Value> decompose(Emitter &e, SoftmaxFinishOp op) {
           return arith::MulFOp::create(nb, toNatural,
                                        arith::AddFOp::create(nb, m, sumLog));
         },
-        e.dropUnitDims(op.getLseInit(), 1));
+        e.collapseUnitDims(op.getLseInit(), 1));
     results.push_back(e.addUnitDims(lse, op.getLse().getType()));
   }
   return results;
@@ -681,7 +700,7 @@ static SmallVector<Value> decompose(Emitter &e, ChunkScanOp op) {
                 nb, y, buildSilu(e, nb, e.extend(nb, a[indexZ])));
           return e.truncate(nb, y, element);
         },
-        e.dropUnitDims(op.getOutInit(), 2));
+        e.collapseUnitDims(op.getOutInit(), 2));
     results.push_back(e.addUnitDims(out, op.getOut().getType()));
   }
   auto back = [&](Value v, Value init) {
@@ -722,7 +741,7 @@ static SmallVector<Value> decompose(Emitter &e, ChunkScanOp op) {
               nb, arith::MulFOp::create(nb, rate, a[1]));
           return arith::MulFOp::create(nb, p, a[2]);
         },
-        e.dropUnitDims(op.getDecayInit(), 2));
+        e.collapseUnitDims(op.getDecayInit(), 2));
     results.push_back(e.addUnitDims(decay, op.getDecay().getType()));
   }
   return results;

@@ -36,24 +36,41 @@ static void addCleanup(OpPassManager &pm) {
   pm.addPass(createCSEPass());
 }
 
+/// Tensors become buffers. Results of a function are allocated by it and owned by
+/// the caller; arguments may have any strides.
 static void addBufferization(OpPassManager &pm) {
+  pm.addPass(bufferization::createEmptyTensorEliminationPass());
   bufferization::OneShotBufferizePassOptions bufferize;
   bufferize.bufferizeFunctionBoundaries = true;
   bufferize.functionBoundaryTypeConversion =
       bufferization::LayoutMapOption::FullyDynamicLayoutMap;
   pm.addPass(bufferization::createOneShotBufferizePass(bufferize));
   addCleanup(pm);
+  pm.addNestedPass<func::FuncOp>(createSeqcPlaceScratch());
   bufferization::BufferDeallocationPipelineOptions dealloc;
   bufferization::buildBufferDeallocationPipeline(pm, dealloc);
   pm.addPass(createConvertBufferizationToMemRefPass());
   addCleanup(pm);
 }
 
+/// linalg on buffers becomes vectors that fit the registers.
+static void addVectorization(OpPassManager &pm,
+                             const CPUPipelineOptions &options) {
+  SeqcVectorizeOptions vectorize;
+  vectorize.vectorBits = options.vectorBits;
+  pm.addNestedPass<func::FuncOp>(createSeqcVectorize(vectorize));
+  addCleanup(pm);
+  pm.addNestedPass<func::FuncOp>(createSeqcLowerVectors());
+  addCleanup(pm);
+}
+
+/// Parallel loops become OpenMP, everything else the LLVM dialect.
 static void addLLVMLowering(OpPassManager &pm) {
-  pm.addNestedPass<func::FuncOp>(createConvertLinalgToLoopsPass());
-  pm.addPass(createForallToParallelLoopPass());
+  pm.addNestedPass<func::FuncOp>(createForallToParallelLoopPass());
+  pm.addNestedPass<func::FuncOp>(createConvertVectorToSCFPass());
   addCleanup(pm);
   pm.addPass(createConvertSCFToOpenMPPass());
+  pm.addNestedPass<func::FuncOp>(createSeqcHoistScratch());
   pm.addPass(memref::createExpandStridedMetadataPass());
   pm.addPass(createLowerAffinePass());
   pm.addPass(createSCFToControlFlowPass());
@@ -61,12 +78,15 @@ static void addLLVMLowering(OpPassManager &pm) {
   pm.addPass(arith::createArithExpandOpsPass());
   pm.addPass(createConvertMathToLLVMPass());
   pm.addPass(createConvertMathToLibmPass());
-  pm.addPass(createConvertVectorToLLVMPass());
+  ConvertVectorToLLVMPassOptions vectors;
+  vectors.reassociateFPReductions = true;
+  pm.addPass(createConvertVectorToLLVMPass(vectors));
   pm.addPass(createFinalizeMemRefToLLVMConversionPass());
   pm.addPass(createConvertFuncToLLVMPass());
   pm.addPass(createConvertControlFlowToLLVMPass());
   pm.addPass(createArithToLLVMConversionPass());
   pm.addPass(createConvertIndexToLLVMPass());
+  pm.addPass(createUBToLLVMConversionPass());
   pm.addPass(createConvertOpenMPToLLVMPass());
   pm.addPass(createReconcileUnrealizedCastsPass());
   addCleanup(pm);
@@ -74,14 +94,38 @@ static void addLLVMLowering(OpPassManager &pm) {
 
 void seqc::buildCPUPipeline(OpPassManager &pm,
                             const CPUPipelineOptions &options, CPUStage last) {
-  addCleanup(pm);
+  OpPassManager &func = pm.nest<func::FuncOp>();
+
+  // L0 -> L1: reductions explicit, schedules chosen.
+  addCleanup(func);
+  func.addPass(createSeqcOnlineSoftmax());
+  func.addPass(createSeqcExpandState());
+  SeqcScheduleOptions schedule;
+  schedule.chip = "cpu";
+  schedule.tileM = options.tileM;
+  schedule.tileN = options.tileN;
+  schedule.splits = options.splits;
+  func.addPass(createSeqcSchedule(schedule));
+  addCleanup(func);
   if (last == CPUStage::Online)
     return;
+
+  // L1 in tiles.
+  func.addPass(createSeqcSplitReduction());
+  func.addPass(createSeqcTile());
+  addCleanup(func);
   if (last == CPUStage::Tiled)
     return;
+
+  // Tiles -> linalg.
+  func.addPass(createSeqcDecompose());
+  func.addPass(createSeqcTileLinalg());
+  addCleanup(func);
   if (last == CPUStage::Linalg)
     return;
+
   addBufferization(pm);
+  addVectorization(pm, options);
   addLLVMLowering(pm);
 }
 

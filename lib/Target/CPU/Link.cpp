@@ -5,8 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// lld reads and writes files by name; here they are anonymous ones in memory,
-// named through /proc/self/fd. Its state is global, so one link runs at a time.
+// lld reads and writes files by name. Here the inputs are anonymous files in
+// memory and the output is a pipe, named through /proc/self/fd; lld writes a
+// regular file under another name first, which there is not possible, but a
+// pipe at once. Its state is global, so one link runs at a time.
 //
 // A shared object names the libraries that it depends on, and lld takes those
 // names from the libraries themselves. So that none needs to be on the machine,
@@ -21,13 +23,15 @@
 #include "lld/Common/Driver.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Object/ELFObjectFile.h"
+#include "llvm/Plugins/PassPlugin.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/raw_ostream.h"
 
 #include <cerrno>
 #include <cstring>
 #include <mutex>
-#include <optional>
+#include <string>
+#include <thread>
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -77,6 +81,11 @@ SEQC_UNUSED_TARGET(XCore)
 SEQC_UNUSED_TARGET(Xtensa)
 #undef SEQC_UNUSED_TARGET
 #undef SEQC_UNUSED
+
+// The same for an optimiser that the distribution's LLVM was built with.
+__attribute__((weak)) llvm::PassPluginLibraryInfo getPollyPluginInfo() {
+  return {LLVM_PLUGIN_API_VERSION, "", "", [](llvm::PassBuilder &) {}, nullptr};
+}
 
 //===----------------------------------------------------------------------===//
 // Embedded object
@@ -138,26 +147,55 @@ public:
     return llvm::Error::success();
   }
 
-  llvm::Expected<llvm::SmallVector<char, 0>> read() const {
-    off_t size = ::lseek(fd, 0, SEEK_END);
-    llvm::SmallVector<char, 0> bytes;
-    bytes.resize_for_overwrite(size_t(size < 0 ? 0 : size));
-    for (size_t done = 0; done < bytes.size();) {
-      ssize_t n = ::pread(fd, bytes.data() + done, bytes.size() - done,
-                          off_t(done));
-      if (n < 0 && errno == EINTR)
-        continue;
-      if (n <= 0)
-        return makeError("cannot read the linked code back");
-      done += size_t(n);
-    }
-    if (bytes.empty())
-      return makeError("the linker wrote nothing");
-    return std::move(bytes);
+private:
+  int fd;
+};
+
+/// A pipe whose content a thread collects.
+class Collector {
+public:
+  Collector() {
+    if (::pipe2(ends, O_CLOEXEC) != 0)
+      return;
+    reader = std::thread([this] {
+      char buffer[1 << 16];
+      for (;;) {
+        ssize_t n = ::read(ends[0], buffer, sizeof(buffer));
+        if (n < 0 && errno == EINTR)
+          continue;
+        if (n <= 0)
+          return;
+        bytes.append(buffer, buffer + n);
+      }
+    });
+  }
+  Collector(const Collector &) = delete;
+  Collector &operator=(const Collector &) = delete;
+  ~Collector() {
+    finish();
+    if (ends[0] >= 0)
+      ::close(ends[0]);
+  }
+
+  bool isOpen() const { return ends[0] >= 0; }
+  std::string path() const {
+    return "/proc/self/fd/" + std::to_string(ends[1]);
+  }
+
+  /// What was written, once the writer is done.
+  llvm::SmallVector<char, 0> &finish() {
+    if (ends[1] >= 0)
+      ::close(ends[1]);
+    ends[1] = -1;
+    if (reader.joinable())
+      reader.join();
+    return bytes;
   }
 
 private:
-  int fd;
+  int ends[2] = {-1, -1};
+  std::thread reader;
+  llvm::SmallVector<char, 0> bytes;
 };
 
 } // namespace
@@ -173,8 +211,7 @@ runLinker(llvm::ArrayRef<llvm::StringRef> inputs, llvm::StringRef soname) {
   std::vector<std::string> arguments = {
       "ld.lld",       "-shared",   "--threads=1",         "--gc-sections",
       "-Bsymbolic",   "--strip-all", "--build-id=none",   "--hash-style=gnu",
-      "-znoexecstack", "-zrelro",  "-znow",               "--no-as-needed",
-      "--no-mmap-output-file"};
+      "-znoexecstack", "-zrelro",  "-znow",               "--no-as-needed"};
   if (!soname.empty())
     arguments.push_back("-soname=" + soname.str());
   for (llvm::StringRef input : inputs) {
@@ -183,9 +220,10 @@ runLinker(llvm::ArrayRef<llvm::StringRef> inputs, llvm::StringRef soname) {
       return std::move(error);
     arguments.push_back(files.back()->path());
   }
-  MemoryFile output;
-  if (llvm::Error error = output.write(""))
-    return std::move(error);
+  Collector output;
+  if (!output.isOpen())
+    return makeError(llvm::Twine("cannot create a pipe: ") +
+                     std::strerror(errno));
   arguments.push_back("-o");
   arguments.push_back(output.path());
 
@@ -200,7 +238,10 @@ runLinker(llvm::ArrayRef<llvm::StringRef> inputs, llvm::StringRef soname) {
     return makeError(
         "linking failed: " +
         llvm::join(llvm::split(llvm::StringRef(messages).trim(), '\n'), "; "));
-  return output.read();
+  llvm::SmallVector<char, 0> bytes = std::move(output.finish());
+  if (bytes.empty())
+    return makeError("the linker wrote nothing");
+  return std::move(bytes);
 }
 
 llvm::Expected<llvm::SmallVector<char, 0>>

@@ -394,7 +394,8 @@ struct DropUnusedLse : OpRewritePattern<AttentionOp> {
                                 PatternRewriter &rewriter) const override {
     if (!op.getLse() || !op.getLse().use_empty())
       return failure();
-    replaceWithClone(rewriter, op, op.getOut().getType(), op->getOperands());
+    replaceWithCopy(rewriter, op, op->getResults().take_front().getTypes(),
+                    op->getOperands());
     return success();
   }
 };
@@ -420,7 +421,7 @@ struct FoldCasts : OpRewritePattern<AttentionOp> {
           refineType(lse.getType(), ArrayRef<int64_t>(shape).drop_back()));
     if (!changed && llvm::equal(types, op->getResultTypes()))
       return failure();
-    replaceWithClone(rewriter, op, types, operands);
+    replaceWithCopy(rewriter, op, types, operands);
     return success();
   }
 };

@@ -9,7 +9,6 @@
 
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
-#include "mlir/Dialect/Utils/StructuredOpsUtils.h"
 
 using namespace mlir;
 using namespace seqc;
@@ -107,23 +106,22 @@ seqc::reifyShape(OpBuilder &builder, Value result,
   return sizes;
 }
 
-Operation *seqc::replaceWithClone(PatternRewriter &rewriter, Operation *op,
-                                  TypeRange resultTypes, ValueRange operands) {
-  Operation *clone = mlir::clone(rewriter, op, resultTypes, operands);
-  SmallVector<Value> results;
-  for (OpResult old : op->getResults()) {
-    if (old.getResultNumber() >= resultTypes.size()) {
-      results.push_back(Value());
-      continue;
-    }
-    Value result = clone->getResult(old.getResultNumber());
+Operation *seqc::replaceWithCopy(PatternRewriter &rewriter, Operation *op,
+                                 TypeRange resultTypes, ValueRange operands) {
+  OperationState state(op->getLoc(), op->getName(), operands, resultTypes,
+                       op->getAttrs());
+  for (Region &region : op->getRegions())
+    state.addRegion()->takeBody(region);
+  Operation *copy = rewriter.create(state);
+  for (auto [old, result] : llvm::zip(op->getResults(), copy->getResults())) {
+    Value value = result;
     if (result.getType() != old.getType())
-      result =
+      value =
           tensor::CastOp::create(rewriter, op->getLoc(), old.getType(), result);
-    results.push_back(result);
+    rewriter.replaceAllUsesWith(old, value);
   }
-  rewriter.replaceOp(op, results);
-  return clone;
+  rewriter.eraseOp(op);
+  return copy;
 }
 
 bool seqc::lookThroughCasts(Operation *op, SmallVectorImpl<Value> &operands) {

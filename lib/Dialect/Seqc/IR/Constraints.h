@@ -76,10 +76,10 @@ reifyShape(mlir::OpBuilder &builder, mlir::Value result,
 /// `op` with other operands, or fewer or sharper results: the results keep
 /// their order, and those past the new ones, which must be unused, are gone. A
 /// result whose type differs is cast back for its users.
-mlir::Operation *replaceWithClone(mlir::PatternRewriter &rewriter,
-                                  mlir::Operation *op,
-                                  mlir::TypeRange resultTypes,
-                                  mlir::ValueRange operands);
+mlir::Operation *replaceWithCopy(mlir::PatternRewriter &rewriter,
+                                 mlir::Operation *op,
+                                 mlir::TypeRange resultTypes,
+                                 mlir::ValueRange operands);
 
 /// The operands of `op`, each that is a `tensor.cast` which only forgets static
 /// sizes replaced by what it casts. Returns whether there was one.

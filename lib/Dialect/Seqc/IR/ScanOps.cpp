@@ -307,7 +307,8 @@ struct DropUnusedState : OpRewritePattern<OpT> {
                                 PatternRewriter &rewriter) const override {
     if (!op.getFinalState() || !op.getFinalState().use_empty())
       return failure();
-    replaceWithClone(rewriter, op, op.getOut().getType(), op->getOperands());
+    replaceWithCopy(rewriter, op, op->getResults().take_front().getTypes(),
+                    op->getOperands());
     return success();
   }
 };
@@ -341,7 +342,7 @@ struct FoldCasts : OpRewritePattern<OpT> {
       types.push_back(refineType(final.getType(), state));
     if (!changed && llvm::equal(types, op->getResultTypes()))
       return failure();
-    replaceWithClone(rewriter, op, types, operands);
+    replaceWithCopy(rewriter, op, types, operands);
     return success();
   }
 };

@@ -287,8 +287,8 @@ def Seqc_SelectiveScanOp : Seqc_Op<"selective_scan", [
       ["reifyResultShapes"]>]> {
   let summary = "Selective state-space scan (Mamba)";
   let description = [{
-    The recurrence of Mamba (Gu and Dao 2023, equation 2, discretised as in its
-    section 3.6), for each batch `b`, channel `c` and state index `n`:
+    The recurrence of Mamba (Gu and Dao 2023, equation 2), with `A` discretised by zero-order hold
+    and `B` by Euler's rule, for each batch `b`, channel `c` and state index `n`:
 
     ```
     dt[c, t]   = delta[c, t] + delta_bias[c]           (then softplus, with delta_softplus)

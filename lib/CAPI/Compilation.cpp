@@ -1,0 +1,610 @@
+//===- Compilation.cpp - One source through the compiler ------------------===//
+//
+// Part of the seqc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A failure is the source's where the parser or the verifier of the source
+// reports it, or where a pass of seqc does and leaves valid IR behind.
+// Everything else (a pass that fails without a word, one that leaves invalid
+// IR, an upstream pass that rejects what seqc gave it, code generation) is a
+// fault of seqc and comes with a reproducer: the source with the pipeline that
+// was run on it, for `seqc-opt --run-reproducer`.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Compilation.h"
+
+#include "seqc/Runtime/Artifact.h"
+#include "seqc/Runtime/Status.h"
+#include "seqc/Support/Register.h"
+
+#include "mlir/AsmParser/AsmParser.h"
+#include "mlir/AsmParser/AsmParserState.h"
+#include "mlir/Bytecode/BytecodeReader.h"
+#include "mlir/Bytecode/BytecodeWriter.h"
+#include "mlir/IR/Verifier.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassInstrumentation.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Transforms/Passes.h"
+
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/IR/DiagnosticInfo.h"
+#include "llvm/IR/DiagnosticPrinter.h"
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/IR/Module.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Format.h"
+#include "llvm/Support/JSON.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/Process.h"
+#include "llvm/Support/SourceMgr.h"
+#include "llvm/Support/raw_ostream.h"
+#include "llvm/Transforms/Utils/Cloning.h"
+
+#include <atomic>
+
+using namespace mlir;
+using namespace seqc;
+
+//===----------------------------------------------------------------------===//
+// Contexts
+//===----------------------------------------------------------------------===//
+
+static const DialectRegistry &sharedRegistry() {
+  static const DialectRegistry registry = [] {
+    DialectRegistry registry;
+    seqc::registerAllDialects(registry);
+    registerCPUTranslations(registry);
+    return registry;
+  }();
+  return registry;
+}
+
+std::unique_ptr<MLIRContext> SeqcContext::acquire() {
+  {
+    std::lock_guard<std::mutex> lock(mutex);
+    if (!idle.empty()) {
+      std::unique_ptr<MLIRContext> context = std::move(idle.back());
+      idle.pop_back();
+      return context;
+    }
+  }
+  // One compilation runs on one thread: callers have more of them at once.
+  return std::make_unique<MLIRContext>(sharedRegistry(),
+                                       MLIRContext::Threading::DISABLED);
+}
+
+void SeqcContext::release(std::unique_ptr<MLIRContext> context) {
+  std::lock_guard<std::mutex> lock(mutex);
+  if (++uses[context.get()] < kMaxUses) {
+    idle.push_back(std::move(context));
+    return;
+  }
+  uses.erase(context.get());
+}
+
+//===----------------------------------------------------------------------===//
+// Settings
+//===----------------------------------------------------------------------===//
+
+static SeqcStatus badOption(const Twine &message) {
+  return setError(SEQC_ERROR_INVALID_ARGUMENT, message.str());
+}
+
+static SeqcStatus readSchedule(StringRef text, Settings &settings) {
+  SmallVector<StringRef> items;
+  llvm::SplitString(text, items, ", \t\n");
+  for (StringRef item : items) {
+    auto [key, value] = item.split('=');
+    std::string name = key.str();
+    std::replace(name.begin(), name.end(), '-', '_');
+    int64_t *field = llvm::StringSwitch<int64_t *>(name)
+                         .Case("tile_m", &settings.tileM)
+                         .Case("tile_n", &settings.tileN)
+                         .Case("splits", &settings.splits)
+                         .Default(nullptr);
+    if (!field)
+      return badOption("schedule '" + text + "': unknown key '" + key +
+                       "', expected tile_m, tile_n or splits");
+    if (value.getAsInteger(10, *field) || *field < 0 || *field > (1 << 24))
+      return badOption("schedule '" + text + "': value of " + name + " is '" +
+                       value + "', expected an integer from 0 to 16777216");
+  }
+  return SEQC_OK;
+}
+
+SeqcStatus Settings::read(const SeqcCompileOptions *given) {
+  SeqcCompileOptions options;
+  seqcCompileOptionsInit(&options);
+  if (given) {
+    if (given->struct_size < offsetof(SeqcCompileOptions, target) +
+                                 sizeof(options.target))
+      return badOption("options.struct_size is " + Twine(given->struct_size) +
+                       ": call seqcCompileOptionsInit first");
+    std::memcpy(&options, given,
+                std::min(given->struct_size, sizeof(options)));
+  }
+  if (options.timing)
+    *options.timing = nullptr;
+  if (options.target) {
+    SmallVector<StringRef> targets;
+    StringRef(options.target).split(targets, ',');
+    for (StringRef name : targets)
+      if (name.trim() != "cpu")
+        return badOption("unknown target '" + name.trim() +
+                         "': this build compiles for " + seqcTargets());
+  }
+  if (options.opt_level < -1 || options.opt_level > 3)
+    return badOption("options.opt_level is " + Twine(options.opt_level) +
+                     ", expected -1 to 3");
+  if (options.cpu && *options.cpu)
+    cpu.cpu = options.cpu;
+  if (options.features)
+    cpu.features = options.features;
+  cpu.optLevel = options.opt_level < 0 ? 3 : unsigned(options.opt_level);
+  if (options.schedule)
+    if (SeqcStatus status = readSchedule(options.schedule, *this))
+      return status;
+  if (options.source_name)
+    sourceName = options.source_name;
+  if (options.dump_dir)
+    dumpDir = options.dump_dir;
+  if (options.reproducer_dir) {
+    reproducerDir = options.reproducer_dir;
+  } else {
+    std::optional<std::string> folder = llvm::sys::Process::GetEnv("TMPDIR");
+    reproducerDir = folder && !folder->empty() ? *folder : "/tmp";
+  }
+  verifyEach = options.verify_each != 0;
+  timing = options.timing;
+  if (!dumpDir.empty())
+    if (std::error_code ec = llvm::sys::fs::create_directories(dumpDir))
+      return setError(SEQC_ERROR_IO, "cannot create dump folder '" + dumpDir +
+                                         "': " + ec.message());
+  return SEQC_OK;
+}
+
+//===----------------------------------------------------------------------===//
+// Watching passes
+//===----------------------------------------------------------------------===//
+
+/// Notes which pass fails and how, and dumps the program after each.
+class Compilation::Watcher : public PassInstrumentation {
+public:
+  explicit Watcher(Compilation &compilation) : compilation(compilation) {}
+
+  void runAfterPass(Pass *pass, Operation *op) override {
+    if (compilation.settings.dumpDir.empty() || pass->getArgument().empty())
+      return;
+    std::string text;
+    llvm::raw_string_ostream os(text);
+    op->print(os, OpPrintingFlags().useLocalScope());
+    os << "\n";
+    // Many passes have nothing to do.
+    std::string &last = texts[op];
+    if (text == last)
+      return;
+    last = text;
+    std::string name = pass->getArgument().str();
+    if (auto symbol = op->getAttrOfType<StringAttr>("sym_name"))
+      name += "-" + symbol.str();
+    compilation.dump(name + ".mlir", text);
+  }
+
+  void runAfterPassFailed(Pass *pass, Operation *op) override {
+    // The innermost comes first.
+    if (!failedPass.empty())
+      return;
+    failedPass = pass->getArgument().str();
+    if (failedPass.empty())
+      failedPass = pass->getName().str();
+    ScopedDiagnosticHandler quiet(op->getContext(),
+                                  [](Diagnostic &) { return success(); });
+    leftInvalid = failed(verify(op));
+  }
+
+  std::string failedPass;
+  bool leftInvalid = false;
+
+private:
+  Compilation &compilation;
+  llvm::DenseMap<Operation *, std::string> texts;
+};
+
+//===----------------------------------------------------------------------===//
+// Compilation
+//===----------------------------------------------------------------------===//
+
+Compilation::Compilation(SeqcContext &owner, const Settings &settings,
+                         StringRef source)
+    : owner(owner), settings(settings), source(source),
+      context(owner.acquire()) {
+  handlerID = context->getDiagEngine().registerHandler(
+      [this](Diagnostic &diagnostic) {
+        diagnose(diagnostic);
+        return success();
+      });
+  if (settings.timing) {
+    timingManager.setEnabled(true);
+    timingManager.setDisplayMode(
+        DefaultTimingManager::DisplayMode::Tree);
+    timing = timingManager.getRootScope();
+  }
+}
+
+Compilation::~Compilation() {
+  finishTiming();
+  module = nullptr;
+  context->getDiagEngine().eraseHandler(handlerID);
+  owner.release(std::move(context));
+}
+
+void Compilation::finishTiming() {
+  if (!settings.timing)
+    return;
+  timing.stop();
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  timingManager.setOutput(
+      createOutputStrategy(DefaultTimingManager::OutputFormat::Text, os));
+  timingManager.print();
+  *settings.timing = makeBuffer(text);
+}
+
+/// "name:line:column", or `name` where the location has no position.
+static std::string formatLocation(Location location, StringRef name) {
+  std::string text;
+  location->walk([&](Location nested) {
+    if (auto file = dyn_cast<FileLineColLoc>(nested)) {
+      text = (file.getFilename().getValue() + ":" + Twine(file.getLine()) +
+              ":" + Twine(file.getColumn()))
+                 .str();
+      return WalkResult::interrupt();
+    }
+    return WalkResult::advance();
+  });
+  return text.empty() ? name.str() : text;
+}
+
+void Compilation::diagnose(Diagnostic &diagnostic) {
+  auto format = [&](Diagnostic &d, StringRef severity) {
+    // Later lines show IR; one line says what is wrong.
+    std::string message = d.str();
+    return formatLocation(d.getLocation(), settings.sourceName) + ": " +
+           severity.str() + ": " +
+           llvm::join(llvm::split(StringRef(message).rtrim(), '\n'), " ");
+  };
+  SeqcDiagnosticHandler handler;
+  void *data;
+  {
+    std::lock_guard<std::mutex> lock(owner.mutex);
+    handler = owner.handler;
+    data = owner.handlerData;
+  }
+  auto report = [&](int32_t severity, const std::string &line, bool isError) {
+    if (isError)
+      errors += (errors.empty() ? "" : "\n") + line;
+    if (handler)
+      handler(severity, line.c_str(), data);
+  };
+  bool isError = diagnostic.getSeverity() == DiagnosticSeverity::Error;
+  switch (diagnostic.getSeverity()) {
+  case DiagnosticSeverity::Error:
+    report(SEQC_DIAGNOSTIC_ERROR, format(diagnostic, "error"), true);
+    break;
+  case DiagnosticSeverity::Warning:
+    report(SEQC_DIAGNOSTIC_WARNING, format(diagnostic, "warning"), false);
+    break;
+  case DiagnosticSeverity::Remark:
+    report(SEQC_DIAGNOSTIC_REMARK, format(diagnostic, "remark"), false);
+    break;
+  case DiagnosticSeverity::Note:
+    report(SEQC_DIAGNOSTIC_NOTE, format(diagnostic, "note"), false);
+    break;
+  }
+  for (Diagnostic &note : diagnostic.getNotes()) {
+    // "see current operation" repeats the IR, which is no help in one line.
+    if (StringRef(note.str()).starts_with("see current operation"))
+      continue;
+    report(SEQC_DIAGNOSTIC_NOTE, format(note, "note"), isError);
+  }
+}
+
+void Compilation::dump(StringRef name, StringRef content) {
+  if (settings.dumpDir.empty())
+    return;
+  std::string number;
+  llvm::raw_string_ostream(number) << llvm::format("%03u-", dumpCount++);
+  llvm::SmallString<128> path(settings.dumpDir);
+  llvm::sys::path::append(path, number + name.str());
+  std::string problem;
+  if (!writeFileAtomically(path.str().str(),
+                           std::string_view(content.data(), content.size()),
+                           problem) &&
+      dumpProblem.empty())
+    dumpProblem = problem;
+}
+
+SeqcStatus Compilation::sourceError() {
+  return setError(SEQC_ERROR_COMPILE,
+                  errors.empty() ? settings.sourceName + ": error: invalid"
+                                 : errors);
+}
+
+std::string Compilation::writeReproducer() {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  std::string body = source;
+  if (isBytecode(llvm::MemoryBufferRef(source, settings.sourceName))) {
+    body.clear();
+    if (auto again = parseSourceString<ModuleOp>(source, context.get())) {
+      llvm::raw_string_ostream bodyOs(body);
+      again->print(bodyOs);
+    }
+  }
+  os << "// Run: seqc-opt --run-reproducer THIS_FILE\n";
+  os << "// Pipeline: " << pipeline << "\n";
+  os << body << "\n";
+  // A source may have resources of its own, and a file has one such section.
+  if (!StringRef(body).contains("{-#") && !pipeline.empty()) {
+    os << "{-#\n  external_resources: {\n    mlir_reproducer: {\n"
+       << "      pipeline: \"";
+    llvm::printEscapedString(pipeline, os);
+    os << "\",\n      disable_threading: true,\n      verify_each: true\n"
+       << "    }\n  }\n#-}\n";
+  }
+  static std::atomic<unsigned> counter{0};
+  llvm::SmallString<128> path(settings.reproducerDir);
+  llvm::sys::path::append(path,
+                          "seqc-reproducer-" +
+                              Twine(llvm::sys::Process::getProcessId()) + "-" +
+                              Twine(counter.fetch_add(1)) + ".mlir");
+  std::string problem;
+  if (!writeFileAtomically(path.str().str(), text, problem))
+    return "no reproducer: " + problem;
+  return "reproducer: " + path.str().str();
+}
+
+SeqcStatus Compilation::internalError(const std::string &what) {
+  std::string message = "internal error: " + what;
+  if (!errors.empty())
+    message += ": " + StringRef(errors).split('\n').first.str();
+  return setError(SEQC_ERROR_INTERNAL, message + "; " + writeReproducer());
+}
+
+SeqcStatus Compilation::parse() {
+  TimingScope scope = timing.nest("Parse");
+  auto buffer = llvm::MemoryBuffer::getMemBuffer(source, settings.sourceName);
+  bool isText = !isBytecode(buffer->getMemBufferRef());
+  sources = std::make_shared<llvm::SourceMgr>();
+  sources->AddNewSourceBuffer(std::move(buffer), llvm::SMLoc());
+  ParserConfig config(context.get(), /*verifyAfterParse=*/true);
+  if (isText) {
+    asmState = std::make_unique<AsmParserState>();
+    Block block;
+    if (failed(parseAsmSourceFile(*sources, &block, config, asmState.get())))
+      return sourceError();
+    // A source of one module is that; anything else is the body of one.
+    if (llvm::hasSingleElement(block) && isa<ModuleOp>(block.front())) {
+      module = cast<ModuleOp>(block.front());
+      module->getOperation()->remove();
+    } else {
+      module = ModuleOp::create(FileLineColLoc::get(
+          context.get(), settings.sourceName, /*line=*/1, /*column=*/1));
+      Block *body = module->getBody();
+      body->getOperations().splice(body->end(), block.getOperations());
+      if (failed(verify(*module)))
+        return sourceError();
+    }
+  } else {
+    module = parseSourceFile<ModuleOp>(*sources, config);
+    if (!module)
+      return sourceError();
+  }
+  if (!settings.dumpDir.empty())
+    dump("source.mlir", moduleText());
+  return SEQC_OK;
+}
+
+SeqcStatus Compilation::run(PassManager &pm) {
+  TimingScope scope = timing.nest("Passes");
+  pipeline.clear();
+  llvm::raw_string_ostream os(pipeline);
+  pm.printAsTextualPipeline(os);
+  pm.enableVerifier(settings.verifyEach);
+  if (settings.timing)
+    pm.enableTiming(scope);
+  auto owned = std::make_unique<Watcher>(*this);
+  Watcher &watcher = *owned;
+  pm.addInstrumentation(std::move(owned));
+
+  if (succeeded(pm.run(*module)) &&
+      (settings.verifyEach || succeeded(verify(*module))))
+    return SEQC_OK;
+  if (watcher.failedPass.empty())
+    return internalError("the passes left an invalid program");
+  if (watcher.leftInvalid)
+    return internalError("pass '" + watcher.failedPass +
+                         "' left an invalid program");
+  if (errors.empty())
+    return internalError("pass '" + watcher.failedPass +
+                         "' failed without a message");
+  if (StringRef(watcher.failedPass).starts_with("seqc-"))
+    return sourceError();
+  return internalError("pass '" + watcher.failedPass + "' failed");
+}
+
+SeqcStatus Compilation::canonicalize() {
+  PassManager pm(context.get(), ModuleOp::getOperationName());
+  pm.addPass(createCanonicalizerPass());
+  return run(pm);
+}
+
+SeqcStatus Compilation::createTarget() {
+  if (target)
+    return SEQC_OK;
+  auto created = CPUTarget::create(settings.cpu);
+  if (!created)
+    return setError(SEQC_ERROR_INVALID_ARGUMENT,
+                    llvm::toString(created.takeError()));
+  target = std::move(*created);
+  return SEQC_OK;
+}
+
+SeqcStatus Compilation::lower(CPUStage last) {
+  if (SeqcStatus status = createTarget())
+    return status;
+  FailureOr<std::vector<Signature>> described = describeFunctions(*module, asmState.get());
+  if (failed(described))
+    return sourceError();
+  signatures = std::move(*described);
+
+  CPUPipelineOptions options;
+  options.tileM = settings.tileM;
+  options.tileN = settings.tileN;
+  options.splits = settings.splits;
+  options.vectorBits = target->getVectorBits();
+  PassManager pm(context.get(), ModuleOp::getOperationName());
+  buildCPUPipeline(pm, options, last);
+  return run(pm);
+}
+
+SeqcStatus Compilation::translate() {
+  llvmContext = std::make_unique<llvm::LLVMContext>();
+  llvmContext->setDiagnosticHandlerCallBack(
+      [](const llvm::DiagnosticInfo *info, void *self) {
+        if (info->getSeverity() != llvm::DS_Error)
+          return;
+        std::string &errors = static_cast<Compilation *>(self)->errors;
+        llvm::raw_string_ostream os(errors);
+        llvm::DiagnosticPrinterRawOStream printer(os);
+        os << (errors.empty() ? "" : "\n");
+        info->print(printer);
+      },
+      this);
+  std::vector<std::string> names;
+  for (const Signature &signature : signatures)
+    names.push_back(signature.name);
+  {
+    TimingScope scope = timing.nest("Translate to LLVM IR");
+    auto translated = target->translate(*module, names, *llvmContext);
+    if (!translated) {
+      std::string message = llvm::toString(translated.takeError());
+      return internalError("translation to LLVM IR failed" +
+                           (message.empty() ? "" : ": " + message));
+    }
+    llvmModule = std::move(*translated);
+  }
+  if (!settings.dumpDir.empty())
+    dump("llvm-ir.ll", llvmText());
+  {
+    TimingScope scope = timing.nest("Optimize LLVM IR");
+    target->optimize(*llvmModule);
+  }
+  if (!settings.dumpDir.empty()) {
+    dump("llvm-ir-optimized.ll", llvmText());
+    auto copy = llvm::CloneModule(*llvmModule);
+    auto text = target->emit(*copy, CPUTarget::FileType::Assembly);
+    if (!text)
+      return internalError(llvm::toString(text.takeError()));
+    dump("assembly.s", StringRef(text->data(), text->size()));
+  }
+  return SEQC_OK;
+}
+
+SeqcStatus Compilation::assembly(llvm::SmallVector<char, 0> &text) {
+  TimingScope scope = timing.nest("Generate assembly");
+  auto emitted = target->emit(*llvmModule, CPUTarget::FileType::Assembly);
+  if (!emitted)
+    return internalError(llvm::toString(emitted.takeError()));
+  text = std::move(*emitted);
+  return SEQC_OK;
+}
+
+SeqcStatus Compilation::object(llvm::SmallVector<char, 0> &bytes) {
+  TimingScope scope = timing.nest("Generate object");
+  auto emitted = target->emit(*llvmModule, CPUTarget::FileType::Object);
+  if (!emitted)
+    return internalError(llvm::toString(emitted.takeError()));
+  if (!errors.empty())
+    return internalError("code generation failed");
+  bytes = std::move(*emitted);
+  dump("object.o", StringRef(bytes.data(), bytes.size()));
+  return SEQC_OK;
+}
+
+SeqcStatus Compilation::library(llvm::SmallVector<char, 0> &bytes) {
+  llvm::SmallVector<char, 0> code;
+  if (SeqcStatus status = object(code))
+    return status;
+  TimingScope scope = timing.nest("Link");
+  auto linked = linkShared(StringRef(code.data(), code.size()));
+  if (!linked)
+    return internalError(llvm::toString(linked.takeError()));
+  bytes = std::move(*linked);
+  dump("library.so", StringRef(bytes.data(), bytes.size()));
+  return SEQC_OK;
+}
+
+SeqcStatus Compilation::artifact(std::vector<char> &bytes) {
+  llvm::SmallVector<char, 0> code;
+  if (SeqcStatus status = library(code))
+    return status;
+  TimingScope scope = timing.nest("Write artifact");
+  std::string metadata;
+  llvm::raw_string_ostream os(metadata);
+  llvm::json::OStream json(os);
+  json.object([&] {
+    json.attribute("seqc", seqcCompilerVersion());
+    json.attributeArray("functions", [&] {
+      for (const Signature &signature : signatures)
+        json.rawValue(signature.json);
+    });
+    json.attributeArray("targets", [&] {
+      json.object([&] {
+        json.attribute("name", "cpu");
+        json.attribute("kind", "cpu");
+        json.attribute("arch", "x86_64");
+        json.attribute("cpu", target->getCPU());
+        json.attributeArray("requires", [&] {
+          for (const std::string &feature : target->getRequiredFeatures())
+            json.value(feature);
+        });
+      });
+    });
+  });
+  os.flush();
+  bytes = writeArtifact(
+      {{SectionKind::Metadata, kNoTarget, metadata},
+       {SectionKind::SharedObject, 0, {code.data(), code.size()}}},
+      SEQC_ABI_VERSION);
+  if (!dumpProblem.empty())
+    return setError(SEQC_ERROR_IO, dumpProblem);
+  return SEQC_OK;
+}
+
+std::string Compilation::moduleText() {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  module->print(os);
+  os << "\n";
+  return text;
+}
+
+std::string Compilation::bytecode() {
+  std::string bytes;
+  llvm::raw_string_ostream os(bytes);
+  if (failed(writeBytecodeToFile(*module, os)))
+    return "";
+  return bytes;
+}
+
+std::string Compilation::llvmText() {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  llvmModule->print(os, nullptr);
+  return text;
+}

@@ -1,0 +1,50 @@
+//===- Explain.cpp - The C API of the cost model --------------------------===//
+//
+// Part of the seqc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Compilation.h"
+
+#include "seqc/Analysis/IOModel.h"
+#include "seqc/Runtime/Status.h"
+
+using namespace seqc;
+
+extern "C" SeqcStatus seqcExplain(SeqcContext *context, const char *source,
+                                  size_t source_size,
+                                  const SeqcCompileOptions *options,
+                                  const char *chip, const char *sizes,
+                                  int32_t json, SeqcBuffer **report) {
+  auto nullArgument = [](const char *name) {
+    return setError(SEQC_ERROR_INVALID_ARGUMENT,
+                    std::string("seqcExplain: ") + name + " is null");
+  };
+  if (!report)
+    return nullArgument("report");
+  *report = nullptr;
+  if (!context)
+    return nullArgument("context");
+  if (!source)
+    return nullArgument("source");
+  return guarded([&]() -> SeqcStatus {
+    Settings settings;
+    if (SeqcStatus status = settings.read(options))
+      return status;
+    Compilation compilation(*context, settings, {source, source_size});
+    if (SeqcStatus status = compilation.parse())
+      return status;
+    ExplainOptions explain;
+    explain.chip = chip ? chip : "cpu";
+    explain.assume = sizes ? sizes : "";
+    explain.tileM = settings.tileM;
+    explain.tileN = settings.tileN;
+    explain.splits = settings.splits;
+    mlir::FailureOr<Report> result = analyze(compilation.getModule(), explain);
+    if (failed(result))
+      return compilation.sourceError();
+    *report = makeBuffer(json ? toJSON(*result) : toText(*result));
+    return SEQC_OK;
+  });
+}

@@ -1,0 +1,492 @@
+//===- Signature.cpp - What an artifact says about its functions ----------===//
+//
+// Part of the seqc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Beside types, a signature holds the conditions on sizes that types cannot
+// express and that compiled code relies on: the key and the value of an
+// attention have one length, query heads are a multiple of key heads, and so
+// on. They are derived from the source. Every dimension of every tensor value
+// is a node; an operator joins the dimensions that it needs to be equal (for
+// linalg, those that one loop runs over), and what is left of the classes when
+// only function arguments are looked at becomes part of the signature. Where a
+// class has a static size, that becomes the argument's size. The runtime checks
+// all of it before a call.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Compilation.h"
+
+#include "seqc/Dialect/Seqc/IR/Seqc.h"
+
+#include "mlir/AsmParser/AsmParserState.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Interfaces/DestinationStyleOpInterface.h"
+#include "llvm/ADT/EquivalenceClasses.h"
+#include "llvm/ADT/MapVector.h"
+#include "llvm/Support/JSON.h"
+
+using namespace mlir;
+using namespace seqc;
+
+//===----------------------------------------------------------------------===//
+// Dimensions that have one size
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+using Dim = std::pair<void *, int64_t>;
+
+class SizeClasses {
+public:
+  explicit SizeClasses(func::FuncOp function) : function(function) {
+    // Nested operators may not run; their conditions are not the caller's.
+    for (Operation &op : function.front())
+      addOperator(&op);
+  }
+
+  /// The static size that a dimension must have, or kDynamic.
+  int64_t getStaticSize(Value value, int64_t dim) {
+    int64_t leader = find({value.getAsOpaquePointer(), dim});
+    auto it = staticSizes.find(leader);
+    return it == staticSizes.end() ? ShapedType::kDynamic : it->second;
+  }
+
+  /// Groups of two or more dynamic argument dimensions, as (argument, dim).
+  std::vector<std::vector<std::pair<unsigned, int64_t>>> getEqual() {
+    llvm::MapVector<int64_t, std::vector<std::pair<unsigned, int64_t>>> groups;
+    for (BlockArgument argument : function.getArguments())
+      if (auto type = dyn_cast<RankedTensorType>(argument.getType()))
+        for (int64_t dim = 0; dim < type.getRank(); ++dim)
+          if (getStaticSize(argument, dim) == ShapedType::kDynamic)
+            groups[find({argument.getAsOpaquePointer(), dim})].push_back(
+                {argument.getArgNumber(), dim});
+    std::vector<std::vector<std::pair<unsigned, int64_t>>> result;
+    for (auto &group : groups)
+      if (group.second.size() > 1)
+        result.push_back(std::move(group.second));
+    return result;
+  }
+
+  struct Term {
+    std::optional<std::pair<unsigned, int64_t>> argument;
+    int64_t size = 0;
+  };
+
+  /// Pairs whose first is a multiple of the second; not both are static.
+  std::vector<std::pair<Term, Term>> getMultiples() {
+    std::vector<std::pair<Term, Term>> result;
+    for (auto [multiple, divisor] : multiples) {
+      std::optional<Term> first = getTerm(multiple), second = getTerm(divisor);
+      if (first && second && (first->argument || second->argument))
+        result.push_back({*first, *second});
+    }
+    return result;
+  }
+
+private:
+  int64_t node(Dim dim) {
+    auto [it, inserted] = nodes.try_emplace(dim, int64_t(parent.size()));
+    if (!inserted)
+      return it->second;
+    parent.push_back(it->second);
+    auto type =
+        cast<RankedTensorType>(Value::getFromOpaquePointer(dim.first).getType());
+    if (!type.isDynamicDim(dim.second))
+      staticSizes[it->second] = type.getDimSize(dim.second);
+    return it->second;
+  }
+
+  int64_t find(int64_t n) {
+    while (parent[n] != n)
+      n = parent[n] = parent[parent[n]];
+    return n;
+  }
+  int64_t find(Dim dim) { return find(node(dim)); }
+
+  void join(Dim a, Dim b) {
+    int64_t x = find(a), y = find(b);
+    if (x == y)
+      return;
+    if (y < x)
+      std::swap(x, y);
+    parent[y] = x;
+    auto size = staticSizes.find(y);
+    if (size != staticSizes.end())
+      staticSizes.try_emplace(x, size->second);
+  }
+
+  std::optional<Term> getTerm(int64_t n) {
+    int64_t leader = find(n);
+    auto size = staticSizes.find(leader);
+    if (size != staticSizes.end())
+      return Term{std::nullopt, size->second};
+    for (BlockArgument argument : function.getArguments())
+      if (auto type = dyn_cast<RankedTensorType>(argument.getType()))
+        for (int64_t dim = 0; dim < type.getRank(); ++dim)
+          if (find({argument.getAsOpaquePointer(), dim}) == leader)
+            return Term{std::pair(argument.getArgNumber(), dim), 0};
+    return std::nullopt;
+  }
+
+  /// Names the dimensions of a value: those of one operator that have the same
+  /// letter are joined. A space stands for a dimension without conditions.
+  void name(llvm::DenseMap<char, Dim> &letters, Value value, StringRef dims) {
+    if (!value)
+      return;
+    auto type = dyn_cast<RankedTensorType>(value.getType());
+    if (!type || size_t(type.getRank()) != dims.size())
+      return;
+    for (auto [i, letter] : llvm::enumerate(dims)) {
+      if (letter == ' ')
+        continue;
+      Dim dim(value.getAsOpaquePointer(), int64_t(i));
+      auto [it, inserted] = letters.try_emplace(letter, dim);
+      if (!inserted)
+        join(it->second, dim);
+    }
+  }
+
+  void joinAll(ValueRange values) {
+    Value first;
+    for (Value value : values) {
+      auto type = dyn_cast<RankedTensorType>(value.getType());
+      if (!type)
+        continue;
+      if (!first) {
+        first = value;
+        continue;
+      }
+      auto other = cast<RankedTensorType>(first.getType());
+      for (int64_t i = 0; i < std::min(type.getRank(), other.getRank()); ++i)
+        join({first.getAsOpaquePointer(), i}, {value.getAsOpaquePointer(), i});
+    }
+  }
+
+  /// The four letters of a bias, without those of the sizes it broadcasts.
+  static std::string biasDims(Value bias, StringRef dims) {
+    std::string result = dims.str();
+    if (bias)
+      if (auto type = dyn_cast<RankedTensorType>(bias.getType()))
+        for (int64_t i = 0; i < type.getRank() && i < 4; ++i)
+          if (type.getDimSize(i) == 1)
+            result[size_t(i)] = ' ';
+    return result;
+  }
+
+  void addMultiple(Value value, Value divisor, int64_t dim, int64_t other) {
+    multiples.push_back({node({value.getAsOpaquePointer(), dim}),
+                         node({divisor.getAsOpaquePointer(), other})});
+  }
+
+  void addAttention(AttentionOp op) {
+    llvm::DenseMap<char, Dim> letters;
+    name(letters, op.getQuery(), "bhid");
+    name(letters, op.getKey(), "bgjd");
+    name(letters, op.getValue(), "bgjv");
+    name(letters, op.getBias(), biasDims(op.getBias(), "bhij"));
+    name(letters, op.getQuerySegments(), "bi");
+    name(letters, op.getKeySegments(), "bj");
+    name(letters, op.getPrefix(), "b");
+    name(letters, op.getSinks(), "h");
+    name(letters, op.getOut(), "bhiv");
+    name(letters, op.getLse(), "bhi");
+    addMultiple(op.getQuery(), op.getKey(), 1, 1);
+  }
+
+  void addScan(SelectiveScanOp op) {
+    llvm::DenseMap<char, Dim> letters;
+    for (Value value : {Value(op.getU()), Value(op.getDelta()),
+                        Value(op.getZ()), Value(op.getOut())})
+      name(letters, value, "bct");
+    name(letters, op.getA(), "cn");
+    for (Value value : {Value(op.getB()), Value(op.getC())}) {
+      int64_t rank = cast<RankedTensorType>(value.getType()).getRank();
+      // B and C have groups of their own.
+      name(letters, value, rank == 2 ? "cn" : rank == 3 ? "bnt" : "b nt");
+      if (rank == 4)
+        addMultiple(op.getU(), value, 1, 1);
+    }
+    name(letters, op.getD(), "c");
+    name(letters, op.getDeltaBias(), "c");
+    name(letters, op.getInitialState(), "bcn");
+    name(letters, op.getFinalState(), "bcn");
+  }
+
+  void addConv(CausalConv1dOp op) {
+    llvm::DenseMap<char, Dim> letters;
+    name(letters, op.getX(), "bct");
+    name(letters, op.getWeight(), "cw");
+    name(letters, op.getBias(), "c");
+    name(letters, op.getInitialState(), "bcs");
+    name(letters, op.getOut(), "bct");
+    name(letters, op.getFinalState(), "bcs");
+  }
+
+  void addLinalg(linalg::LinalgOp op) {
+    llvm::DenseMap<unsigned, Dim> loops;
+    for (OpOperand &operand : op->getOpOperands()) {
+      if (!isa<RankedTensorType>(operand.get().getType()))
+        continue;
+      AffineMap map = op.getMatchingIndexingMap(&operand);
+      for (auto [i, expression] : llvm::enumerate(map.getResults())) {
+        auto loop = dyn_cast<AffineDimExpr>(expression);
+        if (!loop)
+          continue;
+        Dim dim(operand.get().getAsOpaquePointer(), int64_t(i));
+        auto [it, inserted] = loops.try_emplace(loop.getPosition(), dim);
+        if (!inserted)
+          join(it->second, dim);
+      }
+    }
+    addDestinations(op);
+  }
+
+  void addDestinations(Operation *op) {
+    auto style = dyn_cast<DestinationStyleOpInterface>(op);
+    if (!style)
+      return;
+    for (OpResult result : op->getResults())
+      if (isa<RankedTensorType>(result.getType()))
+        joinAll({style.getTiedOpOperand(result)->get(), result});
+  }
+
+  void addEmpty(tensor::EmptyOp op) {
+    auto type = cast<RankedTensorType>(op.getType());
+    unsigned next = 0;
+    for (int64_t i = 0; i < type.getRank(); ++i) {
+      if (!type.isDynamicDim(i))
+        continue;
+      Value size = op.getDynamicSizes()[next++];
+      auto source = size.getDefiningOp<tensor::DimOp>();
+      if (!source || !source.getConstantIndex() ||
+          !isa<RankedTensorType>(source.getSource().getType()))
+        continue;
+      join({op.getResult().getAsOpaquePointer(), i},
+           {source.getSource().getAsOpaquePointer(),
+            *source.getConstantIndex()});
+    }
+  }
+
+  void addOperator(Operation *op) {
+    if (auto attention = dyn_cast<AttentionOp>(op))
+      return addAttention(attention);
+    if (auto scan = dyn_cast<SelectiveScanOp>(op))
+      return addScan(scan);
+    if (auto conv = dyn_cast<CausalConv1dOp>(op))
+      return addConv(conv);
+    if (auto linalg = dyn_cast<linalg::LinalgOp>(op))
+      return addLinalg(linalg);
+    if (auto empty = dyn_cast<tensor::EmptyOp>(op))
+      return addEmpty(empty);
+    if (isa<tensor::CastOp>(op) || op->hasTrait<OpTrait::Elementwise>()) {
+      SmallVector<Value> values(op->getOperands());
+      llvm::append_range(values, op->getResults());
+      return joinAll(values);
+    }
+  }
+
+  func::FuncOp function;
+  llvm::DenseMap<Dim, int64_t> nodes;
+  std::vector<int64_t> parent;
+  llvm::DenseMap<int64_t, int64_t> staticSizes;
+  std::vector<std::pair<int64_t, int64_t>> multiples;
+};
+
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// Types
+//===----------------------------------------------------------------------===//
+
+/// The runtime's name of an element or scalar type, or "".
+static StringRef dtypeName(Type type) {
+  if (type.isF16())
+    return "f16";
+  if (type.isBF16())
+    return "bf16";
+  if (type.isF32())
+    return "f32";
+  if (type.isF64())
+    return "f64";
+  if (type.isSignlessInteger(1))
+    return "i1";
+  if (type.isSignlessInteger(8))
+    return "i8";
+  if (type.isSignlessInteger(32))
+    return "i32";
+  if (type.isSignlessInteger(64))
+    return "i64";
+  return type.isIndex() ? "index" : "";
+}
+
+static bool isSupported(Type type) {
+  if (auto tensor = dyn_cast<RankedTensorType>(type))
+    return !tensor.getEncoding() && !dtypeName(tensor.getElementType()).empty();
+  return !dtypeName(type).empty();
+}
+
+static LogicalResult checkType(func::FuncOp function, StringRef what,
+                               unsigned number, Type type) {
+  if (isSupported(type))
+    return success();
+  return function.emitError()
+         << "function '" << function.getName() << "', " << what << " "
+         << number << " has type " << type
+         << ", expected a ranked tensor or a scalar of f16, bf16, f32, f64, "
+            "i1, i8, i32, i64 or index";
+}
+
+//===----------------------------------------------------------------------===//
+// Names
+//===----------------------------------------------------------------------===//
+
+/// "query" for an argument written as %query; "" for %0 and %arg0.
+static std::string sourceName(BlockArgument argument,
+                              const AsmParserState *state) {
+  if (!state)
+    return "";
+  const AsmParserState::BlockDefinition *block =
+      state->getBlockDef(argument.getOwner());
+  if (!block || argument.getArgNumber() >= block->arguments.size())
+    return "";
+  llvm::SMRange range = block->arguments[argument.getArgNumber()].loc;
+  if (!range.isValid())
+    return "";
+  StringRef text(range.Start.getPointer(),
+                 size_t(range.End.getPointer() - range.Start.getPointer()));
+  if (!text.consume_front("%"))
+    return "";
+  StringRef digits = text;
+  digits.consume_front("arg");
+  return !digits.empty() && llvm::all_of(digits, llvm::isDigit) ? ""
+                                                                 : text.str();
+}
+
+//===----------------------------------------------------------------------===//
+// Signatures
+//===----------------------------------------------------------------------===//
+
+static void writeValue(llvm::json::OStream &json, StringRef name, Type type,
+                       function_ref<int64_t(int64_t)> size) {
+  json.object([&] {
+    if (!name.empty())
+      json.attribute("name", llvm::json::fixUTF8(name));
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    json.attribute("kind", tensor ? "tensor" : "scalar");
+    json.attribute("dtype", dtypeName(getElementTypeOrSelf(type)));
+    if (!tensor)
+      return;
+    json.attributeArray("shape", [&] {
+      for (int64_t dim = 0; dim < tensor.getRank(); ++dim) {
+        int64_t value = tensor.isDynamicDim(dim) ? size(dim)
+                                                 : tensor.getDimSize(dim);
+        if (value == ShapedType::kDynamic)
+          json.value(nullptr);
+        else
+          json.value(value);
+      }
+    });
+  });
+}
+
+static std::string describe(func::FuncOp function,
+                            const AsmParserState *state) {
+  SizeClasses classes(function);
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  llvm::json::OStream json(os);
+  auto writePair = [&](std::pair<unsigned, int64_t> pair) {
+    json.array([&] {
+      json.value(pair.first);
+      json.value(pair.second);
+    });
+  };
+  json.object([&] {
+    json.attribute("name", llvm::json::fixUTF8(function.getName()));
+    json.attributeArray("arguments", [&] {
+      for (BlockArgument argument : function.getArguments()) {
+        unsigned number = argument.getArgNumber();
+        auto given =
+            function.getArgAttrOfType<StringAttr>(number, "seqc.name");
+        writeValue(json,
+                   given ? given.getValue().str() : sourceName(argument, state),
+                   argument.getType(), [&](int64_t dim) {
+                     return classes.getStaticSize(argument, dim);
+                   });
+      }
+    });
+    Operation *terminator = function.front().getTerminator();
+    json.attributeArray("results", [&] {
+      for (auto [i, type] : llvm::enumerate(function.getResultTypes())) {
+        auto given = function.getResultAttrOfType<StringAttr>(unsigned(i),
+                                                              "seqc.name");
+        writeValue(json, given ? given.getValue() : StringRef(), type,
+                   [&, number = unsigned(i)](int64_t dim) -> int64_t {
+                     // Only a function of one block returns in one place.
+                     if (!function.getBody().hasOneBlock())
+                       return ShapedType::kDynamic;
+                     return classes.getStaticSize(
+                         terminator->getOperand(number), dim);
+                   });
+      }
+    });
+    auto equal = classes.getEqual();
+    if (!equal.empty())
+      json.attributeArray("equal", [&] {
+        for (auto &group : equal)
+          json.array([&] {
+            for (auto pair : group)
+              writePair(pair);
+          });
+      });
+    auto multiples = classes.getMultiples();
+    if (!multiples.empty())
+      json.attributeArray("multiple", [&] {
+        for (auto &pair : multiples)
+          json.array([&] {
+            for (const SizeClasses::Term &term : {pair.first, pair.second}) {
+              if (term.argument)
+                writePair(*term.argument);
+              else
+                json.value(term.size);
+            }
+          });
+      });
+  });
+  os.flush();
+  return text;
+}
+
+FailureOr<std::vector<Signature>>
+seqc::describeFunctions(ModuleOp module, const AsmParserState *state) {
+  std::vector<Signature> signatures;
+  for (auto function : module.getOps<func::FuncOp>()) {
+    if (function.isExternal()) {
+      function.emitError() << "function '" << function.getName()
+                           << "' has no body: an artifact cannot call "
+                              "functions from outside";
+      return failure();
+    }
+    if (!function.isPublic())
+      continue;
+    for (auto [i, type] : llvm::enumerate(function.getArgumentTypes()))
+      if (failed(checkType(function, "argument", unsigned(i), type)))
+        return failure();
+    for (auto [i, type] : llvm::enumerate(function.getResultTypes()))
+      if (failed(checkType(function, "result", unsigned(i), type)))
+        return failure();
+    signatures.push_back(
+        {function.getName().str(), describe(function, state)});
+  }
+  if (signatures.empty()) {
+    module.emitError() << "module has no public function to compile";
+    return failure();
+  }
+  return signatures;
+}

@@ -1,0 +1,106 @@
+//===- PlaceScratch.cpp - Tiles of a parallel body, on the core's stack ---===//
+//
+// Part of the seqc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "seqc/Conversion/Passes.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/OpenMP/OpenMPDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/PatternMatch.h"
+
+namespace seqc {
+#define GEN_PASS_DEF_SEQCHOISTSCRATCH
+#define GEN_PASS_DEF_SEQCPLACESCRATCH
+#include "seqc/Conversion/Passes.h.inc"
+} // namespace seqc
+
+using namespace mlir;
+using namespace seqc;
+
+static int64_t getBytes(MemRefType type) {
+  unsigned bits = type.getElementType().isIndex()
+                      ? 64
+                      : type.getElementTypeBitWidth();
+  return type.getNumElements() * ((bits + 7) / 8);
+}
+
+namespace {
+struct PlaceScratchPass
+    : public seqc::impl::SeqcPlaceScratchBase<PlaceScratchPass> {
+  using Base::Base;
+
+  void runOnOperation() override {
+    getOperation()->walk([&](scf::ForallOp forall) {
+      if (!forall->getParentOfType<scf::ForallOp>())
+        place(forall);
+    });
+  }
+
+  void place(scf::ForallOp forall) {
+    SmallVector<memref::AllocOp> buffers;
+    forall.getBody()->walk([&](memref::AllocOp alloc) {
+      if (alloc.getType().hasStaticShape() &&
+          alloc.getType().getLayout().isIdentity())
+        buffers.push_back(alloc);
+    });
+    // The small ones first, as long as there is room.
+    llvm::stable_sort(buffers, [](memref::AllocOp lhs, memref::AllocOp rhs) {
+      return getBytes(lhs.getType()) < getBytes(rhs.getType());
+    });
+    IRRewriter rewriter(&getContext());
+    int64_t used = 0;
+    for (memref::AllocOp alloc : buffers) {
+      used += getBytes(alloc.getType());
+      if (used > limit)
+        return;
+      for (Operation *user : llvm::make_early_inc_range(alloc->getUsers()))
+        if (isa<memref::DeallocOp>(user))
+          rewriter.eraseOp(user);
+      rewriter.setInsertionPointToStart(forall.getBody());
+      auto placed = memref::AllocaOp::create(
+          rewriter, alloc.getLoc(), alloc.getType(), ValueRange(),
+          rewriter.getI64IntegerAttr(64));
+      ++numPlaced;
+      numBytes += getBytes(alloc.getType());
+      rewriter.replaceOp(alloc, placed);
+    }
+  }
+};
+} // namespace
+
+namespace {
+struct HoistScratchPass
+    : public seqc::impl::SeqcHoistScratchBase<HoistScratchPass> {
+  void runOnOperation() override {
+    IRRewriter rewriter(&getContext());
+    getOperation()->walk([&](omp::ParallelOp parallel) {
+      SmallVector<memref::AllocaOp> buffers;
+      SmallVector<memref::AllocaScopeOp> scopes;
+      parallel.walk([&](Operation *op) {
+        if (auto alloca = dyn_cast<memref::AllocaOp>(op))
+          if (alloca.getType().hasStaticShape())
+            buffers.push_back(alloca);
+        if (auto scope = dyn_cast<memref::AllocaScopeOp>(op))
+          if (scope->getNumResults() == 0)
+            scopes.push_back(scope);
+      });
+      Block &head = parallel.getRegion().front();
+      for (memref::AllocaOp alloca : buffers) {
+        rewriter.moveOpBefore(alloca, &head, head.begin());
+        ++numHoisted;
+      }
+      for (memref::AllocaScopeOp scope : scopes) {
+        Block *body = &scope.getBodyRegion().front();
+        rewriter.eraseOp(body->getTerminator());
+        rewriter.inlineBlockBefore(body, scope);
+        rewriter.eraseOp(scope);
+      }
+    });
+  }
+};
+} // namespace

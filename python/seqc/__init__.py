@@ -1,0 +1,95 @@
+# Part of the seqc project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""seqc: a compiler for attention and state-space sequence models.
+
+    out = seqc.attention(query, key, value, causal=True)
+    out, state = seqc.selective_scan(u, delta, A, B, C, return_final_state=True)
+    out = seqc.causal_conv1d(x, weight, bias, activation="silu")
+
+Each call compiles a program for its options once and runs it on arrays of any
+size and strides: numpy arrays, torch CPU tensors, anything with `__dlpack__`.
+
+    program = seqc.compile(pathlib.Path("model.mlir"))
+    program["main"](x)
+
+`seqc.Module` builds a graph in Python, and `seqc.explain` predicts what it costs.
+"""
+
+from ._errors import SeqcArgumentError, SeqcError, TraceError
+from ._module import Module, Value
+from ._ops import attention, causal_conv1d, selective_scan
+from ._program import (
+    Function,
+    Parameter,
+    Program,
+    clear_cache,
+    compile,
+    emit,
+    explain,
+    load,
+)
+from ._seqc import __version__, get_num_threads, set_num_threads
+from ._trace import (
+    ceil,
+    clamp,
+    cos,
+    erf,
+    exp,
+    exp2,
+    floor,
+    isnan,
+    log,
+    log2,
+    maximum,
+    minimum,
+    rsqrt,
+    sigmoid,
+    sin,
+    sqrt,
+    tanh,
+    to_float,
+    to_int,
+    where,
+)
+
+__all__ = [
+    "Function",
+    "Module",
+    "Parameter",
+    "Program",
+    "SeqcArgumentError",
+    "SeqcError",
+    "TraceError",
+    "Value",
+    "__version__",
+    "attention",
+    "causal_conv1d",
+    "ceil",
+    "clamp",
+    "clear_cache",
+    "compile",
+    "cos",
+    "emit",
+    "erf",
+    "exp",
+    "exp2",
+    "explain",
+    "floor",
+    "get_num_threads",
+    "isnan",
+    "load",
+    "log",
+    "log2",
+    "maximum",
+    "minimum",
+    "rsqrt",
+    "selective_scan",
+    "set_num_threads",
+    "sigmoid",
+    "sin",
+    "sqrt",
+    "tanh",
+    "to_float",
+    "to_int",
+    "where",
+]
