@@ -46,7 +46,7 @@ PAGES = (
     ),
     Page(
         "passes.md",
-        "# Passes\n\nEvery pass runs alone under `seqc-opt`, with its options and statistics.\n\n",
+        "# Passes\n\nEvery pass runs alone under `seqc-opt`.\n\n",
         (
             Part("Dialect/Seqc/Transforms/Passes.td", ("-gen-pass-doc",)),
             Part("Conversion/Passes.td", ("-gen-pass-doc",)),

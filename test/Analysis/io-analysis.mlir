@@ -3,7 +3,6 @@
 // RUN: seqc-opt %s --seqc-io-analysis="chip=x86-64-v4 assume=arg0.0=7" -o /dev/null | FileCheck %s --check-prefix=CPU
 // RUN: seqc-opt %s --seqc-io-analysis="chip=h200 tilings" -o /dev/null | FileCheck %s --check-prefix=TILINGS
 // RUN: seqc-opt %s --seqc-io-analysis="chip=h200 remarks tile-m=64 tile-n=64" -o /dev/null 2>&1 | FileCheck %s --check-prefix=REMARK
-// RUN: seqc-opt %s --seqc-io-analysis="chip=h200 tile-m=64 tile-n=64" --mlir-pass-statistics -o /dev/null 2>&1 | FileCheck %s --check-prefix=STATS
 // RUN: seqc-opt %s --seqc-io-analysis="chip=cpu" -o /dev/null | FileCheck %s --check-prefix=HOST
 // RUN: not seqc-opt %s --seqc-io-analysis="chip=tpu" 2>&1 | FileCheck %s --check-prefix=CHIP
 // RUN: not seqc-opt %s --seqc-io-analysis="assume=Q=3" 2>&1 | FileCheck %s --check-prefix=NAME
@@ -15,7 +14,6 @@
 // SIZE: error: assumption 'B=x' must be NAME=SIZE with a size of at least 0
 // NEGATIVE: error: option 'tile-m' must not be negative, but is -1
 
-// STATS: (S) {{ *}}11 ops-reported
 // HOST: chip cpu: this CPU
 // HOST: function @causal
 // TEXT: assumed: B=3 (given), S=500 (given), G=9 (given, not used)

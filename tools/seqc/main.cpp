@@ -50,6 +50,12 @@ int main(int argc, char **argv) {
   addInspectCommand(app, action);
 
   try {
+    auto isNamed = [&](CLI::App *command) {
+      return command->get_name() == argv[1];
+    };
+    if (argc > 1 && argv[1][0] != '-' && app.get_subcommands(isNamed).empty())
+      throw UsageError(std::string("no command '") + argv[1] +
+                       "' (see seqc --help)");
     app.parse(argc, argv);
     action();
     return Success;

@@ -32,7 +32,8 @@ def SeqcDecompose : Pass<"seqc-decompose", "::mlir::func::FuncOp"> {
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
     "::mlir::math::MathDialect", "::mlir::scf::SCFDialect",
-    "::mlir::tensor::TensorDialect", "::mlir::affine::AffineDialect"
+    "::mlir::tensor::TensorDialect", "::mlir::affine::AffineDialect",
+    "::mlir::bufferization::BufferizationDialect"
   ];
   let statistics = [
     Statistic<"numDecomposed", "tiles-decomposed", "Tiles rewritten">

@@ -18,6 +18,7 @@
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
+#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -708,8 +709,10 @@ static SmallVector<Value> decompose(Emitter &e, ChunkScanOp op) {
         {C, N}, e.acc, v, swapped,
         [](ImplicitLocOpBuilder &nb, ValueRange a) { return a[0]; }, init);
   };
+  // The state goes back to where it came from.
   results.push_back(e.addUnitDims(
-      back(loop.getResult(0), e.empty({C, N}, e.acc)), op.getState().getType()));
+      back(loop.getResult(0), e.collapseUnitDims(op.getStateInit(), 2)),
+      op.getState().getType()));
   if (op.getDecayInit()) {
     // The product of the decays is one exponential of the sum of deltas.
     Value total = e.zeros({C});
@@ -814,6 +817,11 @@ static SmallVector<Value> decompose(Emitter &e, CausalConv1dOp op) {
   if (op.getFinalState()) {
     Value state = tensor::ExtractSliceOp::create(b, padded, at(T),
                                                  extent(W - 1), ones);
+    // The state goes back to where it came from.
+    Value home = e.collapseUnitDims(op.getInitialState(), 2);
+    state = bufferization::MaterializeInDestinationOp::create(
+                b, home.getType(), state, home)
+                .getResult();
     results.push_back(e.addUnitDims(state, op.getFinalState().getType()));
   }
   return results;

@@ -7,6 +7,7 @@ a number that the specification does not have.
 
 from __future__ import annotations
 
+import itertools
 import re
 import sys
 from pathlib import Path
@@ -28,9 +29,11 @@ Ids = set[tuple[str, int]]
 
 def ids_in(text: str) -> Ids:
     """The ids in `text`, those between the ends of an `a_c1 to a_c9` included."""
-    found = [(m.group(1), int(m.group(2)), m.start(), m.end()) for m in ID.finditer(text)]
+    found = [
+        (m.group(1), int(m.group(2)), m.start(), m.end()) for m in ID.finditer(text)
+    ]
     ids = {(name, number) for name, number, _, _ in found}
-    for (name, first, _, end), (other, last, start, _) in zip(found, found[1:]):
+    for (name, first, _, end), (other, last, start, _) in itertools.pairwise(found):
         if name == other and re.fullmatch(r"[\s*`/]*to[\s*`/]*", text[end:start]):
             ids |= {(name, number) for number in range(first, last + 1)}
     return ids
