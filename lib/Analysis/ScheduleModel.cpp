@@ -20,8 +20,8 @@
 // A tile of a scan has as many channels as a vector register of 512 bits has
 // lanes, and as many time steps as fit a quarter of L2. Dimensions that
 // are known to be small shrink the tile, to a legal size. If the tiles that can
-// run at once are known to be fewer than the cores, the reduced dimension is
-// split.
+// run at once are known to be at most half as many as the cores, the reduced
+// dimension is split.
 //
 //===----------------------------------------------------------------------===//
 
@@ -55,10 +55,11 @@ static int64_t shrink(int64_t tile, int64_t size, int64_t multiple) {
 }
 
 /// Parts that make `tiles` enough for all cores, each of them of one inner tile
-/// and 256 positions at least.
+/// and 256 positions at least. Fewer than twice the tiles would not be worth the
+/// merge.
 static int64_t chooseSplits(int64_t tiles, int64_t cores, int64_t reduced,
                             int64_t tile) {
-  if (tiles <= 0 || tiles >= cores || !known(reduced) || tile <= 0)
+  if (tiles <= 0 || tiles > cores / 2 || !known(reduced) || tile <= 0)
     return 1;
   int64_t wanted = llvm::PowerOf2Ceil(ceilDiv(cores, tiles));
   int64_t part = std::max<int64_t>(tile, 256);

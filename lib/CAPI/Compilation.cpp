@@ -120,12 +120,11 @@ SeqcStatus Settings::read(const SeqcCompileOptions *given) {
   SeqcCompileOptions options;
   seqcCompileOptionsInit(&options);
   if (given) {
-    if (given->struct_size < offsetof(SeqcCompileOptions, target) +
-                                 sizeof(options.target))
+    if (given->struct_size <
+        offsetof(SeqcCompileOptions, target) + sizeof(options.target))
       return badOption("options.struct_size is " + Twine(given->struct_size) +
                        ": call seqcCompileOptionsInit first");
-    std::memcpy(&options, given,
-                std::min(given->struct_size, sizeof(options)));
+    std::memcpy(&options, given, std::min(given->struct_size, sizeof(options)));
   }
   if (options.timing)
     *options.timing = nullptr;
@@ -222,15 +221,14 @@ Compilation::Compilation(SeqcContext &owner, const Settings &settings,
                          StringRef source)
     : owner(owner), settings(settings), source(source),
       context(owner.acquire()) {
-  handlerID = context->getDiagEngine().registerHandler(
-      [this](Diagnostic &diagnostic) {
+  handlerID =
+      context->getDiagEngine().registerHandler([this](Diagnostic &diagnostic) {
         diagnose(diagnostic);
         return success();
       });
   if (settings.timing) {
     timingManager.setEnabled(true);
-    timingManager.setDisplayMode(
-        DefaultTimingManager::DisplayMode::Tree);
+    timingManager.setDisplayMode(DefaultTimingManager::DisplayMode::Tree);
     timing = timingManager.getRootScope();
   }
 }
@@ -358,10 +356,9 @@ std::string Compilation::writeReproducer() {
   }
   static std::atomic<unsigned> counter{0};
   llvm::SmallString<128> path(settings.reproducerDir);
-  llvm::sys::path::append(path,
-                          "seqc-reproducer-" +
-                              Twine(llvm::sys::Process::getProcessId()) + "-" +
-                              Twine(counter.fetch_add(1)) + ".mlir");
+  llvm::sys::path::append(
+      path, "seqc-reproducer-" + Twine(llvm::sys::Process::getProcessId()) +
+                "-" + Twine(counter.fetch_add(1)) + ".mlir");
   std::string problem;
   if (!writeFileAtomically(path.str().str(), text, problem))
     return "no reproducer: " + problem;
@@ -457,7 +454,8 @@ SeqcStatus Compilation::createTarget() {
 SeqcStatus Compilation::lower(CPUStage last) {
   if (SeqcStatus status = createTarget())
     return status;
-  FailureOr<std::vector<Signature>> described = describeFunctions(*module, asmState.get());
+  FailureOr<std::vector<Signature>> described =
+      describeFunctions(*module, asmState.get());
   if (failed(described))
     return sourceError();
   signatures = std::move(*described);

@@ -95,8 +95,8 @@ private:
     if (!inserted)
       return it->second;
     parent.push_back(it->second);
-    auto type =
-        cast<RankedTensorType>(Value::getFromOpaquePointer(dim.first).getType());
+    auto type = cast<RankedTensorType>(
+        Value::getFromOpaquePointer(dim.first).getType());
     if (!type.isDynamicDim(dim.second))
       staticSizes[it->second] = type.getDimSize(dim.second);
     return it->second;
@@ -336,8 +336,8 @@ static LogicalResult checkType(func::FuncOp function, StringRef what,
   if (isSupported(type))
     return success();
   return function.emitError()
-         << "function '" << function.getName() << "', " << what << " "
-         << number << " has type " << type
+         << "function '" << function.getName() << "', " << what << " " << number
+         << " has type " << type
          << ", expected a ranked tensor or a scalar of f16, bf16, f32, f64, "
             "i1, i8, i32, i64 or index";
 }
@@ -365,7 +365,7 @@ static std::string sourceName(BlockArgument argument,
   StringRef digits = text;
   digits.consume_front("arg");
   return !digits.empty() && llvm::all_of(digits, llvm::isDigit) ? ""
-                                                                 : text.str();
+                                                                : text.str();
 }
 
 //===----------------------------------------------------------------------===//
@@ -384,8 +384,8 @@ static void writeValue(llvm::json::OStream &json, StringRef name, Type type,
       return;
     json.attributeArray("shape", [&] {
       for (int64_t dim = 0; dim < tensor.getRank(); ++dim) {
-        int64_t value = tensor.isDynamicDim(dim) ? size(dim)
-                                                 : tensor.getDimSize(dim);
+        int64_t value =
+            tensor.isDynamicDim(dim) ? size(dim) : tensor.getDimSize(dim);
         if (value == ShapedType::kDynamic)
           json.value(nullptr);
         else
@@ -412,20 +412,18 @@ static std::string describe(func::FuncOp function,
     json.attributeArray("arguments", [&] {
       for (BlockArgument argument : function.getArguments()) {
         unsigned number = argument.getArgNumber();
-        auto given =
-            function.getArgAttrOfType<StringAttr>(number, "seqc.name");
-        writeValue(json,
-                   given ? given.getValue().str() : sourceName(argument, state),
-                   argument.getType(), [&](int64_t dim) {
-                     return classes.getStaticSize(argument, dim);
-                   });
+        auto given = function.getArgAttrOfType<StringAttr>(number, "seqc.name");
+        writeValue(
+            json, given ? given.getValue().str() : sourceName(argument, state),
+            argument.getType(),
+            [&](int64_t dim) { return classes.getStaticSize(argument, dim); });
       }
     });
     Operation *terminator = function.front().getTerminator();
     json.attributeArray("results", [&] {
       for (auto [i, type] : llvm::enumerate(function.getResultTypes())) {
-        auto given = function.getResultAttrOfType<StringAttr>(unsigned(i),
-                                                              "seqc.name");
+        auto given =
+            function.getResultAttrOfType<StringAttr>(unsigned(i), "seqc.name");
         writeValue(json, given ? given.getValue() : StringRef(), type,
                    [&, number = unsigned(i)](int64_t dim) -> int64_t {
                      // Only a function of one block returns in one place.
@@ -481,8 +479,7 @@ seqc::describeFunctions(ModuleOp module, const AsmParserState *state) {
     for (auto [i, type] : llvm::enumerate(function.getResultTypes()))
       if (failed(checkType(function, "result", unsigned(i), type)))
         return failure();
-    signatures.push_back(
-        {function.getName().str(), describe(function, state)});
+    signatures.push_back({function.getName().str(), describe(function, state)});
   }
   if (signatures.empty()) {
     module.emitError() << "module has no public function to compile";

@@ -70,8 +70,8 @@ bool Library::load(std::string_view bytes, std::string &error) {
     path = uniquePath(fd);
   } else {
     const char *folder = std::getenv("TMPDIR");
-    temporary = std::string(folder && *folder ? folder : "/tmp") +
-                "/seqc-code-XXXXXX";
+    temporary =
+        std::string(folder && *folder ? folder : "/tmp") + "/seqc-code-XXXXXX";
     fd = ::mkostemp(temporary.data(), O_CLOEXEC);
     if (fd < 0) {
       error = "cannot create '" + temporary + "': " + std::strerror(errno);
@@ -132,8 +132,8 @@ struct OpenMP {
     void *library = ::dlopen("libomp.so.5", RTLD_NOW | RTLD_LOCAL);
     if (!library)
       return;
-    setNumThreads =
-        reinterpret_cast<void (*)(int)>(::dlsym(library, "omp_set_num_threads"));
+    setNumThreads = reinterpret_cast<void (*)(int)>(
+        ::dlsym(library, "omp_set_num_threads"));
     getMaxThreads =
         reinterpret_cast<int (*)()>(::dlsym(library, "omp_get_max_threads"));
   }
@@ -168,9 +168,9 @@ extern "C" {
 
 SeqcStatus seqcSetNumThreads(int32_t count) {
   if (count < 0)
-    return setError(SEQC_ERROR_INVALID_ARGUMENT,
-                    "number of threads is " + std::to_string(count) +
-                        ", expected 0 or more");
+    return setError(SEQC_ERROR_INVALID_ARGUMENT, "number of threads is " +
+                                                     std::to_string(count) +
+                                                     ", expected 0 or more");
   numThreads.store(count, std::memory_order_relaxed);
   return SEQC_OK;
 }

@@ -174,9 +174,9 @@ static const Json &member(const Json &object, const char *key,
   auto it = object.is_object() ? object.find(key) : object.end();
   if (!object.is_object() || it == object.end())
     throw BadMetadata(std::string("no \"") + key + "\"");
-  bool matches = it->type() == type ||
-                 (type == Json::value_t::number_integer &&
-                  it->type() == Json::value_t::number_unsigned);
+  bool matches =
+      it->type() == type || (type == Json::value_t::number_integer &&
+                             it->type() == Json::value_t::number_unsigned);
   if (!matches)
     throw BadMetadata(std::string("\"") + key + "\" is not of type " +
                       names[size_t(type)]);
@@ -348,8 +348,7 @@ static SeqcStatus loadProgram(std::string_view bytes, const char *wanted,
     Json metadata = Json::parse(program->metadata, nullptr, false);
     if (metadata.is_discarded())
       throw BadMetadata("not JSON");
-    for (const Json &json :
-         member(metadata, "functions", Json::value_t::array))
+    for (const Json &json : member(metadata, "functions", Json::value_t::array))
       program->functions.push_back(readFunction(json));
 
     const Json &targets = member(metadata, "targets", Json::value_t::array);
@@ -357,12 +356,11 @@ static SeqcStatus loadProgram(std::string_view bytes, const char *wanted,
     if (SeqcStatus status = chooseTarget(targets, wanted, number))
       return status;
     program->target = text(targets[number], "name");
-    auto code = std::find_if(sections.begin(), sections.end(),
-                             [&](const ArtifactSection &section) {
-                               return section.kind ==
-                                          SectionKind::SharedObject &&
-                                      section.target == number;
-                             });
+    auto code = std::find_if(
+        sections.begin(), sections.end(), [&](const ArtifactSection &section) {
+          return section.kind == SectionKind::SharedObject &&
+                 section.target == number;
+        });
     if (code == sections.end())
       throw BadMetadata("no code for target '" + program->target + "'");
     if (!program->library.load(code->content, error))
@@ -391,8 +389,8 @@ static SeqcStatus loadProgram(std::string_view bytes, const char *wanted,
 
 static std::string describe(const SeqcFunction &function, size_t number) {
   const ValueSpec &spec = function.arguments[number];
-  std::string text = "function '" + function.name + "', argument " +
-                     std::to_string(number);
+  std::string text =
+      "function '" + function.name + "', argument " + std::to_string(number);
   if (!spec.name.empty())
     text += " '" + spec.name + "'";
   return text;
@@ -492,8 +490,7 @@ static SeqcStatus checkArgument(const SeqcFunction &function, size_t number,
     actual = "a value of unknown kind " + std::to_string(value.kind);
     break;
   }
-  return reject(function, number,
-                "is " + actual + ", expected " + spec.str());
+  return reject(function, number, "is " + actual + ", expected " + spec.str());
 }
 
 /// "dimension 1 of argument 2 'value', which is tensor<2x3xf32>" or "8".
@@ -658,8 +655,7 @@ static void unpackScalar(const ValueSpec &spec, const char *from,
   }
 }
 
-static void denseStrides(const int64_t *shape, int32_t rank,
-                         int64_t *strides) {
+static void denseStrides(const int64_t *shape, int32_t rank, int64_t *strides) {
   int64_t step = 1;
   for (int32_t i = rank; i-- > 0;) {
     strides[i] = step;
@@ -712,8 +708,7 @@ static bool isShared(const SeqcFunction &function, const SeqcValue *arguments,
   if (!memory)
     return false;
   for (size_t i = 0; i < function.arguments.size(); ++i)
-    if (function.arguments[i].isTensor &&
-        arguments[i].as.tensor.data == memory)
+    if (function.arguments[i].isTensor && arguments[i].as.tensor.data == memory)
       return true;
   for (size_t i = 0; i < number; ++i)
     if (function.results[i].isTensor && allocated(i) == memory)
@@ -972,10 +967,9 @@ SeqcStatus seqcProgramLookup(const SeqcProgram *program, const char *name,
     std::string names;
     for (const SeqcFunction &candidate : program->functions)
       names += (names.empty() ? "" : ", ") + candidate.name;
-    return setError(SEQC_ERROR_NOT_FOUND,
-                    std::string("no function '") + name +
-                        "'; the program has " +
-                        (names.empty() ? "none" : names));
+    return setError(SEQC_ERROR_NOT_FOUND, std::string("no function '") + name +
+                                              "'; the program has " +
+                                              (names.empty() ? "none" : names));
   });
 }
 

@@ -120,6 +120,26 @@ def SeqcHoistScratch : Pass<"seqc-hoist-scratch", "::mlir::func::FuncOp"> {
   ];
 }
 
+def SeqcSerializeInner : Pass<"seqc-serialize-inner", "::mlir::func::FuncOp"> {
+  let summary = "Make parallel loops inside parallel loops sequential";
+  let description = [{
+    A core runs one body of the outermost `scf.forall` at a time; an `scf.forall` inside of it becomes `scf.for`.
+
+    Before:
+    ```mlir
+    scf.forall (%s) in (4) { scf.forall (%i) in (%n) { ... } }
+    ```
+    After:
+    ```mlir
+    scf.forall (%s) in (4) { scf.for %i = %c0 to %n step %c1 { ... } }
+    ```
+  }];
+  let dependentDialects = ["::mlir::scf::SCFDialect"];
+  let statistics = [
+    Statistic<"numSerialized", "loops-serialized", "Inner parallel loops made sequential">
+  ];
+}
+
 def SeqcVectorize : Pass<"seqc-vectorize", "::mlir::func::FuncOp"> {
   let summary = "Turn linalg operators on buffers into register tiles and vectors";
   let description = [{

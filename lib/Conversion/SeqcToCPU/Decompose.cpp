@@ -159,16 +159,26 @@ static Value buildPhilox(ImplicitLocOpBuilder &b, std::array<Value, 4> counter,
   auto word = [&](uint32_t value) -> Value {
     return arith::ConstantOp::create(b, b.getI32IntegerAttr(int32_t(value)));
   };
-  Value m0 = word(0xD2511F53u), m1 = word(0xCD9E8D57u);
+  // A 32-bit product as (low, high), through 64 bits: vectors have that one.
+  Type i32 = b.getI32Type(), i64 = b.getI64Type();
+  Value shift = arith::ConstantOp::create(b, b.getI64IntegerAttr(32));
+  auto multiply = [&](uint32_t factor, Value v) -> std::pair<Value, Value> {
+    Value wide = arith::ExtUIOp::create(b, i64, v);
+    Value f = arith::ConstantOp::create(b, b.getI64IntegerAttr(factor));
+    Value product = arith::MulIOp::create(b, wide, f);
+    Value high = arith::ShRUIOp::create(b, product, shift);
+    return {arith::TruncIOp::create(b, i32, product),
+            arith::TruncIOp::create(b, i32, high)};
+  };
   Value w0 = word(0x9E3779B9u), w1 = word(0xBB67AE85u);
   for (int round = 0; round < 10; ++round) {
-    auto p0 = arith::MulUIExtendedOp::create(b, m0, counter[0]);
-    auto p1 = arith::MulUIExtendedOp::create(b, m1, counter[2]);
+    auto [low0, high0] = multiply(0xD2511F53u, counter[0]);
+    auto [low1, high1] = multiply(0xCD9E8D57u, counter[2]);
     auto mix = [&](Value high, Value c, Value k) -> Value {
       return arith::XOrIOp::create(b, arith::XOrIOp::create(b, high, c), k);
     };
-    counter = {mix(p1.getHigh(), counter[1], key[0]), p1.getLow(),
-               mix(p0.getHigh(), counter[3], key[1]), p0.getLow()};
+    counter = {mix(high1, counter[1], key[0]), low1,
+               mix(high0, counter[3], key[1]), low0};
     key = {arith::AddIOp::create(b, key[0], w0),
            arith::AddIOp::create(b, key[1], w1)};
   }

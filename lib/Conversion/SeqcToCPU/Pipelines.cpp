@@ -47,6 +47,7 @@ static void addBufferization(OpPassManager &pm) {
   pm.addPass(bufferization::createOneShotBufferizePass(bufferize));
   addCleanup(pm);
   pm.addNestedPass<func::FuncOp>(createSeqcPlaceScratch());
+  pm.addNestedPass<func::FuncOp>(createSeqcSerializeInner());
   bufferization::BufferDeallocationPipelineOptions dealloc;
   bufferization::buildBufferDeallocationPipeline(pm, dealloc);
   pm.addPass(createConvertBufferizationToMemRefPass());

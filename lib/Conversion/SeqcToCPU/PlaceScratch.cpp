@@ -11,11 +11,13 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/OpenMP/OpenMPDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/SCF/Transforms/Transforms.h"
 #include "mlir/IR/PatternMatch.h"
 
 namespace seqc {
 #define GEN_PASS_DEF_SEQCHOISTSCRATCH
 #define GEN_PASS_DEF_SEQCPLACESCRATCH
+#define GEN_PASS_DEF_SEQCSERIALIZEINNER
 #include "seqc/Conversion/Passes.h.inc"
 } // namespace seqc
 
@@ -101,6 +103,26 @@ struct HoistScratchPass
         rewriter.eraseOp(scope);
       }
     });
+  }
+};
+} // namespace
+
+namespace {
+struct SerializeInnerPass
+    : public seqc::impl::SeqcSerializeInnerBase<SerializeInnerPass> {
+  void runOnOperation() override {
+    SmallVector<scf::ForallOp> inner;
+    getOperation()->walk([&](scf::ForallOp forall) {
+      if (forall->getParentOfType<scf::ForallOp>())
+        inner.push_back(forall);
+    });
+    IRRewriter rewriter(&getContext());
+    for (scf::ForallOp forall : inner) {
+      rewriter.setInsertionPoint(forall);
+      if (failed(scf::forallToForLoop(rewriter, forall)))
+        return signalPassFailure();
+      ++numSerialized;
+    }
   }
 };
 } // namespace

@@ -66,16 +66,16 @@ static uint16_t roundTo16(double x, int mantissa) {
   uint16_t sign = (uint16_t)((u >> 48) & 0x8000);
   uint64_t magnitude = u & 0x7FFFFFFFFFFFFFFFull;
   if (magnitude > 0x7FF0000000000000ull)
-    return (uint16_t)(sign | infinity | (1u << (mantissa - 1)) |
-                      ((magnitude >> (52 - mantissa)) & ((1u << mantissa) - 1)));
+    return (
+        uint16_t)(sign | infinity | (1u << (mantissa - 1)) |
+                  ((magnitude >> (52 - mantissa)) & ((1u << mantissa) - 1)));
   int exponent = (int)(magnitude >> 52) - 1023;
   if (exponent > maxExponent)
     return sign | infinity;
   /* A double that is not normal is far below half the smallest number. */
   if (exponent < -1022)
     return sign;
-  uint64_t fraction =
-      (magnitude & 0xFFFFFFFFFFFFFull) | 0x10000000000000ull;
+  uint64_t fraction = (magnitude & 0xFFFFFFFFFFFFFull) | 0x10000000000000ull;
   int shift = 52 - mantissa;
   uint32_t biased = 0;
   if (exponent < 1 - maxExponent)
@@ -164,9 +164,8 @@ SEQC_BUILTIN void memrefCopy(int64_t size, const UnrankedMemRef *from,
   const MemRef *source = (const MemRef *)from->descriptor;
   const MemRef *target = (const MemRef *)to->descriptor;
   int64_t rank = from->rank;
-  copyStrided(target->aligned + target->offset * size,
-              target->sizesAndStrides + rank,
-              source->aligned + source->offset * size,
-              source->sizesAndStrides + rank, source->sizesAndStrides, rank,
-              size);
+  copyStrided(
+      target->aligned + target->offset * size, target->sizesAndStrides + rank,
+      source->aligned + source->offset * size, source->sizesAndStrides + rank,
+      source->sizesAndStrides, rank, size);
 }

@@ -62,7 +62,8 @@ CPUTarget::create(const CPUTargetOptions &options) {
 
   llvm::Triple triple("x86_64-unknown-linux-gnu");
   std::string message;
-  const llvm::Target *target = llvm::TargetRegistry::lookupTarget(triple, message);
+  const llvm::Target *target =
+      llvm::TargetRegistry::lookupTarget(triple, message);
   if (!target)
     return makeError(message);
 
@@ -71,7 +72,7 @@ CPUTarget::create(const CPUTargetOptions &options) {
     return makeError("target 'cpu' compiles for x86-64, this machine is " +
                      llvm::sys::getProcessTriple() +
                      "; name a processor to compile for another machine");
-  std::string cpu = native                     ? llvm::sys::getHostCPUName().str()
+  std::string cpu = native ? llvm::sys::getHostCPUName().str()
                     : options.cpu == "generic" ? "x86-64-v3"
                                                : options.cpu;
   std::string features = native ? hostFeatures() : "";
@@ -137,11 +138,12 @@ std::vector<std::string> CPUTarget::getRequiredFeatures() const {
 static llvm::Error addEntryPoint(llvm::Module &module, llvm::StringRef name) {
   llvm::Function *callee = module.getFunction("_mlir_ciface_" + name.str());
   if (!callee || callee->isDeclaration())
-    return makeError("function '" + name + "' has no C interface after lowering");
+    return makeError("function '" + name +
+                     "' has no C interface after lowering");
   llvm::LLVMContext &context = module.getContext();
   llvm::IRBuilder<> builder(context);
-  auto *type = llvm::FunctionType::get(builder.getVoidTy(),
-                                       {builder.getPtrTy()}, false);
+  auto *type =
+      llvm::FunctionType::get(builder.getVoidTy(), {builder.getPtrTy()}, false);
   auto *entry = llvm::Function::Create(type, llvm::Function::ExternalLinkage,
                                        "_seqc_packed_" + name, module);
   entry->addFnAttr(llvm::Attribute::NoUnwind);
@@ -170,8 +172,7 @@ static llvm::Error addEntryPoint(llvm::Module &module, llvm::StringRef name) {
 }
 
 llvm::Expected<std::unique_ptr<llvm::Module>>
-CPUTarget::translate(mlir::Operation *op,
-                     llvm::ArrayRef<std::string> functions,
+CPUTarget::translate(mlir::Operation *op, llvm::ArrayRef<std::string> functions,
                      llvm::LLVMContext &context) {
   std::unique_ptr<llvm::Module> module =
       mlir::translateModuleToLLVMIR(op, context, "seqc");
@@ -227,14 +228,13 @@ void CPUTarget::optimize(llvm::Module &module) {
   builder.registerLoopAnalyses(loops);
   builder.crossRegisterProxies(loops, functions, components, modules);
   llvm::ModulePassManager passes =
-      optLevel == 0
-          ? builder.buildO0DefaultPipeline(levels[0])
-          : builder.buildPerModuleDefaultPipeline(levels[optLevel]);
+      optLevel == 0 ? builder.buildO0DefaultPipeline(levels[0])
+                    : builder.buildPerModuleDefaultPipeline(levels[optLevel]);
   passes.run(module, modules);
 }
 
-llvm::Expected<llvm::SmallVector<char, 0>>
-CPUTarget::emit(llvm::Module &module, FileType type) {
+llvm::Expected<llvm::SmallVector<char, 0>> CPUTarget::emit(llvm::Module &module,
+                                                           FileType type) {
   llvm::SmallVector<char, 0> bytes;
   llvm::raw_svector_ostream os(bytes);
   llvm::legacy::PassManager passes;

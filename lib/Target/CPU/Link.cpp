@@ -209,9 +209,9 @@ static llvm::Expected<llvm::SmallVector<char, 0>>
 runLinker(llvm::ArrayRef<llvm::StringRef> inputs, llvm::StringRef soname) {
   std::vector<std::unique_ptr<MemoryFile>> files;
   std::vector<std::string> arguments = {
-      "ld.lld",       "-shared",   "--threads=1",         "--gc-sections",
-      "-Bsymbolic",   "--strip-all", "--build-id=none",   "--hash-style=gnu",
-      "-znoexecstack", "-zrelro",  "-znow",               "--no-as-needed"};
+      "ld.lld",        "-shared",     "--threads=1",     "--gc-sections",
+      "-Bsymbolic",    "--strip-all", "--build-id=none", "--hash-style=gnu",
+      "-znoexecstack", "-zrelro",     "-znow",           "--no-as-needed"};
   if (!soname.empty())
     arguments.push_back("-soname=" + soname.str());
   for (llvm::StringRef input : inputs) {

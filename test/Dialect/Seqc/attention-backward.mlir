@@ -20,7 +20,7 @@ func.func @minimal(%q: tensor<2x8x?x64xf32>, %k: tensor<2x2x?x64xf32>,
 // CHECK-SAME: out(%{{[a-z0-9_]+}}) lse(%{{[a-z0-9_]+}}) out_grad(%{{[a-z0-9_]+}}) lse_grad(%{{[a-z0-9_]+}})
 // CHECK-SAME: bias(%{{[a-z0-9_]+}}) segments(%{{[a-z0-9_]+}}, %{{[a-z0-9_]+}}) prefix(%{{[a-z0-9_]+}}) sinks(%{{[a-z0-9_]+}})
 // CHECK-SAME: dropout(2.500000e-01, %{{[a-z0-9_]+}}) scale(5.000000e-01)
-// CHECK-SAME: window_left(7) window_right(3) align({{ ?}}top_left) score {
+// CHECK-SAME: window_left(7) window_right(3) align(top_left) score {
 // CHECK: } mask {
 // CHECK: } :
 // CHECK-SAME: -> (tensor<?x8x?x64xf16>, tensor<?x2x?x64xf16>, tensor<?x2x?x32xf16>) bias_grad(tensor<1x8x?x?xf16>) sinks_grad(tensor<8xf32>)

@@ -648,3 +648,20 @@ func.func @f(%x: f32) -> f32 {
 // A schedule has no negative parameter.
 // expected-error @+1 {{schedule parameter 'tile_m' must not be negative, but is -64}}
 #bad = #seqc.schedule<tile_m = -64>
+
+// -----
+
+// A keyword that is none.
+func.func @f(%q: tensor<2x4x5x8xf32>) {
+  // expected-error @+1 {{expected one of bottom_right, top_left for alignment}}
+  %r = seqc.attention query(%q) key(%q) value(%q) causal align(top)
+      : (tensor<2x4x5x8xf32>, tensor<2x4x5x8xf32>, tensor<2x4x5x8xf32>)
+      -> tensor<2x4x5x8xf32>
+  return
+}
+
+// -----
+
+// A schedule has no other parameters.
+// expected-error @+1 {{duplicate or unknown struct parameter name: tile_k}}
+#bad = #seqc.schedule<tile_k = 64>

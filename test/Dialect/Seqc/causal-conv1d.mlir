@@ -11,7 +11,7 @@ func.func @minimal(%x: tensor<2x8x100xf32>, %w: tensor<8x4xf32>)
 
 // CHECK-LABEL: func @everything
 // CHECK: seqc.causal_conv1d x(%{{[a-z0-9_]+}}) weight(%{{[a-z0-9_]+}}) bias(%{{[a-z0-9_]+}})
-// CHECK-SAME: initial_state(%{{[a-z0-9_]+}}) activation({{ ?}}silu) {schedule = #seqc.schedule<tile_m = 16>} :
+// CHECK-SAME: initial_state(%{{[a-z0-9_]+}}) activation(silu) {schedule = #seqc.schedule<tile_m = 16>} :
 // CHECK-SAME: -> (tensor<?x?x?xbf16>, tensor<?x?x3xbf16>)
 func.func @everything(%x: tensor<?x?x?xbf16>, %w: tensor<?x4xf32>,
                       %b: tensor<?xbf16>, %state: tensor<?x?x3xbf16>)

@@ -365,13 +365,8 @@ FailureOr<TilingResult> OnlineAttentionOp::tileToPartialReduction(
   if (strategy != ReductionTilingStrategy::PartialReductionOuterParallel)
     return emitOpError("can only be split into parallel parts");
   SmallVector<Value> state;
-  for (Value partial : init) {
-    auto type = cast<RankedTensorType>(partial.getType());
-    // Inside the loop nest the part has been sliced out, or not yet.
-    state.push_back(type.getDimSize(0) == 1
-                        ? takePart(b, loc, partial, b.getIndexAttr(0))
-                        : takePart(b, loc, partial, splitReductionIvs[0]));
-  }
+  for (Value partial : init)
+    state.push_back(takePart(b, loc, partial, splitReductionIvs[0]));
   SmallVector<Operation *> slices;
   Operation *tiled = tileAttention(*this, b, offsets, sizes, state, slices);
   return TilingResult{{tiled}, SmallVector<Value>(tiled->getResults()), slices};
@@ -587,23 +582,19 @@ SmallVector<Value> ChunkScanOp::buildIdentity(OpBuilder &b, Location loc) {
 
 SmallVector<Value> ChunkScanOp::buildMerge(OpBuilder &b, Location loc,
                                            ValueRange lhs, ValueRange rhs) {
-  // Values are (state, decay).
+  // Values are (state, decay). The merged state takes the place of the first.
   auto type = cast<RankedTensorType>(lhs[0].getType());
   AffineMap id = b.getMultiDimIdentityMap(type.getRank());
-  auto empty = [&]() -> Value {
-    return tensor::EmptyOp::create(b, loc, sizesOf(b, loc, lhs[0]),
-                                   type.getElementType());
-  };
   Value state = elementwise(
-      b, loc, {lhs[0], rhs[0], rhs[1]}, {id, id, id}, empty(),
+      b, loc, {rhs[0], rhs[1]}, {id, id}, lhs[0],
       [](OpBuilder &nb, Location l, ValueRange a) -> Value {
-        Value carried = arith::MulFOp::create(nb, l, a[2], a[0]);
-        return arith::AddFOp::create(nb, l, carried, a[1]);
+        Value carried = arith::MulFOp::create(nb, l, a[1], a[2]);
+        return arith::AddFOp::create(nb, l, carried, a[0]);
       });
   if (lhs.size() == 1)
     return {state};
   Value decay =
-      elementwise(b, loc, {lhs[1], rhs[1]}, {id, id}, empty(),
+      elementwise(b, loc, {rhs[1]}, {id}, lhs[1],
                   [](OpBuilder &nb, Location l, ValueRange a) -> Value {
                     return arith::MulFOp::create(nb, l, a[0], a[1]);
                   });
@@ -753,12 +744,8 @@ FailureOr<TilingResult> ChunkScanOp::tileToPartialReduction(
   if (strategy != ReductionTilingStrategy::PartialReductionOuterParallel)
     return emitOpError("can only be split into parallel parts");
   SmallVector<Value> state;
-  for (Value partial : init) {
-    auto type = cast<RankedTensorType>(partial.getType());
-    state.push_back(type.getDimSize(0) == 1
-                        ? takePart(b, loc, partial, b.getIndexAttr(0))
-                        : takePart(b, loc, partial, splitReductionIvs[0]));
-  }
+  for (Value partial : init)
+    state.push_back(takePart(b, loc, partial, splitReductionIvs[0]));
   SmallVector<Operation *> slices;
   Operation *tiled = tileScan(*this, b, offsets, sizes, state, slices);
   return TilingResult{{tiled}, SmallVector<Value>(tiled->getResults()), slices};

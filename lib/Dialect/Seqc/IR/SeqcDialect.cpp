@@ -7,6 +7,8 @@
 
 #include "seqc/Dialect/Seqc/IR/Seqc.h"
 
+#include "EnumKeyword.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/DialectImplementation.h"

@@ -371,6 +371,63 @@ static LogicalResult tileAttention(RewriterBase &rewriter, OnlineAttentionOp op,
   return success();
 }
 
+/// A finish that stands alone, after a merge of partial states.
+static LogicalResult tileFinish(RewriterBase &rewriter, SoftmaxFinishOp op) {
+  auto accType = cast<RankedTensorType>(op.getAcc().getType());
+  int64_t valueDim = accType.getDimSize(3);
+  if (ShapedType::isDynamic(valueDim))
+    return op.emitOpError("can only be tiled with a static head_dim, but got ")
+           << accType;
+  const int64_t tileM = 64;
+  Location loc = op.getLoc();
+  rewriter.setInsertionPoint(op);
+  Tiler t(rewriter, loc);
+  Fold queries = t.dim(op.getAcc(), 2);
+  SmallVector<Value> outs = llvm::to_vector(op.getDpsInits());
+  auto forall = scf::ForallOp::create(
+      rewriter, loc, ArrayRef<Fold>{t.attr(0), t.attr(0), t.attr(0)},
+      ArrayRef<Fold>{t.dim(op.getAcc(), 0), t.dim(op.getAcc(), 1), queries},
+      ArrayRef<Fold>{t.attr(1), t.attr(1), t.attr(tileM)}, outs,
+      /*mapping=*/std::nullopt);
+  rewriter.setInsertionPoint(forall.getTerminator());
+  SmallVector<Fold> offsets = llvm::map_to_vector(
+      forall.getInductionVars(), [](Value v) { return Fold(v); });
+  Fold rows = t.clampedSize(offsets[2], queries, tileM);
+  SmallVector<Fold> sizes = {t.attr(1), t.attr(1), rows};
+  FailureOr<TilingResult> tiled =
+      op.getTiledImplementation(rewriter, offsets, sizes);
+  if (failed(tiled))
+    return failure();
+  auto tile = cast<SoftmaxFinishOp>(tiled->tiledOps.front());
+  rewriter.setInsertionPoint(tile);
+  for (OpOperand &operand : tile->getOpOperands()) {
+    auto type = cast<RankedTensorType>(operand.get().getType());
+    if (type.getRank() == 3)
+      operand.set(t.pad(operand.get(), {1, 1, tileM}));
+    else if (type.getRank() == 4)
+      operand.set(t.pad(operand.get(), {1, 1, tileM, valueDim}));
+  }
+  for (auto [result, init] : llvm::zip(tile.getResults(), tile.getDpsInits()))
+    result.setType(init.getType());
+  rewriter.setInsertionPointAfter(tile);
+  SmallVector<std::tuple<Value, SmallVector<Fold>, SmallVector<Fold>>> inserts;
+  for (Value result : tile.getResults()) {
+    SmallVector<Fold> o = offsets, s = sizes;
+    if (cast<RankedTensorType>(result.getType()).getRank() == 4) {
+      o.push_back(t.attr(0));
+      s.push_back(t.attr(valueDim));
+    }
+    SmallVector<Fold> zeros(o.size(), t.attr(0));
+    inserts.push_back({t.slice(result, zeros, s), o, s});
+  }
+  rewriter.setInsertionPointToStart(forall.getTerminator().getBody());
+  for (auto [i, insert] : llvm::enumerate(inserts))
+    t.parallelInsert(std::get<0>(insert), forall.getRegionIterArgs()[i],
+                     std::get<1>(insert), std::get<2>(insert));
+  rewriter.replaceOp(op, forall.getResults());
+  return success();
+}
+
 //===----------------------------------------------------------------------===//
 // Selective scan
 //===----------------------------------------------------------------------===//
@@ -676,6 +733,17 @@ struct TilePass : public seqc::impl::SeqcTileBase<TilePass> {
                 return tileConv(rewriter, o, statistics);
               });
       if (failed(tiled))
+        return signalPassFailure();
+      ++numTiled;
+    }
+    // Finishes that no tile of attention took in.
+    SmallVector<SoftmaxFinishOp> finishes;
+    getOperation()->walk([&](SoftmaxFinishOp op) {
+      if (!op->getParentOfType<scf::ForallOp>())
+        finishes.push_back(op);
+    });
+    for (SoftmaxFinishOp op : finishes) {
+      if (failed(tileFinish(rewriter, op)))
         return signalPassFailure();
       ++numTiled;
     }

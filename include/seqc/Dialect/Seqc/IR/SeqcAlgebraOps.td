@@ -102,8 +102,8 @@ def Seqc_OnlineAttentionOp : Seqc_Op<"online_attention", [
     (`causal` $causal^)?
     (`window_left` `(` $window_left^ `)`)?
     (`window_right` `(` $window_right^ `)`)?
-    (`align` `(` $alignment^ `)`)?
-    (`tile_class` `(` $tile_class^ `)`)?
+    (`align` `(` custom<EnumKeyword>($alignment)^ `)`)?
+    (`tile_class` `(` custom<EnumKeyword>($tile_class)^ `)`)?
     (`score` $score^)?
     (`mask` $mask^)?
     attr-dict `:` functional-type(operands, results)

@@ -159,7 +159,7 @@ def Seqc_AttentionOp : Seqc_Op<"attention", [
     (`causal` $causal^)?
     (`window_left` `(` $window_left^ `)`)?
     (`window_right` `(` $window_right^ `)`)?
-    (`align` `(` $alignment^ `)`)?
+    (`align` `(` custom<EnumKeyword>($alignment)^ `)`)?
     (`score` $score^)?
     (`mask` $mask^)?
     attr-dict `:` functional-type(operands, results)
@@ -264,7 +264,7 @@ def Seqc_AttentionBackwardOp : Seqc_Op<"attention_backward", [
     (`causal` $causal^)?
     (`window_left` `(` $window_left^ `)`)?
     (`window_right` `(` $window_right^ `)`)?
-    (`align` `(` $alignment^ `)`)?
+    (`align` `(` custom<EnumKeyword>($alignment)^ `)`)?
     (`score` $score^)?
     (`mask` $mask^)?
     attr-dict `:` `(` type(operands) `)` `->`
@@ -520,7 +520,7 @@ def Seqc_CausalConv1dOp : Seqc_Op<"causal_conv1d", [
     `x` `(` $x `)` `weight` `(` $weight `)`
     (`bias` `(` $bias^ `)`)?
     (`initial_state` `(` $initial_state^ `)`)?
-    (`activation` `(` $activation^ `)`)?
+    (`activation` `(` custom<EnumKeyword>($activation)^ `)`)?
     attr-dict `:` functional-type(operands, results)
   }];
   let hasVerifier = 1;

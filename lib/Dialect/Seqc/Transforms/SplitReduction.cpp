@@ -1,0 +1,307 @@
+//===- SplitReduction.cpp - Split keys, split sequence --------------------===//
+//
+// Part of the seqc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The reduced dimension is cut into parts that start from the identity and run
+// in parallel; the operator's own merge combines their states. Everything goes
+// through PartialReductionOpInterface, so keys (Flash-Decoding) and time steps
+// (a parallel scan) take the same path.
+//
+// The outputs of a scan are not a reduction: each needs the state before it. A
+// scan with outputs therefore runs twice: once for the (state, decay) of each part,
+// and, from the merged states of the parts before, once for the outputs.
+//
+//===----------------------------------------------------------------------===//
+
+#include "seqc/Dialect/Seqc/IR/Seqc.h"
+#include "seqc/Dialect/Seqc/Transforms/Passes.h"
+
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Arith/Utils/Utils.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/IR/PatternMatch.h"
+
+namespace seqc {
+#define GEN_PASS_DEF_SEQCSPLITREDUCTION
+#include "seqc/Dialect/Seqc/Transforms/Passes.h.inc"
+} // namespace seqc
+
+using namespace mlir;
+using namespace seqc;
+
+using Fold = OpFoldResult;
+
+namespace {
+
+/// Splits one operator along its reduced dimension.
+class Splitter {
+public:
+  Splitter(RewriterBase &b, Operation *op, int64_t parts, int64_t multiple)
+      : b(b), op(op), loc(op->getLoc()), parts(parts),
+        dim(cast<MonoidOpInterface>(op).getReductionDim()) {
+    b.setInsertionPoint(op);
+    domain = cast<TilingInterface>(op).getIterationDomain(b);
+    // Parts are multiples of a tile, so that only the last one has an edge.
+    AffineExpr d0;
+    bindDims(b.getContext(), d0);
+    partSize = affine::makeComposedFoldedAffineApply(
+        b, loc, d0.ceilDiv(parts * multiple) * multiple, {domain[dim].size});
+  }
+
+  /// The offsets and sizes of part `index` in the iteration space.
+  void getPart(Value index, SmallVector<Fold> &offsets,
+               SmallVector<Fold> &sizes) {
+    for (Range range : domain) {
+      offsets.push_back(range.offset);
+      sizes.push_back(range.size);
+    }
+    AffineExpr d0, d1, d2;
+    bindDims(b.getContext(), d0, d1, d2);
+    MLIRContext *context = b.getContext();
+    Value size = getValueOrCreateConstantIndexOp(b, loc, partSize);
+    Fold start = arith::MulIOp::create(b, loc, index, size).getResult();
+    offsets[dim] = affine::makeComposedFoldedAffineMin(
+        b, loc, AffineMap::get(2, 0, {d0, d1}, context),
+        {start, domain[dim].size});
+    sizes[dim] = affine::makeComposedFoldedAffineMin(
+        b, loc, AffineMap::get(3, 0, {d0, d1 - d2}, context),
+        {Fold(size), domain[dim].size, offsets[dim]});
+  }
+
+  scf::ForallOp createForall(ValueRange outs) {
+    return scf::ForallOp::create(b, loc, ArrayRef<Fold>{b.getIndexAttr(parts)},
+                                 outs, /*mapping=*/std::nullopt);
+  }
+
+  void parallelInsert(Value source, Value dest, ArrayRef<Fold> offsets,
+                      ArrayRef<Fold> sizes) {
+    SmallVector<Fold> ones(offsets.size(), b.getIndexAttr(1));
+    tensor::ParallelInsertSliceOp::create(b, loc, source, dest, offsets, sizes,
+                                          ones);
+  }
+
+  /// The partial states of `reduction`, one per part, along a new first dimension.
+  FailureOr<SmallVector<Value>>
+  buildPartials(PartialReductionOpInterface reduction) {
+    SmallVector<Fold> tileSizes(domain.size(), b.getIndexAttr(0));
+    tileSizes[dim] = b.getIndexAttr(parts);
+    SetVector<unsigned> dims;
+    dims.insert(dim);
+    FailureOr<SmallVector<Value>> inits =
+        reduction.generateInitialTensorForPartialReduction(b, loc, tileSizes,
+                                                           dims);
+    if (failed(inits))
+      return failure();
+    auto strategy = ReductionTilingStrategy::PartialReductionOuterParallel;
+    scf::ForallOp forall = createForall(*inits);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPoint(forall.getTerminator());
+    Value index = forall.getInductionVars()[0];
+    SmallVector<Fold> offsets, sizes;
+    getPart(index, offsets, sizes);
+    ValueRange dests = forall.getRegionIterArgs();
+    FailureOr<TilingResult> part = reduction.tileToPartialReduction(
+        b, loc, strategy, dests, offsets, sizes, dims, {Fold(index)});
+    if (failed(part))
+      return failure();
+    markSplit(part->tiledOps.front());
+    SmallVector<std::pair<SmallVector<Fold>, SmallVector<Fold>>> positions;
+    for (unsigned i = 0; i < part->tiledValues.size(); ++i) {
+      SmallVector<Fold> o, s;
+      if (failed(reduction.getPartialResultTilePosition(
+              b, i, strategy, offsets, sizes, dims, {Fold(index)}, o, s)))
+        return failure();
+      positions.push_back({o, s});
+    }
+    b.setInsertionPointToStart(forall.getTerminator().getBody());
+    for (auto [i, value] : llvm::enumerate(part->tiledValues))
+      parallelInsert(value, dests[i], positions[i].first, positions[i].second);
+    return llvm::to_vector_of<Value>(forall.getResults());
+  }
+
+  /// Records in the schedule that this operator is a part already.
+  static void markSplit(Operation *part) {
+    if (auto schedule = part->getAttrOfType<ScheduleAttr>("schedule"))
+      part->setAttr("schedule", ScheduleAttr::get(part->getContext(),
+                                                  schedule.getTileM(),
+                                                  schedule.getTileN(), 1));
+  }
+
+  RewriterBase &b;
+  Operation *op;
+  Location loc;
+  int64_t parts;
+  unsigned dim;
+  SmallVector<Range> domain;
+  Fold partSize;
+};
+
+} // namespace
+
+static LogicalResult splitAttention(RewriterBase &b, OnlineAttentionOp op,
+                                    int64_t parts, int64_t multiple) {
+  Splitter splitter(b, op, parts, multiple);
+  auto reduction = cast<PartialReductionOpInterface>(op.getOperation());
+  FailureOr<SmallVector<Value>> partials = splitter.buildPartials(reduction);
+  if (failed(partials))
+    return failure();
+  SetVector<unsigned> dims;
+  dims.insert(splitter.dim);
+  FailureOr<MergeResult> merged =
+      reduction.mergeReductions(b, op.getLoc(), *partials, dims);
+  if (failed(merged))
+    return failure();
+  b.replaceOp(op, merged->replacements);
+  return success();
+}
+
+static LogicalResult splitScan(RewriterBase &b, ChunkScanOp op, int64_t parts,
+                               int64_t multiple) {
+  Location loc = op.getLoc();
+  Splitter splitter(b, op, parts, multiple);
+
+  // The (state, decay) of each part, from the identity.
+  Value one = arith::ConstantOp::create(
+      b, loc,
+      b.getFloatAttr(getElementTypeOrSelf(op.getStateInit().getType()), 1.0));
+  auto stateType = cast<RankedTensorType>(op.getStateInit().getType());
+  SmallVector<Fold> stateSizes =
+      tensor::getMixedSizes(b, loc, op.getStateInit());
+  Value decayInit = op.getDecayInit();
+  if (!decayInit) {
+    Value empty = tensor::EmptyOp::create(b, loc, stateSizes,
+                                          stateType.getElementType());
+    decayInit = linalg::FillOp::create(b, loc, one, empty).getResult(0);
+  }
+  auto ends = ChunkScanOp::create(
+      b, loc, TypeRange{op.getStateInit().getType(), decayInit.getType()},
+      op.getU(), op.getDelta(), op.getA(), op.getB(), /*C=*/Value(),
+      /*D=*/Value(), /*z=*/Value(), op.getDeltaBias(), op.getSteps(),
+      /*out_init=*/Value(), op.getStateInit(), decayInit,
+      op.getDeltaSoftplusAttr(), op.getScheduleAttr());
+  auto reduction = cast<PartialReductionOpInterface>(ends.getOperation());
+  FailureOr<SmallVector<Value>> partials = splitter.buildPartials(reduction);
+  if (failed(partials))
+    return failure();
+  SetVector<unsigned> dims;
+  dims.insert(splitter.dim);
+  if (!op.getOutInit()) {
+    FailureOr<MergeResult> merged =
+        reduction.mergeReductions(b, loc, *partials, dims);
+    if (failed(merged))
+      return failure();
+    SmallVector<Value> results = {merged->replacements[0]};
+    if (op.getDecayInit())
+      results.push_back(merged->replacements[1]);
+    b.replaceOp(op, results);
+    b.eraseOp(ends);
+    return success();
+  }
+
+  // The state before each part, and after the last.
+  SmallVector<Fold> startSizes = {b.getIndexAttr(parts)};
+  llvm::append_range(startSizes, stateSizes);
+  Value starts = tensor::EmptyOp::create(b, loc, startSizes,
+                                         stateType.getElementType());
+  Value zero = arith::ConstantIndexOp::create(b, loc, 0);
+  Value step = arith::ConstantIndexOp::create(b, loc, 1);
+  Value count = arith::ConstantIndexOp::create(b, loc, parts);
+  SmallVector<Fold> ones(4, b.getIndexAttr(1));
+  SmallVector<Fold> partSizes = startSizes;
+  partSizes[0] = b.getIndexAttr(1);
+  auto positionOf = [&](Value index) {
+    SmallVector<Fold> offsets(4, b.getIndexAttr(0));
+    offsets[0] = index;
+    return offsets;
+  };
+  auto takePart = [&](Value v, Value index) -> Value {
+    return tensor::ExtractSliceOp::create(b, loc, stateType, v,
+                                          positionOf(index), partSizes, ones);
+  };
+  SmallVector<Value> carried = {starts, op.getStateInit()};
+  if (op.getDecayInit())
+    carried.push_back(op.getDecayInit());
+  auto prefix = scf::ForOp::create(b, loc, zero, count, step, carried);
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(prefix.getBody());
+    Value index = prefix.getInductionVar();
+    ValueRange args = prefix.getRegionIterArgs();
+    Value next = tensor::InsertSliceOp::create(
+        b, loc, args[1], args[0], positionOf(index), partSizes, ones);
+    SmallVector<Value> part = {takePart((*partials)[0], index),
+                               takePart((*partials)[1], index)};
+    SmallVector<Value> yielded = {next};
+    llvm::append_range(yielded, ends.buildMerge(b, loc, args.drop_front(), part));
+    scf::YieldOp::create(b, loc, yielded);
+  }
+
+  // The outputs, each part from its state.
+  scf::ForallOp forall = splitter.createForall(op.getOutInit());
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPoint(forall.getTerminator());
+    Value index = forall.getInductionVars()[0];
+    Value dest = forall.getRegionIterArgs()[0];
+    SmallVector<Fold> offsets, sizes;
+    splitter.getPart(index, offsets, sizes);
+    FailureOr<TilingResult> tiled =
+        op.getTiledImplementation(b, offsets, sizes);
+    if (failed(tiled))
+      return failure();
+    auto part = cast<ChunkScanOp>(tiled->tiledOps.front());
+    b.setInsertionPoint(part);
+    SmallVector<Fold> outStrides(3, b.getIndexAttr(1));
+    part.getOutInitMutable().assign(tensor::ExtractSliceOp::create(
+        b, loc, dest, offsets, sizes, outStrides));
+    part.getStateInitMutable().set(takePart(prefix.getResult(0), index));
+    for (auto [result, init] : llvm::zip(part.getResults(), part.getDpsInits()))
+      result.setType(init.getType());
+    Splitter::markSplit(part);
+    b.setInsertionPointToStart(forall.getTerminator().getBody());
+    splitter.parallelInsert(part.getOut(), dest, offsets, sizes);
+  }
+  SmallVector<Value> results = {forall.getResult(0)};
+  llvm::append_range(results, prefix.getResults().drop_front());
+  b.replaceOp(op, results);
+  b.eraseOp(ends);
+  return success();
+}
+
+namespace {
+struct SplitReductionPass
+    : public seqc::impl::SeqcSplitReductionBase<SplitReductionPass> {
+  using Base::Base;
+
+  void runOnOperation() override {
+    IRRewriter rewriter(&getContext());
+    SmallVector<Operation *> ops;
+    getOperation()->walk([&](MonoidOpInterface op) { ops.push_back(op); });
+    for (Operation *op : ops) {
+      auto schedule = op->getAttrOfType<ScheduleAttr>("schedule");
+      int64_t parts = splits ? int64_t(splits)
+                             : (schedule ? schedule.getSplits() : 0);
+      if (parts <= 1)
+        continue;
+      int64_t multiple =
+          schedule && schedule.getTileN() ? schedule.getTileN() : 1;
+      LogicalResult done = success();
+      if (auto attention = dyn_cast<OnlineAttentionOp>(op))
+        done = splitAttention(rewriter, attention, parts, multiple);
+      else
+        done = splitScan(rewriter, cast<ChunkScanOp>(op), parts, multiple);
+      if (failed(done))
+        return signalPassFailure();
+      ++numSplit;
+    }
+  }
+};
+} // namespace
