@@ -11,15 +11,17 @@
 // TFLOP/s, and per SM and clock 16 special functions and 117 f32 fma. 132 SMs,
 // up to 1.98 GHz, 50 MB of L2, 227 KiB of shared memory per thread block
 // (CUDA programming guide, compute capability 9.0). The bandwidth of L2 is the
-// lower end of what is published for Hopper (5.5 to 7 TB/s).
+// upper end of what is published for Hopper (5.5 to 7 TB/s), since it is to be
+// a bound.
 //
-// A100. The 40 GB SXM model of the FlashAttention paper: 1.555 TB/s, 312 TFLOP/s
-// f16 and bf16, 19.5 TFLOP/s f32 and f64 (tensor cores), 108 SMs of 64 f32 lanes
-// and 16 special functions a clock, 1.41 GHz, 40 MB of L2, 163 KiB of shared
-// memory per thread block (NVIDIA A100 whitepaper; CUDA programming guide,
-// compute capability 8.0). Nobody measured it for this table, so bandwidth and matrix
-// rates are the datasheet's times 0.88 and 0.80, the fractions that the
-// H200 reaches of its own (4.8 TB/s, 989 TFLOP/s).
+// A100. The 40 GB SXM model of the FlashAttention paper: 1.555 TB/s, 312
+// TFLOP/s f16 and bf16, 19.5 TFLOP/s f32 and f64 (tensor cores), 108 SMs of 64
+// f32 lanes and 16 special functions a clock, 1.41 GHz, 40 MB of L2, 163 KiB of
+// shared memory per thread block (NVIDIA A100 whitepaper; CUDA programming
+// guide, compute capability 8.0). Nobody measured it for this table, so
+// bandwidth and matrix rates are the datasheet's times 0.88 and 0.80, the
+// fractions that the H200 reaches of its own (4.8 TB/s, 989 TFLOP/s), and L2's
+// is the H200's times the ratio of SMs and clocks, rounded up.
 //
 // CPUs. A core starts two vector instructions per clock. A matrix product
 // reaches 0.8 of two multiply-adds per clock, and an exponential is a
@@ -62,7 +64,7 @@ static ChipInfo makeH200() {
   c.cores = 132;
   c.clockHz = 1.98e9;
   c.dramBandwidth = 4.298e12;
-  c.cacheBandwidth = 5.5e12;
+  c.cacheBandwidth = 7.0e12;
   c.cacheBytes = 50 * mib;
   c.onChipBytes = c.l1Bytes = 227 * kib;
   c.registerBytes = 256 * kib;
@@ -86,7 +88,7 @@ static ChipInfo makeA100() {
   c.cores = 108;
   c.clockHz = 1.41e9;
   c.dramBandwidth = 0.88 * 1.555e12;
-  c.cacheBandwidth = 4.0e12;
+  c.cacheBandwidth = 5.0e12;
   c.cacheBytes = 40 * mib;
   c.onChipBytes = c.l1Bytes = 163 * kib;
   c.registerBytes = 256 * kib;
@@ -166,8 +168,7 @@ static void detectCaches(ChipInfo &c) {
         "/sys/devices/system/cpu/cpu0/cache/index" + std::to_string(i);
     std::string level = readLine(dir + "/level");
     int64_t size = parseSize(readLine(dir + "/size"));
-    if (level.empty() || size <= 0 ||
-        readLine(dir + "/type") == "Instruction")
+    if (level.empty() || size <= 0 || readLine(dir + "/type") == "Instruction")
       continue;
     if (level == "1")
       c.l1Bytes = size;
@@ -193,7 +194,8 @@ static double measureClock() {
   x += 3;                                                                      \
   __asm__ volatile("" : "+r"(x));
       SEQC_ADD SEQC_ADD SEQC_ADD SEQC_ADD SEQC_ADD SEQC_ADD SEQC_ADD SEQC_ADD
-      SEQC_ADD SEQC_ADD SEQC_ADD SEQC_ADD SEQC_ADD SEQC_ADD SEQC_ADD SEQC_ADD
+          SEQC_ADD SEQC_ADD SEQC_ADD SEQC_ADD SEQC_ADD SEQC_ADD
+              SEQC_ADD SEQC_ADD
 #undef SEQC_ADD
     }
     std::chrono::duration<double> elapsed = Clock::now() - start;
@@ -210,7 +212,7 @@ static double measureCopy(int64_t cores, int64_t cacheBytes) {
   size_t share = total / threads;
   std::vector<std::unique_ptr<char[]>> from(threads), to(threads);
   double best = 0;
-  for (int run = 0; run < 3; ++run) {
+  for (int run = 0; run < 5; ++run) {
     auto start = Clock::now();
     std::vector<std::thread> pool;
     for (int64_t t = 0; t < threads; ++t)
@@ -267,11 +269,9 @@ std::optional<ChipInfo> seqc::getChipInfo(StringRef name, bool measure) {
   if (lower == "a100" || lower == "sm_80")
     return makeA100();
   if (lower == "x86-64-v3")
-    return makeFixedCPU(lower, "AVX2 CPU", 8, 32 * kib,
-                        512 * kib);
+    return makeFixedCPU(lower, "AVX2 CPU", 8, 32 * kib, 512 * kib);
   if (lower == "x86-64-v4")
-    return makeFixedCPU(lower, "AVX-512 CPU", 16, 48 * kib,
-                        1 * mib);
+    return makeFixedCPU(lower, "AVX-512 CPU", 16, 48 * kib, 1 * mib);
   if (lower == "cpu") {
     if (measure) {
       static const ChipInfo measured = detectCPU(/*measure=*/true);

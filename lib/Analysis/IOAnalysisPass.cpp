@@ -30,8 +30,8 @@ struct IOAnalysisPass : seqc::impl::SeqcIOAnalysisBase<IOAnalysisPass> {
     options.tileN = tileN;
     options.splits = splits;
     options.tilings = tilings;
-    options.loopOrder = keyOuter ? seqc::LoopOrder::KeyOuter
-                                 : seqc::LoopOrder::QueryOuter;
+    options.loopOrder =
+        keyOuter ? seqc::LoopOrder::KeyOuter : seqc::LoopOrder::QueryOuter;
     options.modelCache = !noCache;
     options.elementTypePartials = elementPartials;
     FailureOr<seqc::Report> report = seqc::analyze(getOperation(), options);

@@ -6,10 +6,10 @@
 //===----------------------------------------------------------------------===//
 //
 // Sizes come first. Every dimension of every tensor is a node; operators that
-// force dimensions to be equal merge their nodes (linalg through its indexing maps,
-// seqc's operators through the roles of their operands), and a class takes its
-// size from a static member, from an assumption or from a default. So `S=1000`
-// reaches the projections around an attention as well.
+// force dimensions to be equal merge their nodes (linalg through its indexing
+// maps, seqc's operators through the roles of their operands), and a class
+// takes its size from a static member, from an assumption or from a default. So
+// `S=1000` reaches the projections around an attention as well.
 //
 //===----------------------------------------------------------------------===//
 
@@ -50,9 +50,9 @@ struct Role {
   int64_t value;
 };
 constexpr Role roles[] = {
-    {"B", "", 1},    {"H", "", 8},     {"Hkv", "H", 8},   {"S", "", 2048},
-    {"Sq", "S", 0},  {"Sk", "S", 0},   {"D", "", 1024},   {"L", "S", 0},
-    {"G", "", 1},
+    {"B", "", 1},    {"H", "", 8},   {"Hkv", "H", 8},
+    {"S", "", 2048}, {"Sq", "S", 0}, {"Sk", "S", 0},
+    {"D", "", 1024}, {"L", "S", 0},  {"G", "", 1},
 };
 constexpr int64_t otherSize = 1024;
 } // namespace
@@ -239,9 +239,8 @@ void DimTable::visit(Operation *op) {
           if (ShapedType::isDynamic(size))
             addSize(node(o, i), o.getDynamicSizes()[next++]);
       })
-      .Case<tensor::CastOp>([&](tensor::CastOp o) {
-        uniteShapes(o.getSource(), o.getResult());
-      })
+      .Case<tensor::CastOp>(
+          [&](tensor::CastOp o) { uniteShapes(o.getSource(), o.getResult()); })
       .Case<tensor::CollapseShapeOp>([&](tensor::CollapseShapeOp o) {
         for (auto [i, group] : llvm::enumerate(o.getReassociationIndices())) {
           if (group.size() == 1) {
@@ -320,8 +319,7 @@ std::optional<std::string> DimTable::build(ModuleOp module, StringRef text) {
     unsigned argument, dim;
     bool isArgument = rest.consume_front("arg") &&
                       !rest.consumeInteger(10, argument) &&
-                      rest.consume_front(".") &&
-                      !rest.getAsInteger(10, dim);
+                      rest.consume_front(".") && !rest.getAsInteger(10, dim);
     if (!isArgument && findRole(name) == std::end(roles))
       return ("assumption '" + part.trim() + "' names '" + name +
               "', which is none of B, H, Hkv, S, Sq, Sk, D, L, G and "
@@ -339,8 +337,8 @@ std::optional<std::string> DimTable::build(ModuleOp module, StringRef text) {
     for (BlockArgument arg : function.getArguments()) {
       if (!isShaped(arg))
         continue;
-      for (unsigned i = 0, e = cast<ShapedType>(arg.getType()).getRank();
-           i < e; ++i)
+      for (unsigned i = 0, e = cast<ShapedType>(arg.getType()).getRank(); i < e;
+           ++i)
         addRole(arg, i,
                 llvm::formatv("arg{0}.{1}", arg.getArgNumber(), i).str());
     }
@@ -452,7 +450,8 @@ ScalarWork seqc::io::countScalarWork(Operation *op) {
           [](auto) { return ScalarWork{0, 0, 1, 2}; })
       .Default([](Operation *op) {
         // Comparisons, selects, conversions and integer work cost time only.
-        bool works = op->getNumResults() == 1 && !op->hasTrait<OpTrait::ConstantLike>() &&
+        bool works = op->getNumResults() == 1 &&
+                     !op->hasTrait<OpTrait::ConstantLike>() &&
                      isa_and_nonnull<arith::ArithDialect, math::MathDialect>(
                          op->getDialect());
         return ScalarWork{0, works ? 1.0 : 0.0, 0, 0};
@@ -614,10 +613,9 @@ static std::string typeString(Type type) {
 }
 
 static std::string describe(const AttentionShape &s) {
-  std::string text =
-      llvm::formatv("B={0} Hq={1} Hkv={2} Sq={3} Sk={4} D={5}", s.B, s.Hq,
-                    s.Hkv, s.Sq, s.Sk, s.D)
-          .str();
+  std::string text = llvm::formatv("B={0} Hq={1} Hkv={2} Sq={3} Sk={4} D={5}",
+                                   s.B, s.Hq, s.Hkv, s.Sq, s.Sk, s.D)
+                         .str();
   if (s.Dv != s.D)
     text += " Dv=" + std::to_string(s.Dv);
   text += " " + typeString(s.type);
@@ -763,8 +761,11 @@ static bool reportOp(Operation *op, DimTable &dims, const ChipInfo &chip,
       report.notes.push_back("the prefix lengths are data: counted as 0");
     if (attention->segments)
       report.notes.push_back("the segments are data: counted as one segment");
-    if (attention->maskRegion)
-      report.notes.push_back("the mask region is counted as keeping everything");
+    if (attention->mask)
+      report.notes.push_back("the mask region is counted by whole tiles");
+    else if (attention->maskRegion)
+      report.notes.push_back("the mask region depends on data, batch or head: "
+                             "counted as keeping everything");
   } else if (auto scan = getScanShape(op, size)) {
     modelOp(op, *scan, chip, options, report);
   } else if (auto conv = getConvShape(op, size)) {
@@ -790,9 +791,9 @@ FailureOr<Report> seqc::analyze(ModuleOp module,
   std::optional<ChipInfo> chip = getChipInfo(options.chip, /*measure=*/true);
   if (!chip)
     return emitError(module.getLoc()) << unknownChipMessage(options.chip);
-  for (auto [name, value] : {std::pair("tile-m", options.tileM),
-                             std::pair("tile-n", options.tileN),
-                             std::pair("splits", options.splits)})
+  for (auto [name, value] :
+       {std::pair("tile-m", options.tileM), std::pair("tile-n", options.tileN),
+        std::pair("splits", options.splits)})
     if (value < 0)
       return emitError(module.getLoc())
              << "option '" << name << "' must not be negative, but is "

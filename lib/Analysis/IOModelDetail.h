@@ -9,6 +9,7 @@
 #define SEQC_LIB_ANALYSIS_IOMODELDETAIL_H
 
 #include "seqc/Analysis/IOModel.h"
+#include "seqc/Analysis/MaskAnalysis.h"
 #include "seqc/Dialect/Seqc/IR/Seqc.h"
 
 #include "llvm/ADT/DenseMap.h"
@@ -16,6 +17,7 @@
 #include "llvm/ADT/STLFunctionalExtras.h"
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 
@@ -120,6 +122,8 @@ struct AttentionShape {
   bool biasRows = true, biasColumns = true; // False where it is broadcast.
   bool bias = false, segments = false, prefix = false, sinks = false;
   bool dropout = false, lse = false, maskRegion = false;
+  // Of a mask region that depends on the query and the key alone.
+  std::shared_ptr<MaskAnalysis> mask;
   // A score region and what it costs; its derivative is counted as twice that.
   bool scoreRegion = false;
   ScalarWork score;

@@ -35,10 +35,9 @@ double seqc::io::elementBytes(Type type) {
 }
 
 void Counts::scale(double f) {
-  for (double *x :
-       {&dram.read, &dram.written, &cache.read, &cache.written, &onChip.read,
-        &onChip.written, &matrixFlops, &vectorFlops, &vectorOps, &exps,
-        &specials})
+  for (double *x : {&dram.read, &dram.written, &cache.read, &cache.written,
+                    &onChip.read, &onChip.written, &matrixFlops, &vectorFlops,
+                    &vectorOps, &exps, &specials})
     *x *= f;
 }
 
@@ -129,12 +128,24 @@ static AttentionShape commonAttention(OpT op, SizeFn size) {
   return s;
 }
 
+/// Gives `s` the analysis of its mask region, if numbers are all it needs.
+template <typename OpT>
+static void analyseMask(OpT op, AttentionShape &s) {
+  if (!s.maskRegion)
+    return;
+  auto mask = std::make_shared<MaskAnalysis>(op);
+  if (mask->getCaptures().empty() && !mask->usesBatch() && !mask->usesHead() &&
+      !mask->usesPrefix())
+    s.mask = std::move(mask);
+}
+
 std::optional<AttentionShape> seqc::io::getAttentionShape(Operation *op,
                                                           SizeFn size) {
   if (auto attention = dyn_cast<AttentionOp>(op)) {
     AttentionShape s = commonAttention(attention, size);
     s.sinks = static_cast<bool>(attention.getSinks());
     s.lse = static_cast<bool>(attention.getLse());
+    analyseMask(attention, s);
     return s;
   }
   if (auto backward = dyn_cast<AttentionBackwardOp>(op)) {
@@ -149,6 +160,7 @@ std::optional<AttentionShape> seqc::io::getAttentionShape(Operation *op,
     AttentionShape s = commonAttention(online, size);
     s.stateIn = !isFreeState(online.getAccInit());
     s.stateOut = leavesTheOp(online.getAcc());
+    analyseMask(online, s);
     for (Operation *user : online.getAcc().getUsers())
       if (auto finish = dyn_cast<SoftmaxFinishOp>(user)) {
         s.lse = static_cast<bool>(finish.getLse());
@@ -165,7 +177,8 @@ static int64_t groups(Value v, SizeFn size) {
   return type && type.getRank() == 4 ? size(v, 1) : 1;
 }
 
-template <typename OpT> static ScanShape commonScan(OpT op, SizeFn size) {
+template <typename OpT>
+static ScanShape commonScan(OpT op, SizeFn size) {
   ScanShape s;
   Value u = op.getU();
   s.B = size(u, 0);
@@ -254,8 +267,61 @@ static double sumClamped(double n, double offset, double limit) {
          (n - last) * limit;
 }
 
+/// Tiles that the mask analysis leaves. It does not count pairs: every pair of
+/// a visited tile counts as visible.
+static TileCounts countAnalysedTiles(const AttentionShape &s, int64_t tileM,
+                                     int64_t tileN) {
+  TileCounts c;
+  MaskTiling tiling = s.mask->getTiling(tileM, tileN);
+  MaskPoint point;
+  point.queryLength = s.Sq;
+  point.keyLength = point.kvEnd = s.Sk;
+  int64_t firstKey = s.Sk, endKey = 0;
+  // At most 1024 query tiles and a million tiles are looked at.
+  int64_t stride = std::max<int64_t>(1, ceilDiv(s.Sq, tileM) / 1024);
+  bool eachTile = !s.mask->isConvex() && ceilDiv(s.Sk, tileN) <= 1024;
+  for (int64_t i0 = 0; i0 < s.Sq; i0 += tileM * stride) {
+    double rows = std::min(tileM, s.Sq - i0);
+    point.i0 = i0;
+    TileLoopBounds<int64_t> bounds = tiling.evaluateBounds(point);
+    auto visit = [&](int64_t from, int64_t to, bool full) {
+      if (from >= to)
+        return;
+      double tiles = ceilDiv(to - from, tileN);
+      double columns = std::min(to, s.Sk) - from;
+      firstKey = std::min(firstKey, from);
+      endKey = std::max(endKey, std::min(to, s.Sk));
+      c.tiles += tiles;
+      c.pairs += rows * columns;
+      c.rowLoads += rows * tiles;
+      c.columnLoads += columns;
+      if (full) {
+        c.fullTiles += tiles;
+        c.fullPairs += rows * columns;
+      }
+    };
+    if (!eachTile) {
+      visit(bounds.lo, bounds.fullLo, false);
+      visit(bounds.fullLo, bounds.fullHi, true);
+      visit(bounds.fullHi, bounds.hi, false);
+      continue;
+    }
+    for (int64_t j = bounds.lo; j < bounds.hi; j += tileN)
+      if (!tiling.evaluateIsEmpty(point, j))
+        visit(j, j + tileN, tiling.evaluateIsFull(point, j));
+  }
+  for (double *x : {&c.tiles, &c.fullTiles, &c.pairs, &c.fullPairs, &c.rowLoads,
+                    &c.columnLoads})
+    *x *= stride;
+  c.visiblePairs = c.pairs;
+  c.keys = std::max<int64_t>(0, endKey - firstKey);
+  return c;
+}
+
 TileCounts seqc::io::countTiles(const AttentionShape &s, int64_t tileM,
                                 int64_t tileN) {
+  if (s.mask)
+    return countAnalysedTiles(s, tileM, tileN);
   TileCounts c;
   int64_t shift = s.bottomRight ? s.Sk - s.Sq : 0;
   // Query i sees keys [i + lo, i + hi]; the prefix is data and not counted.
@@ -301,12 +367,11 @@ TileCounts seqc::io::countTiles(const AttentionShape &s, int64_t tileM,
                                    : std::max<int64_t>(0, allTo + 1) / tileN;
     if (f1 > f0) {
       c.fullTiles += f1 - f0;
-      c.fullPairs +=
-          double(rows) * (std::min(f1 * tileN, s.Sk) - f0 * tileN);
+      c.fullPairs += double(rows) * (std::min(f1 * tileN, s.Sk) - f0 * tileN);
     }
   }
-  for (double *x : {&c.tiles, &c.fullTiles, &c.pairs, &c.fullPairs,
-                    &c.rowLoads, &c.columnLoads})
+  for (double *x : {&c.tiles, &c.fullTiles, &c.pairs, &c.fullPairs, &c.rowLoads,
+                    &c.columnLoads})
     *x *= stride;
   c.keys = std::max<int64_t>(0, endKey - firstKey);
   return c;
@@ -336,10 +401,10 @@ void seqc::io::setTime(FormReport &form, const ChipInfo &chip, Type type,
   at(Resource::Launch) = launches * chip.launchSeconds;
 
   double compute =
-      chip.sharedPipes ? at(Resource::Matrix) + at(Resource::Vector) +
-                             at(Resource::Special)
-                       : std::max({at(Resource::Matrix), at(Resource::Vector),
-                                   at(Resource::Special)});
+      chip.sharedPipes
+          ? at(Resource::Matrix) + at(Resource::Vector) + at(Resource::Special)
+          : std::max({at(Resource::Matrix), at(Resource::Vector),
+                      at(Resource::Special)});
   double memory = std::max(at(Resource::Dram), at(Resource::Cache));
   form.seconds = std::max(compute, memory) + at(Resource::Launch);
   auto largest = [&](ArrayRef<Resource> of) {
@@ -420,7 +485,8 @@ double seqc::io::tileBytes(const AttentionShape &s, TileSchedule t) {
   if (!s.backward) // Q, K, V; scores; acc; max and sum.
     return m * s.D * s.e + n * (s.D + s.Dv) * s.e + m * n * s.a +
            m * s.Dv * s.a + 2 * m * s.a;
-  // K, V and their gradients stay; Q, dO, dQ, lse and delta stream past; P and dS.
+  // K, V and their gradients stay; Q, dO, dQ, lse and delta stream past; P and
+  // dS.
   return n * (s.D + s.Dv) * (s.e + s.a) + m * (s.D + s.Dv) * s.e +
          m * s.D * s.a + 2 * m * s.a + 2 * m * n * s.a;
 }
@@ -490,8 +556,7 @@ static FormReport fusedForward(const AttentionShape &s, TileSchedule t,
   // Buffers of a tile: Q, K, V read; S written, read, written as P, read; acc
   // read and written.
   c.onChip.read = rescales * (s.D * s.e + s.Dv * s.a) +
-                  n.columnLoads * heads * (s.D + s.Dv) * s.e +
-                  2 * pairs * s.a;
+                  n.columnLoads * heads * (s.D + s.Dv) * s.e + 2 * pairs * s.a;
   c.onChip.written = rescales * s.Dv * s.a + 2 * pairs * s.a;
 
   // Traffic that no loop order changes.
@@ -526,9 +591,9 @@ static FormReport fusedForward(const AttentionShape &s, TileSchedule t,
     else if (fitsCache(activeHeads * n.keys * kvRow, chip, options))
       c.dram.read += uniqueKV;
     else // Readers that run at once go through the keys in step.
-      c.dram.read += std::max(
-          uniqueKV,
-          loads / std::clamp(chip.cores / splits, 1.0, std::max(1.0, readers)));
+      c.dram.read +=
+          std::max(uniqueKV, loads / std::clamp(chip.cores / splits, 1.0,
+                                                std::max(1.0, readers)));
     tasks = heads * queryTiles * splits;
   } else {
     // Every key tile streams the queries that see it, and their partial output
@@ -541,8 +606,7 @@ static FormReport fusedForward(const AttentionShape &s, TileSchedule t,
     double perHead = s.Sq * (s.D * s.e + s.Dv * partialBytes + 2 * s.a);
     c.cache += streamed;
     c.cache.read += heads * n.keys * kvRow;
-    if (fitsCache(std::min<double>(heads, chip.cores) * perHead, chip,
-                  options))
+    if (fitsCache(std::min<double>(heads, chip.cores) * perHead, chip, options))
       c.dram.read += uniqueQ;
     else
       c.dram += streamed;
@@ -558,9 +622,8 @@ static FormReport fusedForward(const AttentionShape &s, TileSchedule t,
   }
   if (s.segments) {
     c.cache.read += 4 * heads * (s.Sq + n.columnLoads);
-    c.dram.read += options.modelCache
-                       ? 4.0 * s.B * (double(s.Sq) + s.Sk)
-                       : 4 * heads * (s.Sq + n.columnLoads);
+    c.dram.read += options.modelCache ? 4.0 * s.B * (double(s.Sq) + s.Sk)
+                                      : 4 * heads * (s.Sq + n.columnLoads);
   }
   setTime(form, chip, s.type, tasks, t.splits > 1 ? 2 : 1);
   return form;
@@ -595,11 +658,11 @@ static FormReport fusedBackward(const AttentionShape &s, TileSchedule t,
                      n.columnLoads * heads * (s.D + s.Dv) * s.a +
                      4 * pairs * s.a;
 
-  // delta: reads O and dO, writes one number per row. With keys in the outer loop
-  // it is formed while the first key tile has dO on chip anyway.
+  // delta: reads O and dO, writes one number per row. With keys in the outer
+  // loop it is formed while the first key tile has dO on chip anyway.
   Traffic fixed;
-  fixed.read = rows * s.Dv * s.e *
-               (options.loopOrder == LoopOrder::KeyOuter ? 1 : 2);
+  fixed.read =
+      rows * s.Dv * s.e * (options.loopOrder == LoopOrder::KeyOuter ? 1 : 2);
   fixed.written = rows * s.a;
   // Keys and values, and their gradients. They are one tile's own.
   fixed.read += s.kvHeads() * n.keys * (s.D + s.Dv) * s.e;
@@ -723,9 +786,9 @@ double seqc::io::tileBytes(const ScanShape &s, TileSchedule t) {
   double streams = 2 + (s.z ? 1 : 0) + (s.out ? 1 : 0);
   double bytes = streams * m * n * s.a; // u, delta, z, out.
   bytes += ((s.variableB ? n : m) + (s.hasC ? (s.variableC ? n : m) : 0)) *
-           s.N * s.a;                // B and C.
-  bytes += 2.0 * m * s.N * s.a;      // A and the state.
-  if (s.backward)                    // h of a chunk; dout and the gradients.
+           s.N * s.a;           // B and C.
+  bytes += 2.0 * m * s.N * s.a; // A and the state.
+  if (s.backward)               // h of a chunk; dout and the gradients.
     bytes += m * n * s.N * s.a + 4 * m * n * s.a + 2 * n * s.N * s.a +
              2 * m * s.N * s.a;
   return bytes;
@@ -760,7 +823,8 @@ FormReport seqc::io::fusedForm(const ScanShape &s, TileSchedule t,
   addVector(c, sweeps * states * 4, sweeps * states * 2);
   addSpecial(c, sweeps * states);
   if (s.backward) {
-    // C . h again, dh, dC, dB, sum of dh * B, dh * h * a, its sums with A and dt.
+    // C . h again, dh, dC, dB, sum of dh * B, dh * h * a, its sums with A and
+    // dt.
     addVector(c, states * 17, states * 14);
     addVector(c, elements * (4 + (s.D ? 4 : 0) + (s.z ? 6 : 0)));
     if (s.softplus)
@@ -811,7 +875,8 @@ FormReport seqc::io::fusedForm(const ScanShape &s, TileSchedule t,
   double constants = s.paramBytes + (s.variableB ? 0 : s.bBytes) +
                      (s.variableC ? 0 : s.cBytes);
   c.cache.read += s.B * splits * sweeps * constants;
-  c.dram.read += options.modelCache ? constants : s.B * splits * sweeps * constants;
+  c.dram.read +=
+      options.modelCache ? constants : s.B * splits * sweeps * constants;
   // Variable B and C: every channel tile of a group streams them. B serves each
   // sweep, C the last.
   double b = s.variableB ? s.bBytes : 0, cc = s.variableC ? s.cBytes : 0;
@@ -828,9 +893,9 @@ FormReport seqc::io::fusedForm(const ScanShape &s, TileSchedule t,
                      options))
     c.dram.read += b * sweeps + cc;
   else
-    c.dram.read += std::max(
-        b * sweeps + cc,
-        loads / std::clamp<double>(chip.cores, 1, tilesPerGroup));
+    c.dram.read +=
+        std::max(b * sweeps + cc,
+                 loads / std::clamp<double>(chip.cores, 1, tilesPerGroup));
   // Tile buffers: every stream in and out once, and the state per step.
   c.onChip.read = sweeps * states * 2 * s.a + elements * 3 * s.a;
   c.onChip.written = sweeps * states * s.a + elements * 2 * s.a;
@@ -883,9 +948,9 @@ FormReport seqc::io::unfusedForm(const ScanShape &s, const ChipInfo &chip) {
     addVector(p.add("recurrence backward", 2 * S, S), 2 * states, 2 * states);
     addVector(p.add("input backward", S + 2 * E + s.bBytes, 2 * E + s.bBytes),
               5 * states);
-    addVector(p.add("decay backward", 3 * S + E + s.paramBytes,
-                    E + s.paramBytes),
-              6 * states);
+    addVector(
+        p.add("decay backward", 3 * S + E + s.paramBytes, E + s.paramBytes),
+        6 * states);
     if (s.softplus) {
       Counts &c = p.add("time step backward", 2 * E, E);
       addVector(c, 2 * elements);
@@ -902,7 +967,8 @@ FormReport seqc::io::unfusedForm(const ScanShape &s, const ChipInfo &chip) {
 //===----------------------------------------------------------------------===//
 
 double seqc::io::tileBytes(const ConvShape &s, TileSchedule t) {
-  return t.tileM * ((t.tileN + s.W - 1) * s.a + t.tileN * s.a + (s.W + 1) * s.a);
+  return t.tileM *
+         ((t.tileN + s.W - 1) * s.a + t.tileN * s.a + (s.W + 1) * s.a);
 }
 
 FormReport seqc::io::fusedForm(const ConvShape &s, TileSchedule t,
@@ -931,8 +997,8 @@ FormReport seqc::io::fusedForm(const ConvShape &s, TileSchedule t,
   // A tile reads the W - 1 columns before it again.
   double halo = rows * std::max(0.0, timeTiles - 1) * (s.W - 1) * s.e;
   c.cache.read += halo + s.B * timeTiles * s.paramBytes;
-  c.dram.read += options.modelCache ? s.paramBytes
-                                    : halo + s.B * timeTiles * s.paramBytes;
+  c.dram.read +=
+      options.modelCache ? s.paramBytes : halo + s.B * timeTiles * s.paramBytes;
   c.onChip.read = elements * s.W * s.a;
   c.onChip.written = elements * s.a;
   setTime(form, chip, s.type, s.B * double(ceilDiv(s.Dm, t.tileM)) * timeTiles);

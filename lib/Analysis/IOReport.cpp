@@ -71,6 +71,8 @@ static std::string grouped(double value) {
 }
 
 static std::string plain(double value) {
+  if (value >= 1000)
+    return si(value);
   std::string text;
   llvm::raw_string_ostream(text) << llvm::format("%.3g", value);
   return text;
@@ -217,7 +219,8 @@ std::string seqc::toText(const Report &report) {
                     cells(op.fused, op.trips, chip)));
       for (const FormReport &tiling : op.tilings)
         if (tiling.tileM != op.fused.tileM || tiling.tileN != op.fused.tileN)
-          table.add(row("", formName(tiling) + (tiling.fits ? "" : " (too big)"),
+          table.add(row("",
+                        formName(tiling) + (tiling.fits ? "" : " (too big)"),
                         cells(tiling, op.trips, chip)));
       if (op.hasUnfused)
         table.add(row("", "unfused", cells(op.unfused, op.trips, chip)));
@@ -228,16 +231,16 @@ std::string seqc::toText(const Report &report) {
       double intensity = c.dram.total() > 0 ? c.flops() / c.dram.total() : 0;
       table.add(row(label.str(), name.str(),
                     {si(c.dram.read, "B"), si(c.dram.written, "B"),
-                     si(c.cache.total(), "B"), "", "", si(c.flops()), si(c.exps),
-                     plain(intensity), si(seconds, "s"), ""}));
+                     si(c.cache.total(), "B"), "", "", si(c.flops()),
+                     si(c.exps), plain(intensity), si(seconds, "s"), ""}));
     };
     total("total", "fused", f.fused, f.fusedSeconds);
     total("", "unfused", f.unfused, f.unfusedSeconds);
     table.add(row("", "unfused / fused",
                   {ratio(f.unfused.dram.read, f.fused.dram.read),
                    ratio(f.unfused.dram.written, f.fused.dram.written),
-                   ratio(f.unfused.cache.total(), f.fused.cache.total()), "", "",
-                   ratio(f.unfused.flops(), f.fused.flops()),
+                   ratio(f.unfused.cache.total(), f.fused.cache.total()), "",
+                   "", ratio(f.unfused.flops(), f.fused.flops()),
                    ratio(f.unfused.exps, f.fused.exps), "",
                    ratio(f.unfusedSeconds, f.fusedSeconds), ""}));
     table.print(os, 2);
@@ -276,15 +279,11 @@ static json::Object traffic(const Traffic &t) {
 
 static json::Object counts(const Counts &c) {
   return json::Object{
-          {"dram", traffic(c.dram)},
-          {"cache", traffic(c.cache)},
-          {"on_chip", traffic(c.onChip)},
-          {"matrix_flops", c.matrixFlops},
-          {"vector_flops", c.vectorFlops},
-          {"flops", c.flops()},
-          {"vector_ops", c.vectorOps},
-          {"exps", c.exps},
-          {"special_functions", c.specials}};
+      {"dram", traffic(c.dram)},        {"cache", traffic(c.cache)},
+      {"on_chip", traffic(c.onChip)},   {"matrix_flops", c.matrixFlops},
+      {"vector_flops", c.vectorFlops},  {"flops", c.flops()},
+      {"vector_ops", c.vectorOps},      {"exps", c.exps},
+      {"special_functions", c.specials}};
 }
 
 static json::Object formObject(const FormReport &form, const ChipInfo &chip) {

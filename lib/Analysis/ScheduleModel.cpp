@@ -5,17 +5,17 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A tile of attention (m queries x n keys) re-reads its keys and values once per
-// m queries and its query and output once per n keys: per pair of a query and a
-// key, on-chip memory sees
+// A tile of attention (m queries x n keys) re-reads its keys and values once
+// per m queries and its query and output once per n keys: per pair of a query
+// and a key, on-chip memory sees
 //
 //   (D + Dv) / m  +  (D + 2 Dv) / n
 //
 // elements. The model takes the m and n for which that is least, among those
 // whose scores fit three quarters of L1 and whose buffers fit half of the L2 of
-// a core (on a GPU: the registers, and shared memory with two stages of keys and
-// values). On a machine with 48 KiB of L1 and 1 MiB of L2, f32 and D = 64, that
-// is 64 x 128.
+// a core (on a GPU: the registers, and shared memory with two stages of keys
+// and values). On a machine with 48 KiB of L1 and 1 MiB of L2, f32 and D = 64,
+// that is 64 x 128.
 //
 // A tile of a scan has as many channels as a vector register of 512 bits has
 // lanes, and as many time steps as fit a quarter of L2. Dimensions that
@@ -55,8 +55,8 @@ static int64_t shrink(int64_t tile, int64_t size, int64_t multiple) {
 }
 
 /// Parts that make `tiles` enough for all cores, each of them of one inner tile
-/// and 256 positions at least. Fewer than twice the tiles would not be worth the
-/// merge.
+/// and 256 positions at least. Fewer than twice the tiles would not be worth
+/// the merge.
 static int64_t chooseSplits(int64_t tiles, int64_t cores, int64_t reduced,
                             int64_t tile) {
   if (tiles <= 0 || tiles > cores / 2 || !known(reduced) || tile <= 0)
@@ -108,7 +108,8 @@ static bool attentionFits(const AttentionShape &shape, TileSchedule t,
 static std::vector<TileSchedule> attentionTiles(const AttentionShape &s,
                                                 const ChipInfo &chip) {
   std::vector<TileSchedule> tiles;
-  SmallVector<int64_t> rows = {8, 16, 32, 64, 128}, columns = {32, 64, 128, 256};
+  SmallVector<int64_t> rows = {8, 16, 32, 64, 128},
+                       columns = {32, 64, 128, 256};
   if (!chip.isCPU) {
     rows = {64, 128};
     columns = {32, 64, 128};
@@ -139,7 +140,8 @@ static TileSchedule chooseAttention(AttentionShape s, const ChipInfo &chip,
       t.tileM = fixed.tileM;
     if (fixed.tileN)
       t.tileN = fixed.tileN;
-    double cost = double(s.D + s.Dv) / t.tileM + double(s.D + 2 * s.Dv) / t.tileN;
+    double cost =
+        double(s.D + s.Dv) / t.tileM + double(s.D + 2 * s.Dv) / t.tileN;
     if (best.tileM == 0)
       best = t;
     if (cost < bestCost && attentionFits(s, t, chip)) {
@@ -194,9 +196,7 @@ static TileSchedule chooseScan(ScanShape s, const ChipInfo &chip,
   if (!t.splits) {
     t.splits = 1;
     // A split scan goes over the sequence twice: it has to gain more than that.
-    int64_t tasks = known(s.Dm)
-                        ? countTasks({s.B, ceilDiv(s.Dm, t.tileM)})
-                        : 0;
+    int64_t tasks = known(s.Dm) ? countTasks({s.B, ceilDiv(s.Dm, t.tileM)}) : 0;
     if (!s.backward && tasks > 0 && tasks * 2 < chip.cores)
       t.splits = chooseSplits(tasks, chip.cores, s.L, t.tileN);
   }
@@ -249,8 +249,8 @@ TileSchedule seqc::chooseSchedule(Operation *op, const ChipInfo &chip,
   return {};
 }
 
-std::vector<TileSchedule>
-seqc::io::enumerateSchedules(Operation *op, const ChipInfo &chip) {
+std::vector<TileSchedule> seqc::io::enumerateSchedules(Operation *op,
+                                                       const ChipInfo &chip) {
   if (auto s = getAttentionShape(op, staticSize))
     return attentionTiles(*s, chip);
   std::vector<TileSchedule> tiles;

@@ -229,6 +229,8 @@ Compilation::Compilation(SeqcContext &owner, const Settings &settings,
   if (settings.timing) {
     timingManager.setEnabled(true);
     timingManager.setDisplayMode(DefaultTimingManager::DisplayMode::Tree);
+    timingManager.setOutput(createOutputStrategy(
+        DefaultTimingManager::OutputFormat::Text, timingStream));
     timing = timingManager.getRootScope();
   }
 }
@@ -244,12 +246,10 @@ void Compilation::finishTiming() {
   if (!settings.timing)
     return;
   timing.stop();
-  std::string text;
-  llvm::raw_string_ostream os(text);
-  timingManager.setOutput(
-      createOutputStrategy(DefaultTimingManager::OutputFormat::Text, os));
   timingManager.print();
-  *settings.timing = makeBuffer(text);
+  // It prints once more when it goes.
+  timingManager.setEnabled(false);
+  *settings.timing = makeBuffer(timingText);
 }
 
 /// "name:line:column", or `name` where the location has no position.

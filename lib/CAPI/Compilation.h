@@ -19,6 +19,7 @@
 #include "mlir/Support/Timing.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringRef.h"
+#include "llvm/Support/raw_ostream.h"
 
 #include <memory>
 #include <mutex>
@@ -125,6 +126,8 @@ private:
   std::shared_ptr<llvm::SourceMgr> sources;
   std::unique_ptr<mlir::MLIRContext> context;
   mlir::DiagnosticEngine::HandlerID handlerID = 0;
+  std::string timingText;
+  llvm::raw_string_ostream timingStream{timingText};
   mlir::DefaultTimingManager timingManager;
   mlir::TimingScope timing;
 

@@ -50,8 +50,8 @@ struct ChipInfo {
 
   /// Matrix products, FLOP per second (a multiply-add is two).
   double matrixF16 = 0, matrixBF16 = 0, matrixF32 = 0, matrixF64 = 0;
-  /// Vector instructions of one operation per lane and second; a multiply-add is
-  /// one.
+  /// Vector instructions of one operation per lane and second; a multiply-add
+  /// is one.
   double vectorF32 = 0, vectorF64 = 0;
   /// Special functions (exp, log, reciprocal) per second.
   double specialF32 = 0, specialF64 = 0;

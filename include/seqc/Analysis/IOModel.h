@@ -143,8 +143,8 @@ struct OpReport {
   /// operators.
   double visiblePairs = 0, totalPairs = 0;
   FormReport fused;
-  /// The same with every intermediate in device memory; equal to `fused` where there
-  /// is nothing to fuse.
+  /// The same with every intermediate in device memory; equal to `fused` where
+  /// there is nothing to fuse.
   FormReport unfused;
   bool hasUnfused = false;
   /// Filled in under ExplainOptions::tilings.
@@ -194,7 +194,8 @@ struct TileSchedule {
 
 /// Bytes one core holds for one tile of `op` (seqc.attention,
 /// seqc.online_attention, seqc.selective_scan, seqc.chunk_scan,
-/// seqc.causal_conv1d or a backward operator) under the given schedule; 0 for any other.
+/// seqc.causal_conv1d or a backward operator) under the given schedule; 0 for
+/// any other.
 double getTileBytes(mlir::Operation *op, TileSchedule schedule);
 
 /// The schedule the model prefers for `op` on `chip`. Parameters that are

@@ -68,6 +68,27 @@ def SeqcTileLinalg : Pass<"seqc-tile-linalg", "::mlir::func::FuncOp"> {
   ];
 }
 
+def SeqcProtectArguments : Pass<"seqc-protect-arguments", "::mlir::func::FuncOp"> {
+  let summary = "Keep bufferization from writing to the caller's tensors";
+  let description = [{
+    Marks every tensor argument of a public function as not writable: updates that could happen in place there get
+    a buffer of their own.
+
+    Before:
+    ```mlir
+    func.func @f(%x: tensor<4xf32>)
+    ```
+    After:
+    ```mlir
+    func.func @f(%x: tensor<4xf32> {bufferization.writable = false})
+    ```
+  }];
+  let dependentDialects = ["::mlir::bufferization::BufferizationDialect"];
+  let statistics = [
+    Statistic<"numProtected", "arguments-protected", "Arguments marked as not writable">
+  ];
+}
+
 def SeqcPlaceScratch : Pass<"seqc-place-scratch", "::mlir::func::FuncOp"> {
   let summary = "Put the tiles of a parallel body into on-chip memory";
   let description = [{

@@ -39,6 +39,7 @@ static void addCleanup(OpPassManager &pm) {
 /// Tensors become buffers. Results of a function are allocated by it and owned by
 /// the caller; arguments may have any strides.
 static void addBufferization(OpPassManager &pm) {
+  pm.addNestedPass<func::FuncOp>(createSeqcProtectArguments());
   pm.addPass(bufferization::createEmptyTensorEliminationPass());
   bufferization::OneShotBufferizePassOptions bufferize;
   bufferize.bufferizeFunctionBoundaries = true;

@@ -76,12 +76,10 @@ protected:
 std::string attention(int64_t b, int64_t hq, int64_t hkv, int64_t sq,
                       int64_t sk, int64_t d, StringRef type,
                       const std::string &clauses) {
-  std::string q = llvm::formatv("tensor<{0}x{1}x{2}x{3}x{4}>", b, hq, sq, d,
-                                type)
-                      .str();
-  std::string k = llvm::formatv("tensor<{0}x{1}x{2}x{3}x{4}>", b, hkv, sk, d,
-                                type)
-                      .str();
+  std::string q =
+      llvm::formatv("tensor<{0}x{1}x{2}x{3}x{4}>", b, hq, sq, d, type).str();
+  std::string k =
+      llvm::formatv("tensor<{0}x{1}x{2}x{3}x{4}>", b, hkv, sk, d, type).str();
   return llvm::formatv("func.func @f(%q: {0}, %k: {1}, %v: {1}) -> {0} {{\n"
                        "  %o = seqc.attention query(%q) key(%k) value(%v) {2}\n"
                        "    : ({0}, {1}, {1}) -> {0}\n"
@@ -157,9 +155,9 @@ TEST_F(IOModelTest, TilesAgreeWithBruteForce) {
         full += seen == size;
         work += seen > 0 ? size : 0;
       }
-    SCOPED_TRACE(llvm::formatv("{0} x {1} in {2} x {3},{4}", sq, sk, m, n,
-                               clauses)
-                     .str());
+    SCOPED_TRACE(
+        llvm::formatv("{0} x {1} in {2} x {3},{4}", sq, sk, m, n, clauses)
+            .str());
     EXPECT_EQ(op.visiblePairs, pairs);
     EXPECT_EQ(op.fused.tiles, tiles);
     EXPECT_EQ(op.fused.fullTiles, full);
@@ -258,8 +256,9 @@ TEST_F(IOModelTest, ScanBoundsOnH200) {
 
 TEST_F(IOModelTest, DecodeOnH200) {
   // Batch 64, 32 query and 8 key/value heads of 128, 128k keys, bf16: measured
-  // 7.70 ms, 4460 GB/s of keys and values. That kernel puts the heads of a group
-  // into one tile; ours do not share a tile, and so L2 is what limits them.
+  // 7.70 ms, 4460 GB/s of keys and values. That kernel puts the heads of a
+  // group into one tile; ours do not share a tile, and so L2 is what limits
+  // them.
   ExplainOptions options = chip("h200");
   Report report =
       run(attention(64, 32, 8, 1, 131072, 128, "bf16", ""), options);
@@ -315,8 +314,7 @@ TEST_F(IOModelTest, GroupedHeadsReadKeysOnce) {
   ExplainOptions options = chip("h200");
   options.splits = 1;
   auto kv = [&](int64_t hkv) {
-    Report report =
-        run(attention(2, 8, hkv, 512, 512, 64, "f16", ""), options);
+    Report report = run(attention(2, 8, hkv, 512, 512, 64, "f16", ""), options);
     return report.functions[0].ops[0].fused.counts.dram.read -
            2.0 * 8 * 512 * 64 * 2;
   };
@@ -327,8 +325,7 @@ TEST_F(IOModelTest, SplitsAddPartialStates) {
   ExplainOptions options = chip("h200");
   auto total = [&](int64_t splits) {
     options.splits = splits;
-    Report report =
-        run(attention(1, 4, 4, 64, 4096, 64, "f32", ""), options);
+    Report report = run(attention(1, 4, 4, 64, 4096, 64, "f32", ""), options);
     return report.functions[0].ops[0].fused.counts.dram.total();
   };
   // A state of 64 + 2 numbers per row goes out and comes back per split.
@@ -370,8 +367,7 @@ TEST_F(IOModelTest, Chips) {
     for (double rate :
          {info->clockHz, info->dramBandwidth, info->cacheBandwidth,
           info->matrixF16, info->matrixBF16, info->matrixF32, info->matrixF64,
-          info->vectorF32, info->vectorF64, info->specialF32,
-          info->specialF64})
+          info->vectorF32, info->vectorF64, info->specialF32, info->specialF64})
       EXPECT_GT(rate, 1e8) << name.str();
     EXPECT_GE(info->onChipBytes, 64 * 1024);
     EXPECT_GT(info->cacheBytes, info->onChipBytes);
@@ -395,8 +391,7 @@ TEST_F(IOModelTest, BadOptions) {
             "assumption 'S=99999999999999' must be at most 2^40");
   options.assume = "";
   options.splits = -1;
-  EXPECT_EQ(error(options),
-            "option 'splits' must not be negative, but is -1");
+  EXPECT_EQ(error(options), "option 'splits' must not be negative, but is -1");
 }
 
 TEST_F(IOModelTest, HugeSizesTerminate) {

@@ -35,14 +35,12 @@ struct SchedulePass : seqc::impl::SeqcScheduleBase<SchedulePass> {
       emitError(getOperation().getLoc()) << unknownChipMessage(chip);
       return signalPassFailure();
     }
-    for (auto [name, value] :
-         {std::pair("tile-m", tileM.getValue()),
-          std::pair("tile-n", tileN.getValue()),
-          std::pair("splits", splits.getValue())})
+    for (auto [name, value] : {std::pair("tile-m", tileM.getValue()),
+                               std::pair("tile-n", tileN.getValue()),
+                               std::pair("splits", splits.getValue())})
       if (value < 0) {
         emitError(getOperation().getLoc())
-            << "option '" << name << "' must not be negative, but is "
-            << value;
+            << "option '" << name << "' must not be negative, but is " << value;
         return signalPassFailure();
       }
 
@@ -53,11 +51,11 @@ struct SchedulePass : seqc::impl::SeqcScheduleBase<SchedulePass> {
       auto fixed = [&](int64_t option, int64_t attribute) {
         return option ? option : attribute;
       };
-      TileSchedule schedule = chooseSchedule(
-          op, *info,
-          {fixed(tileM, present ? present.getTileM() : 0),
-           fixed(tileN, present ? present.getTileN() : 0),
-           fixed(splits, present ? present.getSplits() : 0)});
+      TileSchedule schedule =
+          chooseSchedule(op, *info,
+                         {fixed(tileM, present ? present.getTileM() : 0),
+                          fixed(tileN, present ? present.getTileN() : 0),
+                          fixed(splits, present ? present.getSplits() : 0)});
       auto attr = ScheduleAttr::get(op->getContext(), schedule.tileM,
                                     schedule.tileN, schedule.splits);
       if (attr == present)

@@ -1,4 +1,4 @@
-//===- PlaceScratch.cpp - Tiles of a parallel body, on the core's stack ---===//
+//===- Buffers.cpp - Where buffers live, and which may be written ---------===//
 //
 // Part of the seqc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -7,6 +7,7 @@
 
 #include "seqc/Conversion/Passes.h"
 
+#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/OpenMP/OpenMPDialect.h"
@@ -17,6 +18,7 @@
 namespace seqc {
 #define GEN_PASS_DEF_SEQCHOISTSCRATCH
 #define GEN_PASS_DEF_SEQCPLACESCRATCH
+#define GEN_PASS_DEF_SEQCPROTECTARGUMENTS
 #define GEN_PASS_DEF_SEQCSERIALIZEINNER
 #include "seqc/Conversion/Passes.h.inc"
 } // namespace seqc
@@ -123,6 +125,23 @@ struct SerializeInnerPass
         return signalPassFailure();
       ++numSerialized;
     }
+  }
+};
+} // namespace
+
+namespace {
+struct ProtectArgumentsPass
+    : public seqc::impl::SeqcProtectArgumentsBase<ProtectArgumentsPass> {
+  void runOnOperation() override {
+    func::FuncOp func = getOperation();
+    if (!func.isPublic())
+      return;
+    for (unsigned i = 0; i < func.getNumArguments(); ++i)
+      if (isa<TensorType>(func.getArgument(i).getType())) {
+        func.setArgAttr(i, bufferization::BufferizationDialect::kWritableAttrName,
+                        BoolAttr::get(&getContext(), false));
+        ++numProtected;
+      }
   }
 };
 } // namespace
