@@ -230,13 +230,20 @@ SEQC_EXPORT size_t seqcFunctionNumResults(const SeqcFunction *function);
  *
  *  `null` is a size known only at the call; "name" is there where the source
  *  gives one (the `seqc.name` attribute of an argument or result). "dtype" is
- *  one of the names of seqcDTypeName(), or "index". */
+ *  one of the names of seqcDTypeName(), or "index". Where the program needs
+ *  sizes of several arguments to agree, there are also
+ *
+ *     "equal": [[[0, 2], [1, 2]]], "multiple": [[[0, 1], [1, 1]]]
+ *
+ *  where [0, 2] is dimension 2 of argument 0: the sizes of each group of "equal"
+ *  are the same, and the first of each pair of "multiple", which may also be a
+ *  number, is a multiple of the second. seqcFunctionCall() checks them. */
 SEQC_EXPORT const char *seqcFunctionSignature(const SeqcFunction *function);
 
 /** Calls a function. `arguments` holds one value per argument and `results` has
  *  room for one per result; the counts must be the signature's. Arguments are
- *  checked first: kind, element type, rank, static sizes, alignment, device and
- *  null pointers. On failure `results` is untouched and nothing needs to be
+ *  checked first: kind, element type, rank, sizes, alignment, device and null
+ *  pointers. On failure `results` is untouched and nothing needs to be
  *  released. Result tensors never share memory with arguments. */
 SEQC_EXPORT SeqcStatus seqcFunctionCall(const SeqcFunction *function,
                                         const SeqcValue *arguments,

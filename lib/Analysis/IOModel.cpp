@@ -824,6 +824,8 @@ FailureOr<Report> seqc::analyze(ModuleOp module,
         r.location = locationString(op);
         r.loc = op->getLoc();
         r.trips = countTrips(op, r);
+        if (r.trips == 0)
+          return WalkResult::skip();
         if (!r.hasUnfused) {
           r.unfused = r.fused;
           r.unfused.name = "unfused";

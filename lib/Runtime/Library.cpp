@@ -127,15 +127,25 @@ namespace {
 struct OpenMP {
   void (*setNumThreads)(int) = nullptr;
   int (*getMaxThreads)() = nullptr;
+  void (*setBlocktime)(int) = nullptr;
+  int (*getBlocktime)() = nullptr;
 
   OpenMP() {
     void *library = ::dlopen("libomp.so.5", RTLD_NOW | RTLD_LOCAL);
     if (!library)
       return;
-    setNumThreads = reinterpret_cast<void (*)(int)>(
-        ::dlsym(library, "omp_set_num_threads"));
-    getMaxThreads =
-        reinterpret_cast<int (*)()>(::dlsym(library, "omp_get_max_threads"));
+    find(library, "omp_set_num_threads", setNumThreads);
+    find(library, "omp_get_max_threads", getMaxThreads);
+    // Who sets how long threads wait knows why.
+    if (std::getenv("KMP_BLOCKTIME") || std::getenv("OMP_WAIT_POLICY"))
+      return;
+    find(library, "kmp_set_blocktime", setBlocktime);
+    find(library, "kmp_get_blocktime", getBlocktime);
+  }
+
+  template <typename Function>
+  static void find(void *library, const char *name, Function *&function) {
+    function = reinterpret_cast<Function *>(::dlsym(library, name));
   }
 };
 
@@ -146,22 +156,35 @@ const OpenMP &openMP() {
 
 std::atomic<int32_t> numThreads{0};
 
+/// Milliseconds that OpenMP's threads wait for more work before they sleep:
+/// enough for the next call of a model. libomp's own 200 would keep every core
+/// busy while another library computes.
+constexpr int kBlocktime = 1;
+
 } // namespace
 
 ThreadScope::ThreadScope() {
+  const OpenMP &library = openMP();
+  if (library.setBlocktime && library.getBlocktime) {
+    savedBlocktime = library.getBlocktime();
+    if (savedBlocktime > kBlocktime)
+      library.setBlocktime(kBlocktime);
+  }
   int32_t wanted = numThreads.load(std::memory_order_relaxed);
-  if (wanted == 0 || !openMP().setNumThreads || !openMP().getMaxThreads)
+  if (wanted == 0 || !library.setNumThreads || !library.getMaxThreads)
     return;
-  int current = openMP().getMaxThreads();
+  int current = library.getMaxThreads();
   if (current == wanted)
     return;
-  saved = current;
-  openMP().setNumThreads(wanted);
+  savedThreads = current;
+  library.setNumThreads(wanted);
 }
 
 ThreadScope::~ThreadScope() {
-  if (saved)
-    openMP().setNumThreads(saved);
+  if (savedThreads)
+    openMP().setNumThreads(savedThreads);
+  if (savedBlocktime > kBlocktime)
+    openMP().setBlocktime(savedBlocktime);
 }
 
 extern "C" {

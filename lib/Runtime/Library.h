@@ -45,14 +45,15 @@ bool hostSupports(std::string_view feature);
 std::string_view hostArchitecture();
 
 /// While alive, OpenMP regions that this thread starts use the number of
-/// threads of seqcSetNumThreads().
+/// threads of seqcSetNumThreads(), and give the cores back soon after.
 class ThreadScope {
 public:
   ThreadScope();
   ~ThreadScope();
 
 private:
-  int saved = 0;
+  int savedThreads = 0;
+  int savedBlocktime = 0;
 };
 
 } // namespace seqc

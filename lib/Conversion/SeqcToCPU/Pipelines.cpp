@@ -121,6 +121,7 @@ void seqc::buildCPUPipeline(OpPassManager &pm,
 
   // Tiles -> linalg.
   func.addPass(createSeqcDecompose());
+  func.addPass(createConvertElementwiseToLinalgPass());
   func.addPass(createSeqcTileLinalg());
   addCleanup(func);
   if (last == CPUStage::Linalg)
