@@ -14,6 +14,13 @@ _COMMON = {
     "deadline": None,
     "suppress_health_check": [hypothesis.HealthCheck.too_slow],
 }
-hypothesis.settings.register_profile("ci", max_examples=10, derandomize=True, **_COMMON)
+# No shrinking by default: a smaller example of a failed compilation takes minutes.
+hypothesis.settings.register_profile(
+    "ci",
+    max_examples=10,
+    derandomize=True,
+    phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate),
+    **_COMMON,
+)
 hypothesis.settings.register_profile("deep", max_examples=300, **_COMMON)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))

@@ -61,13 +61,9 @@ def check(
     v: Any,
     dtype: str = "f32",
     layout: tuple[str, str, str] = ("dense", "dense", "dense"),
-    extra: float = 1.0,
     **options: Any,
 ) -> tuple[Any, Any]:
-    """Runs on arrays laid out as asked and compares with the reference.
-
-    `extra` widens the bound where an option makes scores larger.
-    """
+    """Runs on arrays laid out as asked and compares with the reference."""
     schedule = options.pop("schedule", None)
     out, lse = seqc.attention(
         *(lay_out(x, how) for x, how in zip((q, k, v), layout, strict=True)),
@@ -77,8 +73,9 @@ def check(
     )
     expected, expected_lse = reference.attention(q, k, v, **options)
     assert out.dtype == q.dtype
-    assert_close(lse, expected_lse, extra * lse_bound(dtype, q, k), "lse")
-    assert_close(out, expected, extra * attention_bound(dtype, q, k, v), "out")
+    assert_close(lse, expected_lse, lse_bound(dtype, expected_lse), "lse")
+    bound = attention_bound(dtype, v, options.get("dropout_p", 0.0))
+    assert_close(out, expected, bound, "out")
     return out, lse
 
 
@@ -98,7 +95,7 @@ seeds = st.integers(0, 2**32 - 1)
 
 
 def slopes(shape: Shape, rng: np.random.Generator) -> Array:
-    return rng.uniform(0.1, 0.5, shape.heads).astype(np.float32)
+    return rng.uniform(0.01, 0.1, shape.heads).astype(np.float32)
 
 
 def lengths(shape: Shape, rng: np.random.Generator) -> Array:
@@ -174,7 +171,7 @@ OPTIONS: dict[str, Options] = {
     "alibi": lambda s, r: {"alibi_slopes": slopes(s, r), "causal": True},
     "alibi_both_sides": lambda s, r: {"alibi_slopes": slopes(s, r)},
     "alibi_batch": lambda s, r: {
-        "alibi_slopes": r.uniform(0.1, 0.5, (s.batch, s.heads))
+        "alibi_slopes": r.uniform(0.01, 0.1, (s.batch, s.heads))
     },
     "softcap": lambda s, r: {"softcap": 1.5},
     "sinks": lambda s, r: {"sinks": r.standard_normal(s.heads), "causal": True},
@@ -200,10 +197,6 @@ OPTIONS: dict[str, Options] = {
     },
 }
 
-# Larger scores than those of q.k, and dropout's factor.
-EXTRA = {"alibi_both_sides": 32, "alibi_batch": 32, "alibi": 32, "bias": 4,
-         "everything": 64, "relative_score": 4, "tanh_score": 4}  # fmt: skip
-
 
 @pytest.mark.parametrize("name", OPTIONS)
 @given(shape=shapes, layout=layouts, seed=seeds)
@@ -218,7 +211,7 @@ def test_options(
     rng = np.random.default_rng(seed)
     q, k, v = inputs(shape, rng, 16, 24)
     options = OPTIONS[name](shape, rng)
-    check(q, k, v, layout=layout, extra=EXTRA.get(name, 2), **options)
+    check(q, k, v, layout=layout, **options)
 
 
 @pytest.mark.parametrize(
@@ -250,7 +243,7 @@ def test_dtypes(
     options = OPTIONS[name](shape, rng)
     if "bias" in options:
         options["bias"] = options["bias"].astype(q.dtype)
-    check(q, k, v, dtype, layout, extra=EXTRA.get(name, 2), **options)
+    check(q, k, v, dtype, layout, **options)
 
 
 @pytest.mark.parametrize("dtype", ["f16", "bf16"])
@@ -260,7 +253,7 @@ def test_bias_in_f32(dtype: str) -> None:
     rng = np.random.default_rng(0)
     shape = Shape(2, 2, 2, 50, 70)
     q, k, v = inputs(shape, rng, 32, 32, dtype)
-    check(q, k, v, dtype, extra=4, **bias(True, True, True, True)(shape, rng))
+    check(q, k, v, dtype, **bias(True, True, True, True)(shape, rng))
 
 
 def test_groups_share_keys() -> None:
@@ -279,7 +272,7 @@ def test_broadcast_arrays() -> None:
     wide = [np.broadcast_to(x, (3, 4, *x.shape[2:])) for x in (q, k, v)]
     out = seqc.attention(*wide, causal=True)
     expected, _ = reference.attention(*wide, causal=True)
-    assert_close(out, expected, attention_bound("f32", q, k, v))
+    assert_close(out, expected, attention_bound("f32", v))
 
 
 # Rows that see nothing, and numbers that are not.
@@ -367,11 +360,11 @@ def test_large_scores() -> None:
     """The running maximum keeps exponentials in range."""
     rng = np.random.default_rng(0)
     q, k, v = inputs(Shape(1, 1, 1, 30, 300), rng, 16, 24)
-    out, lse = seqc.attention(100 * q, 100 * k, v, return_lse=True)
-    expected, expected_lse = reference.attention(100 * q, 100 * k, v)
-    assert np.isfinite(out).all()
-    np.testing.assert_allclose(lse, expected_lse, rtol=1e-5)
-    assert_close(out, expected, attention_bound("f32", 100 * q, 100 * k, v))
+    q, k = np.round(4 * q) * 8, np.round(4 * k) * 8  # Exact products, to 40000.
+    out, lse = seqc.attention(q, k, v, return_lse=True)
+    expected, expected_lse = reference.attention(q, k, v)
+    assert_close(out, expected, attention_bound("f32", v))
+    assert_close(lse, expected_lse, lse_bound("f32", expected_lse), "lse")
 
 
 def test_infinite_scores() -> None:
@@ -383,8 +376,8 @@ def test_infinite_scores() -> None:
 
     out, lse = seqc.attention(q, k, v, score_mod=score_mod, return_lse=True)
     expected, expected_lse = reference.attention(q, k, v, causal="top_left")
-    assert_close(out, expected, 2 * attention_bound("f32", q, k, v))
-    assert_close(lse, expected_lse, 2 * lse_bound("f32", q, k), "lse")
+    assert_close(out, expected, attention_bound("f32", v))
+    assert_close(lse, expected_lse, lse_bound("f32", expected_lse), "lse")
 
 
 # Accuracy next to the same formula in the dtype itself, and next to torch.

@@ -13,10 +13,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from seqc import reference
 from seqc_testing import (
+    CONV,
     DTYPES,
     LAYOUTS,
     NUMPY,
-    ROUNDOFF,
     accumulator,
     as_f64,
     assert_close,
@@ -64,11 +64,9 @@ def check(arguments: dict[str, Any], dtype: str = "f32", layout: str = "dense") 
     }
     sizes["activation"] = None
     largest, _ = reference.causal_conv1d(**sizes)
-    width = arguments["weight"].shape[1]
-    unit = (8 + 2 * width) * ROUNDOFF[accumulator(dtype)]
     assert out.dtype == state.dtype == arguments["x"].dtype
     np.testing.assert_array_equal(as_f64(state), expected_state)
-    assert_close(out, expected, largest * (2 * ROUNDOFF[dtype] + unit) + 1e-30)
+    assert_close(out, expected, CONV[dtype] * np.maximum(1.0, largest))
 
 
 lengths = st.one_of(

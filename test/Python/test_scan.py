@@ -16,7 +16,8 @@ from seqc_testing import (
     DTYPES,
     LAYOUTS,
     NUMPY,
-    ROUNDOFF,
+    SCAN,
+    STATE,
     accumulator,
     as_f64,
     assert_close,
@@ -24,7 +25,7 @@ from seqc_testing import (
     random,
 )
 
-STATE = 8
+STATES = 8
 
 
 def inputs(
@@ -34,7 +35,7 @@ def inputs(
     length: int,
     *,
     dtype: str = "f32",
-    state: int = STATE,
+    state: int = STATES,
     matrices: str = "variable",
     groups: int = 2,
     D: bool = True,
@@ -74,8 +75,7 @@ def inputs(
 
 
 def bounds(arguments: dict[str, Any], dtype: str) -> tuple[Any, Any]:
-    """How far out and the state may be off: rounding of the output, and of a
-    sum whose terms have the size of the same scan of absolute values."""
+    """How far out and the state may be off, from the scan of absolute values."""
     sizes = dict(arguments)
     for name in ("u", "B", "C", "D", "initial_state"):
         if name in sizes:
@@ -84,8 +84,10 @@ def bounds(arguments: dict[str, Any], dtype: str) -> tuple[Any, Any]:
     out, state = reference.selective_scan(**sizes)
     if gate is not None:
         out = out * np.abs(reference.silu(as_f64(gate)))
-    unit = ROUNDOFF[accumulator(dtype)]
-    return out * (2 * ROUNDOFF[dtype] + 400 * unit) + 1e-30, state * 400 * unit + 1e-30
+    return (
+        SCAN[dtype] * np.maximum(1.0, out),
+        STATE[dtype] * np.maximum(1.0, state),
+    )
 
 
 def check(arguments: dict[str, Any], dtype: str = "f32", layout: str = "dense") -> None:

@@ -31,9 +31,9 @@ struct CompileCommand {
       throw UserError("the output '" + path + "' is the input");
 
     Source source(input);
+    FileWriter file(path); // Fails before the work does.
     Buffer result =
         level.empty() ? source.compile(flags) : source.emit(flags, level);
-    FileWriter file(path);
     file.write(view(result));
     file.commit();
   }

@@ -160,10 +160,14 @@ void FileWriter::write(std::string_view bytes) {
   }
 }
 
-void FileWriter::commit() {
+void FileWriter::finish() {
   flush();
   if (fd > STDERR_FILENO && ::close(std::exchange(fd, -1)) != 0)
     fail(errno);
+}
+
+void FileWriter::commit() {
+  finish();
   if (temporary.empty())
     return;
   if (::rename(temporary.c_str(), target.c_str()) != 0)

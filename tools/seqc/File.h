@@ -61,6 +61,9 @@ public:
   ~FileWriter();
 
   void write(std::string_view bytes);
+  /// Ends the writing. All that a full disk can spoil happens before its end.
+  void finish();
+  /// Finishes, and gives the file its name.
   void commit();
 
 private:

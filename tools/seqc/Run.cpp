@@ -232,8 +232,10 @@ void RunCommand::run() const {
   }
 
   // All of the files appear, or none.
-  for (auto &[index, file] : files)
+  for (auto &[index, file] : files) {
     writeResult(file, signature.results[index], results->values[index]);
+    file.finish();
+  }
   for (auto &[index, file] : files)
     file.commit();
   if (files.empty())

@@ -8,6 +8,8 @@
 #ifndef SEQC_ANALYSIS_PASSES_H
 #define SEQC_ANALYSIS_PASSES_H
 
+#include "seqc/Support/Statistics.h"
+
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/Pass.h"
 

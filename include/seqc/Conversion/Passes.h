@@ -8,6 +8,8 @@
 #ifndef SEQC_CONVERSION_PASSES_H
 #define SEQC_CONVERSION_PASSES_H
 
+#include "seqc/Support/Statistics.h"
+
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Pass/Pass.h"
 

@@ -41,7 +41,7 @@ namespace {
 
 /// math.exp2 on vectors of f32.
 struct Exp2Polynomial : public OpRewritePattern<math::Exp2Op> {
-  Exp2Polynomial(MLIRContext *context, Pass::Statistic &count)
+  Exp2Polynomial(MLIRContext *context, PassStatistic &count)
       : OpRewritePattern(context), count(count) {}
 
   LogicalResult matchAndRewrite(math::Exp2Op op,
@@ -100,7 +100,7 @@ struct Exp2Polynomial : public OpRewritePattern<math::Exp2Op> {
     return success();
   }
 
-  Pass::Statistic &count;
+  PassStatistic &count;
 };
 
 /// math.exp on vectors of f32, through exp2 of a product that is split so that

@@ -7,6 +7,8 @@
 
 #include "seqc/Target/CPU/CPUTarget.h"
 
+#include "Lock.h"
+
 #include "mlir/IR/DialectRegistry.h"
 #include "mlir/IR/Operation.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
@@ -209,6 +211,7 @@ CPUTarget::translate(mlir::Operation *op, llvm::ArrayRef<std::string> functions,
 }
 
 void CPUTarget::optimize(llvm::Module &module) {
+  std::shared_lock<std::shared_mutex> lock(getOptionsLock());
   static const llvm::OptimizationLevel levels[] = {
       llvm::OptimizationLevel::O0, llvm::OptimizationLevel::O1,
       llvm::OptimizationLevel::O2, llvm::OptimizationLevel::O3};
@@ -235,6 +238,7 @@ void CPUTarget::optimize(llvm::Module &module) {
 
 llvm::Expected<llvm::SmallVector<char, 0>> CPUTarget::emit(llvm::Module &module,
                                                            FileType type) {
+  std::shared_lock<std::shared_mutex> lock(getOptionsLock());
   llvm::SmallVector<char, 0> bytes;
   llvm::raw_svector_ostream os(bytes);
   llvm::legacy::PassManager passes;

@@ -20,6 +20,8 @@
 
 #include "seqc/Target/CPU/CPUTarget.h"
 
+#include "Lock.h"
+
 #include "lld/Common/Driver.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Object/ELFObjectFile.h"
@@ -29,7 +31,6 @@
 
 #include <cerrno>
 #include <cstring>
-#include <mutex>
 #include <string>
 #include <thread>
 
@@ -204,6 +205,11 @@ private:
 // Linking
 //===----------------------------------------------------------------------===//
 
+std::shared_mutex &seqc::getOptionsLock() {
+  static std::shared_mutex mutex;
+  return mutex;
+}
+
 /// Runs lld. The caller holds the lock.
 static llvm::Expected<llvm::SmallVector<char, 0>>
 runLinker(llvm::ArrayRef<llvm::StringRef> inputs, llvm::StringRef soname) {
@@ -262,11 +268,10 @@ seqc::linkShared(llvm::StringRef object) {
       usesOpenMP |= name->starts_with("__kmpc_") || name->starts_with("omp_");
   }
 
-  static std::mutex mutex;
   static const char *const libraries[] = {"libc.so.6", "libm.so.6",
                                           "libomp.so.5"};
   static llvm::SmallVector<char, 0> standIns[std::size(libraries)];
-  std::lock_guard<std::mutex> lock(mutex);
+  std::unique_lock<std::shared_mutex> lock(getOptionsLock());
   llvm::SmallVector<llvm::StringRef> inputs = {object, builtinsObject()};
   for (size_t i = 0; i < std::size(libraries); ++i) {
     llvm::StringRef name = libraries[i];

@@ -6,8 +6,8 @@
 //===----------------------------------------------------------------------===//
 //
 // lld resets LLVM's command line options, which are global variables, at every
-// link, and LLVM's passes read them. A link, which takes milliseconds, therefore
-// holds this lock alone; passes share it.
+// link, and LLVM's passes read them. A link, which takes milliseconds,
+// therefore holds this lock alone; passes share it.
 //
 //===----------------------------------------------------------------------===//
 

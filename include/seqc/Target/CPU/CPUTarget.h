@@ -92,8 +92,8 @@ private:
 /// OpenMP becomes a dependency by name; the few functions of a compiler's own
 /// library that it may need (half precision conversions, memrefCopy) are linked
 /// in. Needs no linker, library or header on the machine. May be called from
-/// any thread; calls run one after the other, and not while another thread is in
-/// CPUTarget::optimize() or emit().
+/// any thread; calls run one after the other, and not while another thread is
+/// in CPUTarget::optimize() or emit().
 llvm::Expected<llvm::SmallVector<char, 0>> linkShared(llvm::StringRef object);
 
 /// Registers how the dialects of a lowered module become LLVM IR.

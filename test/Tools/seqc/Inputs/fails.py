@@ -40,7 +40,8 @@ def main() -> int:
         problems.append("neither one line 'seqc: error: ...' nor diagnostics")
     if snapshot(folder) != before:
         problems.append(f"files changed: {sorted(snapshot(folder))}")
-    print("\n".join(f"FAILED: {problem}" for problem in problems))
+    for problem in problems:
+        print("FAILED:", problem, file=sys.stderr)
     return 1 if problems else 0
 
 

@@ -8,6 +8,8 @@
 #ifndef SEQC_DIALECT_SEQC_TRANSFORMS_PASSES_H
 #define SEQC_DIALECT_SEQC_TRANSFORMS_PASSES_H
 
+#include "seqc/Support/Statistics.h"
+
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Pass/Pass.h"
 
