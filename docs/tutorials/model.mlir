@@ -12,6 +12,8 @@
 // tensor, arith and math. Linear layers work on tensors whose batch and sequence
 // are collapsed into one dimension of tokens (`m` below).
 //
+// The names of the arguments are those of the compiled function, too.
+//
 // docs/tutorials/model_reference.py makes the inputs and checks the output:
 //
 //   seqc compile docs/tutorials/model.mlir -o model.seqc
@@ -25,24 +27,24 @@
 #channel = affine_map<(d0, d1) -> (d1)>
 
 func.func @model(
-    %x: tensor<2x?x512xf32> {seqc.name = "x"},
+    %x: tensor<2x?x512xf32>,
     // The attention block.
-    %norm1: tensor<512xf32> {seqc.name = "norm1"},
-    %w_q: tensor<512x512xf32> {seqc.name = "w_q"},
-    %w_k: tensor<512x128xf32> {seqc.name = "w_k"},
-    %w_v: tensor<512x128xf32> {seqc.name = "w_v"},
-    %w_o: tensor<512x512xf32> {seqc.name = "w_o"},
+    %norm1: tensor<512xf32>,
+    %w_q: tensor<512x512xf32>,
+    %w_k: tensor<512x128xf32>,
+    %w_v: tensor<512x128xf32>,
+    %w_o: tensor<512x512xf32>,
     // The Mamba block.
-    %norm2: tensor<512xf32> {seqc.name = "norm2"},
-    %w_in: tensor<512x1024xf32> {seqc.name = "w_in"},
-    %conv_weight: tensor<512x4xf32> {seqc.name = "conv_weight"},
-    %conv_bias: tensor<512xf32> {seqc.name = "conv_bias"},
-    %w_x: tensor<512x64xf32> {seqc.name = "w_x"},
-    %w_dt: tensor<32x512xf32> {seqc.name = "w_dt"},
-    %dt_bias: tensor<512xf32> {seqc.name = "dt_bias"},
-    %A_log: tensor<512x16xf32> {seqc.name = "A_log"},
-    %D: tensor<512xf32> {seqc.name = "D"},
-    %w_out: tensor<512x512xf32> {seqc.name = "w_out"}
+    %norm2: tensor<512xf32>,
+    %w_in: tensor<512x1024xf32>,
+    %conv_weight: tensor<512x4xf32>,
+    %conv_bias: tensor<512xf32>,
+    %w_x: tensor<512x64xf32>,
+    %w_dt: tensor<32x512xf32>,
+    %dt_bias: tensor<512xf32>,
+    %A_log: tensor<512x16xf32>,
+    %D: tensor<512xf32>,
+    %w_out: tensor<512x512xf32>
   ) -> (tensor<2x?x512xf32> {seqc.name = "out"}) {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index

@@ -11,8 +11,8 @@
     seqc run model.seqc --input-dir DIR --output out.npy
     model_reference.py check DIR out.npy [--tolerance 1e-4]
 
-`make` writes one DIR/NAME.npy per argument of @model, under the name that its
-`seqc.name` attribute gives it; the same seed gives the same bytes. `check`
+`make` writes one DIR/NAME.npy per argument of @model, under its name in the
+source; the same seed gives the same bytes. `check`
 computes the model from these files in float64 and prints one line:
 
     max error 2.1e-06 (naive float32: 2.4e-06), max |reference| 4.1, tolerance 1e-04

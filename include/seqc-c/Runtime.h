@@ -235,9 +235,10 @@ SEQC_EXPORT size_t seqcFunctionNumResults(const SeqcFunction *function);
  *
  *     "equal": [[[0, 2], [1, 2]]], "multiple": [[[0, 1], [1, 1]]]
  *
- *  where [0, 2] is dimension 2 of argument 0: the sizes of each group of "equal"
- *  are the same, and the first of each pair of "multiple", which may also be a
- *  number, is a multiple of the second. seqcFunctionCall() checks them. */
+ *  where [0, 2] is dimension 2 of argument 0: the sizes of each group of
+ *  "equal" are the same, and the first of each pair of "multiple" is a multiple
+ *  of the second; one of the two may be a number. seqcFunctionCall() checks
+ *  these conditions. */
 SEQC_EXPORT const char *seqcFunctionSignature(const SeqcFunction *function);
 
 /** Calls a function. `arguments` holds one value per argument and `results` has

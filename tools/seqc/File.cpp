@@ -89,33 +89,46 @@ bool seqc::driver::isSameFile(const std::string &a, const std::string &b) {
 }
 
 FileWriter::FileWriter(std::string path) : name(std::move(path)), target(name) {
-  if (name == "-") {
-    fd = STDOUT_FILENO;
-    return;
-  }
   struct stat status;
-  if (::stat(name.c_str(), &status) == 0) {
+  if (name == "-") {
+    direct = true;
+  } else if (::stat(name.c_str(), &status) == 0) {
     if (S_ISDIR(status.st_mode))
       fail(EISDIR);
-    if (!S_ISREG(status.st_mode)) {
-      fd = ::open(name.c_str(), O_WRONLY | O_CLOEXEC);
-      if (fd < 0)
-        fail(errno);
-      return;
-    }
     if (::access(name.c_str(), W_OK) != 0)
       fail(errno);
-    if (char *resolved = ::realpath(name.c_str(), nullptr)) {
+    direct = !S_ISREG(status.st_mode);
+    if (char *resolved = direct ? nullptr : ::realpath(name.c_str(), nullptr)) {
       target = resolved;
       std::free(resolved);
     }
   }
-  temporary = target + ".XXXXXX";
-  fd = ::mkostemp(temporary.data(), O_CLOEXEC);
+  if (direct)
+    return;
+  size_t slash = target.rfind('/');
+  std::string folder =
+      slash == std::string::npos ? "." : target.substr(0, slash + 1);
+  if (::access(folder.c_str(), W_OK | X_OK) != 0)
+    fail(errno);
+}
+
+void FileWriter::open() {
+  if (fd >= 0)
+    return;
+  if (name == "-") {
+    fd = STDOUT_FILENO;
+  } else if (direct) {
+    fd = ::open(name.c_str(), O_WRONLY | O_CLOEXEC);
+  } else {
+    temporary = target + ".XXXXXX";
+    fd = ::mkostemp(temporary.data(), O_CLOEXEC);
+  }
   if (fd < 0) {
     temporary.clear();
     fail(errno);
   }
+  if (direct)
+    return;
   // mkostemp() makes a private file; give it the permissions of a usual one.
   mode_t mask = ::umask(0);
   ::umask(mask);
@@ -125,7 +138,8 @@ FileWriter::FileWriter(std::string path) : name(std::move(path)), target(name) {
 FileWriter::FileWriter(FileWriter &&other) noexcept
     : name(std::move(other.name)), target(std::move(other.target)),
       temporary(std::exchange(other.temporary, {})),
-      buffer(std::move(other.buffer)), fd(std::exchange(other.fd, -1)) {}
+      buffer(std::move(other.buffer)), fd(std::exchange(other.fd, -1)),
+      direct(other.direct), finished(other.finished) {}
 
 FileWriter::~FileWriter() {
   if (fd > STDERR_FILENO)
@@ -139,6 +153,7 @@ void FileWriter::fail(int error) const {
 }
 
 void FileWriter::flush() {
+  open();
   for (size_t done = 0; done < buffer.size();) {
     ssize_t count = ::write(fd, buffer.data() + done, buffer.size() - done);
     if (count < 0 && errno == EINTR)
@@ -161,6 +176,8 @@ void FileWriter::write(std::string_view bytes) {
 }
 
 void FileWriter::finish() {
+  if (std::exchange(finished, true))
+    return;
   flush();
   if (fd > STDERR_FILENO && ::close(std::exchange(fd, -1)) != 0)
     fail(errno);

@@ -55,6 +55,8 @@ bool isSameFile(const std::string &a, const std::string &b);
 /// stdout. Every call throws UserError when it fails.
 class FileWriter {
 public:
+  /// Finds out whether the file can be written, and leaves the disk alone until
+  /// there is something to write.
   explicit FileWriter(std::string path);
   FileWriter(FileWriter &&other) noexcept;
   FileWriter &operator=(FileWriter &&) = delete;
@@ -68,13 +70,16 @@ public:
 
 private:
   [[noreturn]] void fail(int error) const;
+  void open();
   void flush();
 
   std::string name;      ///< As the user wrote it.
   std::string target;    ///< Where `temporary` goes.
-  std::string temporary; ///< Empty when written directly.
+  std::string temporary; ///< Empty where there is none to remove.
   std::string buffer;
   int fd = -1;
+  bool direct = false; ///< Not a regular file: no temporary one.
+  bool finished = false;
 };
 
 } // namespace seqc::driver

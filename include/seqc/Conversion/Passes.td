@@ -207,7 +207,7 @@ def SeqcLowerVectors : Pass<"seqc-lower-vectors", "::mlir::func::FuncOp"> {
   let description = [{
     Applies upstream's lowerings of contractions (as outer products), multi-dimensional reductions, transposes and transfers, and
     replaces exponentials and logarithms of f32 vectors by polynomials: `exp2` by one of seqc's own (relative error
-    below 2e-7, exact at 0, 0 for -inf, NaN for NaN), the others by upstream's.
+    below 2e-7, exact at 0, results below 2^-125.5 flushed to 0, NaN for NaN), the others by upstream's.
 
     Before:
     ```mlir

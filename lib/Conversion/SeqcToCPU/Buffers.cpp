@@ -27,10 +27,22 @@ using namespace mlir;
 using namespace seqc;
 
 static int64_t getBytes(MemRefType type) {
-  unsigned bits = type.getElementType().isIndex()
-                      ? 64
-                      : type.getElementTypeBitWidth();
+  unsigned bits =
+      type.getElementType().isIndex() ? 64 : type.getElementTypeBitWidth();
   return type.getNumElements() * ((bits + 7) / 8);
+}
+
+/// Whether the buffer or a view of it leaves the iteration that allocates it,
+/// as what a loop or a branch yields: one buffer for all iterations would not
+/// do then.
+static bool escapes(Value buffer) {
+  return llvm::any_of(buffer.getUsers(), [](Operation *user) {
+    if (user->hasTrait<OpTrait::IsTerminator>())
+      return true;
+    if (isa<ViewLikeOpInterface>(user))
+      return llvm::any_of(user->getResults(), escapes);
+    return isa<LoopLikeOpInterface>(user);
+  });
 }
 
 namespace {
@@ -49,7 +61,7 @@ struct PlaceScratchPass
     SmallVector<memref::AllocOp> buffers;
     forall.getBody()->walk([&](memref::AllocOp alloc) {
       if (alloc.getType().hasStaticShape() &&
-          alloc.getType().getLayout().isIdentity())
+          alloc.getType().getLayout().isIdentity() && !escapes(alloc))
         buffers.push_back(alloc);
     });
     // The small ones first, as long as there is room.
@@ -60,15 +72,24 @@ struct PlaceScratchPass
     int64_t used = 0;
     for (memref::AllocOp alloc : buffers) {
       used += getBytes(alloc.getType());
-      if (used > limit)
-        return;
+      bool isFreed = false;
       for (Operation *user : llvm::make_early_inc_range(alloc->getUsers()))
-        if (isa<memref::DeallocOp>(user))
+        if (isa<memref::DeallocOp>(user)) {
           rewriter.eraseOp(user);
+          isFreed = true;
+        }
+      if (used > limit) {
+        rewriter.moveOpBefore(alloc, forall.getBody(),
+                              forall.getBody()->begin());
+        rewriter.setInsertionPoint(forall.getTerminator());
+        if (isFreed)
+          memref::DeallocOp::create(rewriter, alloc.getLoc(), alloc);
+        continue;
+      }
       rewriter.setInsertionPointToStart(forall.getBody());
-      auto placed = memref::AllocaOp::create(
-          rewriter, alloc.getLoc(), alloc.getType(), ValueRange(),
-          rewriter.getI64IntegerAttr(64));
+      auto placed = memref::AllocaOp::create(rewriter, alloc.getLoc(),
+                                             alloc.getType(), ValueRange(),
+                                             rewriter.getI64IntegerAttr(64));
       ++numPlaced;
       numBytes += getBytes(alloc.getType());
       rewriter.replaceOp(alloc, placed);
@@ -86,6 +107,9 @@ struct HoistScratchPass
       SmallVector<memref::AllocaOp> buffers;
       SmallVector<memref::AllocaScopeOp> scopes;
       parallel.walk([&](Operation *op) {
+        // What belongs to a team inside of this one stays there.
+        if (op->getParentOfType<omp::ParallelOp>() != parallel)
+          return;
         if (auto alloca = dyn_cast<memref::AllocaOp>(op))
           if (alloca.getType().hasStaticShape())
             buffers.push_back(alloca);
@@ -99,6 +123,11 @@ struct HoistScratchPass
         ++numHoisted;
       }
       for (memref::AllocaScopeOp scope : scopes) {
+        // Memory of a dynamic size is still freed with its scope.
+        if (scope
+                ->walk([](memref::AllocaOp) { return WalkResult::interrupt(); })
+                .wasInterrupted())
+          continue;
         Block *body = &scope.getBodyRegion().front();
         rewriter.eraseOp(body->getTerminator());
         rewriter.inlineBlockBefore(body, scope);
@@ -138,7 +167,8 @@ struct ProtectArgumentsPass
       return;
     for (unsigned i = 0; i < func.getNumArguments(); ++i)
       if (isa<TensorType>(func.getArgument(i).getType())) {
-        func.setArgAttr(i, bufferization::BufferizationDialect::kWritableAttrName,
+        func.setArgAttr(i,
+                        bufferization::BufferizationDialect::kWritableAttrName,
                         BoolAttr::get(&getContext(), false));
         ++numProtected;
       }

@@ -578,20 +578,6 @@ static SmallVector<Value> decompose(Emitter &e, ChunkScanOp op) {
 
   // Everything as (time, channel) or (state, channel), so that the recurrence
   // is elementwise along channels.
-  SmallVector<Value> inputs = {e.dropUnitDims(op.getDelta(), 2)};
-  SmallVector<AffineMap> maps = {swapped};
-  if (op.getDeltaBias()) {
-    inputs.push_back(op.getDeltaBias());
-    maps.push_back(second);
-  }
-  Value delta = e.elementwise(
-      {T, C}, e.acc, inputs, maps,
-      [&](ImplicitLocOpBuilder &nb, ValueRange a) -> Value {
-        Value x = e.extend(nb, a[0]);
-        if (op.getDeltaBias())
-          x = arith::AddFOp::create(nb, x, e.extend(nb, a[1]));
-        return op.getDeltaSoftplus() ? buildSoftplus(e, nb, x) : x;
-      });
   auto transposed = [&](Value v, int64_t rows, int64_t cols, double factor) {
     Value f = factor == 1.0 ? Value() : e.constant(factor);
     return e.elementwise({rows, cols}, e.acc, v, swapped,
@@ -600,6 +586,24 @@ static SmallVector<Value> decompose(Emitter &e, ChunkScanOp op) {
                            return f ? arith::MulFOp::create(nb, x, f) : x;
                          });
   };
+  Value delta = transposed(e.dropUnitDims(op.getDelta(), 2), T, C, 1.0);
+  if (op.getDeltaBias() || op.getDeltaSoftplus()) {
+    SmallVector<Value> inputs;
+    SmallVector<AffineMap> maps;
+    if (op.getDeltaBias()) {
+      inputs.push_back(op.getDeltaBias());
+      maps.push_back(second);
+    }
+    delta = e.elementwise(
+        {T, C}, e.acc, inputs, maps,
+        [&](ImplicitLocOpBuilder &nb, ValueRange a) -> Value {
+          Value x = a.back();
+          if (op.getDeltaBias())
+            x = arith::AddFOp::create(nb, x, e.extend(nb, a[0]));
+          return op.getDeltaSoftplus() ? buildSoftplus(e, nb, x) : x;
+        },
+        delta);
+  }
   Value u = transposed(e.dropUnitDims(op.getU(), 2), T, C, 1.0);
   Value deltaU = e.elementwise(
       {T, C}, e.acc, {delta, u}, {both, both},
@@ -654,9 +658,8 @@ static SmallVector<Value> decompose(Emitter &e, ChunkScanOp op) {
         [](ImplicitLocOpBuilder &nb, ValueRange a) -> Value {
           Value decay =
               math::Exp2Op::create(nb, arith::MulFOp::create(nb, a[0], a[1]));
-          Value kept = arith::MulFOp::create(nb, decay, a[4]);
           Value input = arith::MulFOp::create(nb, a[2], a[3]);
-          return arith::AddFOp::create(nb, kept, input);
+          return math::FmaOp::create(nb, decay, a[4], input);
         },
         h);
     SmallVector<Value> yielded = {h};
@@ -681,8 +684,8 @@ static SmallVector<Value> decompose(Emitter &e, ChunkScanOp op) {
 
   SmallVector<Value> results;
   if (hasOut) {
-    SmallVector<Value> operands = {loop.getResult(1)};
-    SmallVector<AffineMap> outMaps = {swapped};
+    SmallVector<Value> operands = {transposed(loop.getResult(1), C, T, 1.0)};
+    SmallVector<AffineMap> outMaps = {both};
     unsigned indexU = 0, indexZ = 0;
     if (op.getD()) {
       operands.push_back(e.dropUnitDims(op.getU(), 2));
@@ -781,13 +784,14 @@ static SmallVector<Value> decompose(Emitter &e, CausalConv1dOp op) {
   };
 
   // The chunk behind its history.
-  Value padded = e.empty({C, T + W - 1}, element);
-  if (W > 1)
-    padded = tensor::InsertSliceOp::create(
-        b, e.dropUnitDims(op.getInitialState(), 2), padded, at(0),
-        extent(W - 1), ones);
-  padded = tensor::InsertSliceOp::create(b, e.dropUnitDims(op.getX(), 2),
-                                         padded, at(W - 1), extent(T), ones);
+  Value padded = e.dropUnitDims(op.getX(), 2);
+  if (W > 1) {
+    Value buffer = tensor::InsertSliceOp::create(
+        b, e.dropUnitDims(op.getInitialState(), 2),
+        e.empty({C, T + W - 1}, element), at(0), extent(W - 1), ones);
+    padded = tensor::InsertSliceOp::create(b, padded, buffer, at(W - 1),
+                                           extent(T), ones);
+  }
 
   // One input per tap.
   SmallVector<Value> inputs;

@@ -6,9 +6,11 @@
 //===----------------------------------------------------------------------===//
 //
 // exp2 of f32 vectors is computed as 2^n 2^f with n = round(x) and f in
-// [-1/2, 1/2]. 2^f is a polynomial of degree 6 whose constant term is exactly 1
-// (so that 2^0 = 1); 2^n is built in the exponent field, in two factors, so that
-// results down to the smallest normal number are right and smaller ones are 0.
+// [-1/2, 1/2]. Adding 3 2^22 rounds x and leaves n in the low bits of the sum, from
+// where a shift moves it into the exponent field. 2^f is a polynomial of
+// degree 6; it is computed as 2 2^f, and the power as 2^(n - 1), so that both
+// ends of the range come out: 128 and above give inf, results below
+// 2^-125.5 give 0. There is no integer conversion, so a NaN stays one.
 //
 //===----------------------------------------------------------------------===//
 
@@ -55,46 +57,33 @@ struct Exp2Polynomial : public OpRewritePattern<math::Exp2Op> {
       return arith::ConstantOp::create(
           b, DenseElementsAttr::get(type, b.getF32FloatAttr(value)));
     };
-    auto integer = [&](int32_t value) -> Value {
-      return arith::ConstantOp::create(
-          b, DenseElementsAttr::get(intType, b.getI32IntegerAttr(value)));
-    };
     Value x = op.getOperand();
-    // Where the result overflows or vanishes it stays so after clamping; a NaN
-    // passes the comparisons by.
     using Predicate = arith::CmpFPredicate;
     auto clamp = [&](Predicate predicate, float limit) {
       Value l = real(limit);
       Value outside = arith::CmpFOp::create(b, predicate, x, l);
       x = arith::SelectOp::create(b, outside, l, x);
     };
-    clamp(Predicate::OLT, -151.0f);
+    clamp(Predicate::OLT, -126.0f);
     clamp(Predicate::OGT, 129.0f);
-    Value n = math::RoundEvenOp::create(b, x);
+    // The low bits of `sum` are n + 126, the biased exponent of 2^(n - 1).
+    Value magic = real(12582912.0f + 126.0f);
+    Value sum = arith::AddFOp::create(b, x, magic);
+    Value n = arith::SubFOp::create(b, sum, magic);
     Value f = arith::SubFOp::create(b, x, n);
-    // (2^f - 1) / f on [-1/2, 1/2], interpolated at Chebyshev points.
+    // 2 (2^f - 1) / f on [-1/2, 1/2], interpolated at Chebyshev points.
     const float coefficients[] = {
-        1.5453163359779865e-4f, 1.3390863314270973e-3f, 9.618083015084267e-3f,
-        5.5503569543361664e-2f, 2.4022650718688965e-1f, 6.931471824645996e-1f};
+        3.0906326719559729e-4f, 2.6781726628541946e-3f, 1.923616603016853e-2f,
+        1.1100713908672333e-1f, 4.804530143737793e-1f,  1.3862943649291992f};
     Value p = real(coefficients[0]);
     for (float c : llvm::drop_begin(coefficients))
       p = vector::FMAOp::create(b, p, f, real(c));
-    p = vector::FMAOp::create(b, p, f, real(1.0f));
-    // 2^n as 2^(n/2) 2^(n - n/2), each a normal number.
-    Value whole = arith::FPToSIOp::create(b, intType, n);
-    Value half = arith::ShRSIOp::create(b, whole, integer(1));
-    Value rest = arith::SubIOp::create(b, whole, half);
-    auto power = [&](Value e) -> Value {
-      Value biased = arith::AddIOp::create(b, e, integer(127));
-      Value bits = arith::ShLIOp::create(b, biased, integer(23));
-      return arith::BitcastOp::create(b, type, bits);
-    };
-    p = arith::MulFOp::create(b, p, power(half));
-    p = arith::MulFOp::create(b, p, power(rest));
-    // The integer path has no NaN; the polynomial has: keep it.
-    Value isNaN = arith::CmpFOp::create(b, Predicate::UNO, op.getOperand(),
-                                        op.getOperand());
-    p = arith::SelectOp::create(b, isNaN, op.getOperand(), p);
+    p = vector::FMAOp::create(b, p, f, real(2.0f));
+    Value shift = arith::ConstantOp::create(
+        b, DenseElementsAttr::get(intType, b.getI32IntegerAttr(23)));
+    Value exponent = arith::ShLIOp::create(
+        b, arith::BitcastOp::create(b, intType, sum), shift);
+    p = arith::MulFOp::create(b, p, arith::BitcastOp::create(b, type, exponent));
     rewriter.replaceOp(op, p);
     ++count;
     return success();

@@ -26,6 +26,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Utils/StructuredOpsUtils.h"
@@ -307,12 +308,18 @@ static SmallVector<int64_t> chooseTiles(linalg::LinalgOp op,
   }
   tiles[*lane] = extent(*lane, ShapedType::isDynamic(ranges[*lane]) ? lanes
                                                                     : 4 * lanes);
-  // Fill up to eight registers with the dimensions outside of it.
+  // Fill up to eight registers with the dimensions outside of it; four where the
+  // body has functions that become polynomials, which need registers themselves.
+  bool hasFunctions = llvm::any_of(
+      op.getBlock()->without_terminator(), [](Operation &inner) {
+        return isa_and_nonnull<math::MathDialect>(inner.getDialect());
+      });
+  int64_t registers = hasFunctions ? 4 : 8;
   int64_t total = tiles[*lane];
   for (unsigned dim = op.getNumLoops(); dim-- > 0;) {
     if (dim == *lane || ShapedType::isDynamic(ranges[dim]))
       continue;
-    int64_t room = std::max<int64_t>(1, 8 * lanes / total);
+    int64_t room = std::max<int64_t>(1, registers * lanes / total);
     tiles[dim] = extent(dim, room);
     total *= tiles[dim];
   }

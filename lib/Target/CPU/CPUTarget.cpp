@@ -219,7 +219,9 @@ void CPUTarget::optimize(llvm::Module &module) {
   tuning.LoopVectorization = optLevel >= 2;
   tuning.SLPVectorization = optLevel >= 2;
   tuning.LoopInterleaving = optLevel >= 2;
-  tuning.LoopUnrolling = optLevel >= 1;
+  // seqc's own passes unroll as far as registers go. LLVM would do it again
+  // and spend most of the compile time on that.
+  tuning.LoopUnrolling = false;
   llvm::PassBuilder builder(machine.get(), tuning);
   llvm::LoopAnalysisManager loops;
   llvm::FunctionAnalysisManager functions;

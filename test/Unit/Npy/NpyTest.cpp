@@ -261,7 +261,9 @@ TEST(FileWriter, LeavesNothingBehind) {
     first.write("old");
     first.commit();
     FileWriter second(path);
+    EXPECT_EQ(folder.numFiles(), 1u);
     second.write("new");
+    second.finish();
     EXPECT_EQ(folder.numFiles(), 2u);
   }
   EXPECT_EQ(folder.numFiles(), 1u);
@@ -278,8 +280,8 @@ TEST(FileWriter, LeavesNothingBehind) {
 
 TEST(FileWriter, NamesWhatItCannotWrite) {
   TemporaryFolder folder;
-  EXPECT_THROW(FileWriter(folder.path.string()), UserError);
-  EXPECT_THROW(FileWriter((folder.path / "no" / "out").string()), UserError);
+  EXPECT_THROW(FileWriter{folder.path.string()}, UserError);
+  EXPECT_THROW(FileWriter{(folder.path / "no" / "out").string()}, UserError);
   EXPECT_THROW(readFile(folder.path.string()), UserError);
   EXPECT_THROW(readFile((folder.path / "no").string()), UserError);
   FileWriter device("/dev/full");

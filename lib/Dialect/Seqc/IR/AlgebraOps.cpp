@@ -5,7 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Verifiers, tiling and the monoids of the L1 operators.
+// Verifiers, tiling and the monoids of the L1 operators. What an operator
+// shares with its L0 form is verified in OperandConstraints.cpp.
 //
 // The state of online attention is (max, sum, acc) in base 2; two states of
 // disjoint key ranges merge by rescaling each to the larger maximum:
@@ -13,13 +14,13 @@
 //   max = max(m1, m2)   w_i = exp2(m_i - max)
 //   sum = w_1 s_1 + w_2 s_2   acc = w_1 a_1 + w_2 a_2
 //
-// with w_i = 0 where m_i = -inf, so that the identity (-inf, 0, 0) is one. The state
-// of a scan is (decay, state), and (p1, h1) followed by (p2, h2) is
-// (p1 p2, p2 h1 + h2).
+// with w_i = 0 where m_i = -inf, so that the identity (-inf, 0, 0) is one. The
+// state of a scan is (decay, state), and (p1, h1) followed by (p2, h2) is (p1
+// p2, p2 h1 + h2).
 //
 //===----------------------------------------------------------------------===//
 
-#include "seqc/Dialect/Seqc/IR/Seqc.h"
+#include "Constraints.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -74,7 +75,8 @@ static Value addIndex(OpBuilder &b, Location loc, Value base, Fold offset) {
 
 static Value filled(OpBuilder &b, Location loc, ArrayRef<Fold> sizes,
                     FloatType type, double value) {
-  Value constant = arith::ConstantOp::create(b, loc, b.getFloatAttr(type, value));
+  Value constant =
+      arith::ConstantOp::create(b, loc, b.getFloatAttr(type, value));
   Value empty = tensor::EmptyOp::create(b, loc, sizes, type);
   return linalg::FillOp::create(b, loc, constant, empty).getResult(0);
 }
@@ -83,7 +85,8 @@ static double minusInfinity() {
   return -std::numeric_limits<double>::infinity();
 }
 
-/// An elementwise linalg.generic over `inputs`, the i-th read through `maps[i]`.
+/// An elementwise linalg.generic over `inputs`, the i-th read through
+/// `maps[i]`.
 static Value
 elementwise(OpBuilder &b, Location loc, ValueRange inputs,
             ArrayRef<AffineMap> maps, Value init,
@@ -120,44 +123,36 @@ static Value mergeWeight(OpBuilder &b, Location loc, Value m, Value max) {
 //===----------------------------------------------------------------------===//
 
 LogicalResult OnlineAttentionOp::verify() {
+  Constraints check(*this);
+  auto operands = AttentionOperands::get(*this);
+  if (failed(verifyAttentionData(check, operands)))
+    return failure();
+  AttentionSizes sizes(getQuery().getType(), getKey().getType(),
+                       getValue().getType());
+  Type acc = getAccumulatorType(getQuery().getType().getElementType());
+  SmallVector<int64_t> rows = {sizes.batch, sizes.queryHeads, sizes.queries};
+  SmallVector<int64_t> full = rows;
+  full.push_back(sizes.valueDim);
+  constexpr StringLiteral rowDims = "(batch, query heads, queries)";
+  if (failed(check.tensor(8, "max", getMaxInit(), rows, rowDims, acc)) ||
+      failed(check.tensor(8, "sum", getSumInit(), rows, rowDims, acc)) ||
+      failed(check.tensor(9, "acc", getAccInit(), full,
+                          "(batch, query heads, queries, value head_dim)",
+                          acc)) ||
+      failed(verifyAttentionOptions(check, operands)))
+    return failure();
   if (getOffsets().size() != 4)
-    return emitOpError("expected 4 offsets (batch, head, query, key), but got ")
-           << getOffsets().size();
+    return check.fail(13) << "4 offsets (batch, head, query, key), but got "
+                          << getOffsets().size();
   if (getLengths().size() != 2)
-    return emitOpError("expected 2 lengths (query, key), but got ")
-           << getLengths().size();
-  auto query = cast<RankedTensorType>(getQuery().getType());
-  auto key = cast<RankedTensorType>(getKey().getType());
-  auto value = cast<RankedTensorType>(getValue().getType());
-  auto acc = cast<RankedTensorType>(getAccInit().getType());
-  Type element = getAccumulatorType(query.getElementType());
-  for (Value init : {getMaxInit(), getSumInit(), getAccInit()})
-    if (getElementTypeOrSelf(init.getType()) != element)
-      return emitOpError("expected a state of ")
-             << element << " for a query of " << query << ", but got "
-             << init.getType();
-  auto differ = [](int64_t lhs, int64_t rhs) {
-    return ShapedType::isStatic(lhs) && ShapedType::isStatic(rhs) && lhs != rhs;
-  };
-  if (differ(query.getDimSize(3), key.getDimSize(3)))
-    return emitOpError("expected query and key of one head_dim, but got ")
-           << query << " and " << key;
-  if (differ(key.getDimSize(2), value.getDimSize(2)))
-    return emitOpError("expected as many values as keys, but got ")
-           << key << " and " << value;
-  if (differ(acc.getDimSize(2), query.getDimSize(2)) ||
-      differ(acc.getDimSize(3), value.getDimSize(3)))
-    return emitOpError("expected acc of (batch, heads, queries, value "
-                       "head_dim), but got ")
-           << acc << " for query " << query << " and value " << value;
-  if (getQuerySegments() && !getKeySegments())
-    return emitOpError("expected segments of both queries and keys");
-  for (auto [result, init] :
-       llvm::zip(getResults(), getDpsInits()))
-    if (result.getType() != init.getType())
-      return emitOpError("expected the type of the state to stay ")
-             << init.getType() << ", but it becomes " << result.getType();
+    return check.fail(13) << "2 lengths (query, key), but got "
+                          << getLengths().size();
   return success();
+}
+
+LogicalResult OnlineAttentionOp::verifyRegions() {
+  return verifyAttentionRegions(Constraints(*this), getQuery(), getScore(),
+                                getMask());
 }
 
 unsigned OnlineAttentionOp::getReductionDim() { return 3; }
@@ -189,11 +184,10 @@ SmallVector<Value> OnlineAttentionOp::buildMerge(OpBuilder &b, Location loc,
     return tensor::EmptyOp::create(b, loc, sizesOf(b, loc, like),
                                    getElementTypeOrSelf(like.getType()));
   };
-  Value max = elementwise(
-      b, loc, {lhs[0], rhs[0]}, {rows, rows}, empty(lhs[0]),
-      [](OpBuilder &nb, Location l, ValueRange a) -> Value {
-        return arith::MaximumFOp::create(nb, l, a[0], a[1]);
-      });
+  Value max = elementwise(b, loc, {lhs[0], rhs[0]}, {rows, rows}, empty(lhs[0]),
+                          [](OpBuilder &nb, Location l, ValueRange a) -> Value {
+                            return arith::MaximumFOp::create(nb, l, a[0], a[1]);
+                          });
   auto weigh = [](OpBuilder &nb, Location l, ValueRange a) -> Value {
     Value w1 = mergeWeight(nb, l, a[2], a[4]);
     Value w2 = mergeWeight(nb, l, a[3], a[4]);
@@ -220,7 +214,9 @@ SmallVector<Range> OnlineAttentionOp::getIterationDomain(OpBuilder &b) {
   Fold zero = b.getIndexAttr(0), one = b.getIndexAttr(1);
   SmallVector<Fold> q = sizesOf(b, loc, getQuery());
   Fold keys = tensor::getMixedSize(b, loc, getKey(), 2);
-  return {{zero, q[0], one}, {zero, q[1], one}, {zero, q[2], one},
+  return {{zero, q[0], one},
+          {zero, q[1], one},
+          {zero, q[2], one},
           {zero, keys, one}};
 }
 
@@ -241,9 +237,9 @@ static Operation *tileAttention(OnlineAttentionOp op, OpBuilder &b,
   SmallVector<Fold> v = sizesOf(b, loc, op.getValue());
 
   // The key/value head of a query head. A tile holds one head, or all.
-  Fold group = q[1] == k[1] ? Fold(b.getIndexAttr(1))
-                            : divide(b, loc, q[1], k[1]);
-  Fold kvHead = divide(b, loc, offsets[1], group);
+  Fold kvHead = offsets[1];
+  if (!isZeroInteger(kvHead) && !isSameSize(q[1], k[1]))
+    kvHead = divide(b, loc, kvHead, divide(b, loc, q[1], k[1]));
   Fold kvHeads = isOneInteger(sizes[1]) ? sizes[1] : k[1];
 
   SmallVector<Value> operands;
@@ -315,9 +311,10 @@ LogicalResult OnlineAttentionOp::getResultTilePosition(
   return success();
 }
 
-FailureOr<TilingResult> OnlineAttentionOp::generateResultTileValue(
-    OpBuilder &b, unsigned resultNumber, ArrayRef<Fold> offsets,
-    ArrayRef<Fold> sizes) {
+FailureOr<TilingResult>
+OnlineAttentionOp::generateResultTileValue(OpBuilder &b, unsigned resultNumber,
+                                           ArrayRef<Fold> offsets,
+                                           ArrayRef<Fold> sizes) {
   SmallVector<Fold> o(offsets.take_front(3)), s(sizes.take_front(3));
   o.push_back(b.getIndexAttr(0));
   s.push_back(tensor::getMixedSize(b, getLoc(), getKey(), 2));
@@ -361,7 +358,8 @@ static Value takePart(OpBuilder &b, Location loc, Value partial, Fold index) {
 FailureOr<TilingResult> OnlineAttentionOp::tileToPartialReduction(
     OpBuilder &b, Location loc, ReductionTilingStrategy strategy,
     ValueRange init, ArrayRef<Fold> offsets, ArrayRef<Fold> sizes,
-    const SetVector<unsigned> &reductionDims, ArrayRef<Fold> splitReductionIvs) {
+    const SetVector<unsigned> &reductionDims,
+    ArrayRef<Fold> splitReductionIvs) {
   if (strategy != ReductionTilingStrategy::PartialReductionOuterParallel)
     return emitOpError("can only be split into parallel parts");
   SmallVector<Value> state;
@@ -387,9 +385,10 @@ LogicalResult OnlineAttentionOp::getPartialResultTilePosition(
   return success();
 }
 
-FailureOr<MergeResult> OnlineAttentionOp::mergeReductions(
-    OpBuilder &b, Location loc, ValueRange partial,
-    const SetVector<unsigned> &reductionDims) {
+FailureOr<MergeResult>
+OnlineAttentionOp::mergeReductions(OpBuilder &b, Location loc,
+                                   ValueRange partial,
+                                   const SetVector<unsigned> &reductionDims) {
   auto type = cast<FloatType>(getElementTypeOrSelf(getMaxInit().getType()));
   AffineMap rows = b.getMultiDimIdentityMap(4);
   AffineMap full = b.getMultiDimIdentityMap(5);
@@ -427,18 +426,19 @@ FailureOr<MergeResult> OnlineAttentionOp::mergeReductions(
   };
   // What came in is one more part.
   auto rescale = [&](Value init, AffineMap map, AffineMap rowMap) -> Value {
-    return elementwise(b, loc, {init, getMaxInit(), max}, {map, rowMap, rowMap},
-                       tensor::EmptyOp::create(b, loc, sizesOf(b, loc, init), type),
-                       [](OpBuilder &nb, Location l, ValueRange a) -> Value {
-                         Value w = mergeWeight(nb, l, a[1], a[2]);
-                         return arith::MulFOp::create(nb, l, w, a[0]);
-                       });
+    return elementwise(
+        b, loc, {init, getMaxInit(), max}, {map, rowMap, rowMap},
+        tensor::EmptyOp::create(b, loc, sizesOf(b, loc, init), type),
+        [](OpBuilder &nb, Location l, ValueRange a) -> Value {
+          Value w = mergeWeight(nb, l, a[1], a[2]);
+          return arith::MulFOp::create(nb, l, w, a[0]);
+        });
   };
   AffineMap rows3 = b.getMultiDimIdentityMap(3);
   AffineMap full4 = b.getMultiDimIdentityMap(4);
-  Value sum = weigh(partial[1], rows, rows, rows.getSubMap({1, 2, 3}),
-                    rows.getSubMap({1, 2, 3}),
-                    rescale(getSumInit(), rows3, rows3));
+  Value sum =
+      weigh(partial[1], rows, rows, rows.getSubMap({1, 2, 3}),
+            rows.getSubMap({1, 2, 3}), rescale(getSumInit(), rows3, rows3));
   Value acc = weigh(partial[2], full, rowsOfFull, full.getSubMap({1, 2, 3}),
                     full.getSubMap({1, 2, 3, 4}),
                     rescale(getAccInit(), full4, full4.getSubMap({0, 1, 2})));
@@ -452,21 +452,31 @@ FailureOr<MergeResult> OnlineAttentionOp::mergeReductions(
 //===----------------------------------------------------------------------===//
 
 LogicalResult SoftmaxFinishOp::verify() {
-  if (bool(getLse()) != bool(getLseInit()))
-    return emitOpError("expected an lse result exactly when there is an lse "
-                       "destination");
-  if (getOut().getType() != getOutInit().getType())
-    return emitOpError("expected out of ")
-           << getOutInit().getType() << ", but it is " << getOut().getType();
-  if (getLse() && getLse().getType() != getLseInit().getType())
-    return emitOpError("expected lse of ")
-           << getLseInit().getType() << ", but it is " << getLse().getType();
-  Type acc = getElementTypeOrSelf(getAcc().getType());
-  if (getElementTypeOrSelf(getMax().getType()) != acc ||
-      getElementTypeOrSelf(getSum().getType()) != acc)
-    return emitOpError("expected max, sum and acc of one element type, but got ")
-           << getMax().getType() << ", " << getSum().getType() << " and "
-           << getAcc().getType();
+  Constraints check(*this);
+  MLIRContext *context = getContext();
+  Type f32 = Float32Type::get(context), f64 = Float64Type::get(context);
+  constexpr StringLiteral rowDims = "(batch, heads, queries)";
+  constexpr StringLiteral fullDims = "(batch, heads, queries, value head_dim)";
+  if (failed(check.hasRank(1, "acc", getAcc(), 4, fullDims, {f32, f64})))
+    return failure();
+  RankedTensorType acc = getAcc().getType();
+  Type element = acc.getElementType();
+  if (acc.getDimSize(3) < 1)
+    return check.fail(1)
+           << "acc to have a static value head_dim of at least 1, but got "
+           << acc;
+  ArrayRef<int64_t> full = acc.getShape(), rows = full.drop_back();
+  SmallVector<Type> outTypes =
+      llvm::filter_to_vector(getDataTypes(context), [&](Type type) {
+        return getAccumulatorType(type) == element;
+      });
+  if (failed(check.tensor(2, "max", getMax(), rows, rowDims, element)) ||
+      failed(check.tensor(2, "sum", getSum(), rows, rowDims, element)) ||
+      failed(
+          check.tensor(3, "sinks", getSinks(), rows[1], "(heads)", element)) ||
+      failed(check.tensor(4, "out", getOutInit(), full, fullDims, outTypes)) ||
+      failed(check.tensor(5, "lse", getLseInit(), rows, rowDims, element)))
+    return failure();
   return success();
 }
 
@@ -523,8 +533,8 @@ FailureOr<TilingResult>
 SoftmaxFinishOp::generateResultTileValue(OpBuilder &b, unsigned resultNumber,
                                          ArrayRef<Fold> offsets,
                                          ArrayRef<Fold> sizes) {
-  FailureOr<TilingResult> tiled = getTiledImplementation(
-      b, offsets.take_front(3), sizes.take_front(3));
+  FailureOr<TilingResult> tiled =
+      getTiledImplementation(b, offsets.take_front(3), sizes.take_front(3));
   if (failed(tiled))
     return failure();
   tiled->tiledValues = {tiled->tiledValues[resultNumber]};
@@ -536,22 +546,13 @@ SoftmaxFinishOp::generateResultTileValue(OpBuilder &b, unsigned resultNumber,
 //===----------------------------------------------------------------------===//
 
 LogicalResult ChunkScanOp::verify() {
-  auto u = cast<RankedTensorType>(getU().getType());
-  auto state = cast<RankedTensorType>(getStateInit().getType());
-  if (state.getElementType() != getAccumulatorType(u.getElementType()))
-    return emitOpError("expected a state of ")
-           << getAccumulatorType(u.getElementType()) << " for u of " << u
-           << ", but got " << state;
+  Constraints check(*this);
+  if (failed(
+          verifyScan(check, ScanOperands::get(*this), {{"out", getOutInit()}},
+                     {{"state", getStateInit()}, {"decay", getDecayInit()}})))
+    return failure();
   if (getOutInit() && !getC())
-    return emitOpError("expected C where there is an out destination");
-  if (getNumResults() != getDpsInits().size())
-    return emitOpError("expected one result for each of the ")
-           << getDpsInits().size() << " destinations, but got "
-           << getNumResults();
-  for (auto [result, init] : llvm::zip(getResults(), getDpsInits()))
-    if (result.getType() != init.getType())
-      return emitOpError("expected a result of its destination's type ")
-             << init.getType() << ", but got " << result.getType();
+    return check.fail(10) << "C with a destination for out, but got none";
   return success();
 }
 
@@ -585,12 +586,12 @@ SmallVector<Value> ChunkScanOp::buildMerge(OpBuilder &b, Location loc,
   // Values are (state, decay). The merged state takes the place of the first.
   auto type = cast<RankedTensorType>(lhs[0].getType());
   AffineMap id = b.getMultiDimIdentityMap(type.getRank());
-  Value state = elementwise(
-      b, loc, {rhs[0], rhs[1]}, {id, id}, lhs[0],
-      [](OpBuilder &nb, Location l, ValueRange a) -> Value {
-        Value carried = arith::MulFOp::create(nb, l, a[1], a[2]);
-        return arith::AddFOp::create(nb, l, carried, a[0]);
-      });
+  Value state =
+      elementwise(b, loc, {rhs[0], rhs[1]}, {id, id}, lhs[0],
+                  [](OpBuilder &nb, Location l, ValueRange a) -> Value {
+                    Value carried = arith::MulFOp::create(nb, l, a[1], a[2]);
+                    return arith::AddFOp::create(nb, l, carried, a[0]);
+                  });
   if (lhs.size() == 1)
     return {state};
   Value decay =
@@ -615,9 +616,8 @@ SmallVector<Range> ChunkScanOp::getIterationDomain(OpBuilder &b) {
 
 /// Builds the operator on the tile at `offsets`, with the given destinations.
 /// The channels of a tile lie in one group, or are all of them.
-static Operation *tileScan(ChunkScanOp op, OpBuilder &b,
-                           ArrayRef<Fold> offsets, ArrayRef<Fold> sizes,
-                           ValueRange inits,
+static Operation *tileScan(ChunkScanOp op, OpBuilder &b, ArrayRef<Fold> offsets,
+                           ArrayRef<Fold> sizes, ValueRange inits,
                            SmallVectorImpl<Operation *> &slices) {
   Location loc = op.getLoc();
   Fold zero = b.getIndexAttr(0);
@@ -636,13 +636,13 @@ static Operation *tileScan(ChunkScanOp op, OpBuilder &b,
       return take(v, {offsets[0], zero, offsets[2]},
                   {sizes[0], depth, sizes[2]});
     Fold groups = tensor::getMixedSize(b, loc, v, 1);
-    if (sizes[1] == channels)
+    if (isSameSize(sizes[1], channels))
       return take(v, {offsets[0], zero, zero, offsets[2]},
                   {sizes[0], groups, depth, sizes[2]});
-    Fold group = isOneInteger(groups)
-                     ? zero
-                     : divide(b, loc, offsets[1],
-                              divide(b, loc, channels, groups));
+    Fold group =
+        isOneInteger(groups)
+            ? zero
+            : divide(b, loc, offsets[1], divide(b, loc, channels, groups));
     return take(v, {offsets[0], group, zero, offsets[2]},
                 {sizes[0], b.getIndexAttr(1), depth, sizes[2]});
   };
@@ -683,17 +683,19 @@ ChunkScanOp::getTiledImplementation(OpBuilder &b, ArrayRef<Fold> offsets,
   if (Value out = getOutInit())
     inits.push_back(takeSlice(b, loc, out, offsets, sizes));
   for (Value state : getCarriedInits())
-    inits.push_back(takeSlice(b, loc, state, stateOf(offsets, b.getIndexAttr(0)),
+    inits.push_back(takeSlice(b, loc, state,
+                              stateOf(offsets, b.getIndexAttr(0)),
                               stateOf(sizes, depth)));
   SmallVector<Operation *> slices;
   Operation *tiled = tileScan(*this, b, offsets, sizes, inits, slices);
   return TilingResult{{tiled}, SmallVector<Value>(tiled->getResults()), slices};
 }
 
-LogicalResult ChunkScanOp::getResultTilePosition(
-    OpBuilder &b, unsigned resultNumber, ArrayRef<Fold> offsets,
-    ArrayRef<Fold> sizes, SmallVector<Fold> &resultOffsets,
-    SmallVector<Fold> &resultSizes) {
+LogicalResult
+ChunkScanOp::getResultTilePosition(OpBuilder &b, unsigned resultNumber,
+                                   ArrayRef<Fold> offsets, ArrayRef<Fold> sizes,
+                                   SmallVector<Fold> &resultOffsets,
+                                   SmallVector<Fold> &resultSizes) {
   if (getOutInit() && resultNumber == 0) {
     resultOffsets.assign(offsets.begin(), offsets.end());
     resultSizes.assign(sizes.begin(), sizes.end());
@@ -740,7 +742,8 @@ ChunkScanOp::generateInitialTensorForPartialReduction(
 FailureOr<TilingResult> ChunkScanOp::tileToPartialReduction(
     OpBuilder &b, Location loc, ReductionTilingStrategy strategy,
     ValueRange init, ArrayRef<Fold> offsets, ArrayRef<Fold> sizes,
-    const SetVector<unsigned> &reductionDims, ArrayRef<Fold> splitReductionIvs) {
+    const SetVector<unsigned> &reductionDims,
+    ArrayRef<Fold> splitReductionIvs) {
   if (strategy != ReductionTilingStrategy::PartialReductionOuterParallel)
     return emitOpError("can only be split into parallel parts");
   SmallVector<Value> state;

@@ -6,7 +6,8 @@
 //===----------------------------------------------------------------------===//
 //
 // The constraints 1 to 20 are the same for attention and for its backward and
-// are checked by the same code. docs/spec.md has their text.
+// are checked by the same code, most of it in OperandConstraints.cpp.
+// docs/spec.md has their text.
 //
 // Canonicalization brings the structured mask to one form, so that later passes
 // see fewer cases. With p = i + offset the diagonal of row i, and sizes that
@@ -35,142 +36,22 @@ using namespace seqc;
 // Constraints
 //===----------------------------------------------------------------------===//
 
-namespace {
-
-/// The sizes that the operands of an attention share.
-struct AttentionSizes {
-  explicit AttentionSizes(RankedTensorType query, RankedTensorType key,
-                          RankedTensorType value)
-      : batch(refineDim(query.getDimSize(0),
-                        refineDim(key.getDimSize(0), value.getDimSize(0)))),
-        queryHeads(query.getDimSize(1)),
-        keyHeads(refineDim(key.getDimSize(1), value.getDimSize(1))),
-        queries(query.getDimSize(2)),
-        keys(refineDim(key.getDimSize(2), value.getDimSize(2))),
-        headDim(query.getDimSize(3)), valueDim(value.getDimSize(3)) {}
-
-  int64_t batch, queryHeads, keyHeads, queries, keys, headDim, valueDim;
-};
-
 template <typename OpT>
-AttentionSizes getSizes(OpT op) {
+static AttentionSizes getSizes(OpT op) {
   return AttentionSizes(op.getQuery().getType(), op.getKey().getType(),
                         op.getValue().getType());
-}
-
-} // namespace
-
-/// A bias has, in each dimension, the full size or a static 1.
-static LogicalResult verifyBias(const Constraints &check, Value bias,
-                                ArrayRef<int64_t> full,
-                                ArrayRef<Type> elements) {
-  SmallVector<int64_t> shape(full);
-  if (bias)
-    if (auto type = cast<RankedTensorType>(bias.getType()); type.getRank() == 4)
-      for (auto [wanted, size] : llvm::zip_equal(shape, type.getShape()))
-        if (size == 1)
-          wanted = 1;
-  return check.tensor(10, "bias", bias, shape,
-                      "(batch or 1, query heads or 1, queries or 1, keys or 1)",
-                      elements);
-}
-
-/// A region is empty, or one block that takes `arguments` and yields `result`
-/// without side effects.
-static LogicalResult verifyRegion(const Constraints &check, unsigned number,
-                                  StringRef name, Region &region,
-                                  ArrayRef<Type> arguments, Type result) {
-  if (region.empty())
-    return success();
-  auto fail = [&]() -> InFlightDiagnostic {
-    InFlightDiagnostic diag = check.fail(number);
-    diag << "the " << name << " region to be one block (";
-    llvm::interleaveComma(arguments, diag);
-    diag << ") that yields " << result << ", but got ";
-    return diag;
-  };
-  if (!region.hasOneBlock())
-    return fail() << region.getBlocks().size() << " blocks";
-  Block &block = region.front();
-  if (!llvm::equal(block.getArgumentTypes(), arguments)) {
-    InFlightDiagnostic diag = fail() << "a block (";
-    llvm::interleaveComma(block.getArgumentTypes(), diag);
-    return diag << ")";
-  }
-  auto yield = dyn_cast<YieldOp>(block.back());
-  if (!yield)
-    return fail() << "a block that ends in '" << block.back().getName() << "'";
-  if (yield.getValue().getType() != result)
-    return fail() << "a block that yields " << yield.getValue().getType();
-  for (Operation &inner : block)
-    if (!isMemoryEffectFree(&inner))
-      return check.fail(20) << "operations without side effects in the " << name
-                            << " region, but got '" << inner.getName() << "'";
-  return success();
 }
 
 /// Constraints 1 to 17, the same for both operators.
 template <typename OpT>
 static LogicalResult verifyAttention(OpT op) {
   Constraints check(op);
-  MLIRContext *context = op.getContext();
-  SmallVector<Type> dataTypes = getDataTypes(context);
-  constexpr StringLiteral queryDims = "(batch, query heads, queries, head_dim)";
-  constexpr StringLiteral keyDims = "(batch, key/value heads, keys, head_dim)";
-  constexpr StringLiteral valueDims =
-      "(batch, key/value heads, keys, value head_dim)";
-
-  if (failed(check.hasRank(1, "query", op.getQuery(), 4, queryDims, dataTypes)))
+  auto operands = AttentionOperands::get(op);
+  if (failed(verifyAttentionData(check, operands)))
     return failure();
-  RankedTensorType query = op.getQuery().getType();
-  Type element = query.getElementType();
+  Type element = op.getQuery().getType().getElementType();
   Type acc = getAccumulatorType(element);
-  SmallVector<Type> elementOrAcc = {element};
-  if (acc != element)
-    elementOrAcc.push_back(acc);
-
-  if (failed(check.hasRank(1, "key", op.getKey(), 4, keyDims, dataTypes)) ||
-      failed(check.hasRank(1, "value", op.getValue(), 4, valueDims, dataTypes)))
-    return failure();
-  RankedTensorType key = op.getKey().getType();
-  RankedTensorType value = op.getValue().getType();
-  for (auto [name, type] :
-       {std::pair<StringRef, RankedTensorType>{"key", key}, {"value", value}})
-    if (type.getElementType() != element)
-      return check.fail(2) << name << " to have the element type of query ("
-                           << element << "), but got query " << query << " and "
-                           << name << " " << type;
-
-  AttentionSizes sizes(query, key, value);
-  if (!ShapedType::isDynamic(sizes.queryHeads) &&
-      !ShapedType::isDynamic(sizes.keyHeads) &&
-      (sizes.keyHeads == 0 ? sizes.queryHeads != 0
-                           : sizes.queryHeads % sizes.keyHeads != 0))
-    return check.fail(3) << "query heads (" << sizes.queryHeads
-                         << ") to be a multiple of key/value heads ("
-                         << sizes.keyHeads << "), but got query " << query
-                         << " and key " << key;
-  for (auto [name, type] :
-       {std::pair<StringRef, RankedTensorType>{"key", key}, {"value", value}})
-    if (!compatibleDims(type.getDimSize(0), sizes.batch))
-      return check.fail(4) << name << " to have the batch size of query ("
-                           << sizes.batch << "), but got query " << query
-                           << " and " << name << " " << type;
-  for (auto [what, dim] :
-       {std::pair<StringRef, unsigned>{"heads", 1}, {"length", 2}})
-    if (!compatibleDims(key.getDimSize(dim), value.getDimSize(dim)))
-      return check.fail(5) << "key and value to have the same " << what
-                           << ", but got key " << key << " and value " << value;
-  if (sizes.headDim < 1 || key.getDimSize(3) != sizes.headDim)
-    return check.fail(6)
-           << "query and key to have the same static head_dim of at least 1, "
-              "but got query "
-           << query << " and key " << key;
-  if (sizes.valueDim < 1)
-    return check.fail(7) << "value to have a static head_dim of at least 1, "
-                            "but got value "
-                         << value;
-
+  AttentionSizes sizes = getSizes(op);
   if (failed(check.tensor(
           8, "out", op.getOut(),
           {sizes.batch, sizes.queryHeads, sizes.queries, sizes.valueDim},
@@ -178,72 +59,17 @@ static LogicalResult verifyAttention(OpT op) {
       failed(check.tensor(9, "lse", op.getLse(),
                           {sizes.batch, sizes.queryHeads, sizes.queries},
                           "(batch, query heads, queries)", acc)) ||
-      failed(
-          verifyBias(check, op.getBias(),
-                     {sizes.batch, sizes.queryHeads, sizes.queries, sizes.keys},
-                     elementOrAcc)))
-    return failure();
-
-  Value querySegments = op.getQuerySegments();
-  Value keySegments = op.getKeySegments();
-  Type i32 = IntegerType::get(context, 32);
-  if (!querySegments != !keySegments)
-    return check.fail(11)
-           << "query_segments and key_segments together, but got only "
-           << (querySegments ? "query_segments " : "key_segments ")
-           << (querySegments ? querySegments : keySegments).getType();
-  if (failed(check.tensor(11, "query_segments", querySegments,
-                          {sizes.batch, sizes.queries}, "(batch, queries)",
-                          i32)) ||
-      failed(check.tensor(11, "key_segments", keySegments,
-                          {sizes.batch, sizes.keys}, "(batch, keys)", i32)) ||
-      failed(check.tensor(12, "prefix", op.getPrefix(), {sizes.batch},
-                          "(batch)", i32)) ||
       failed(check.tensor(13, "sinks", op.getSinks(), {sizes.queryHeads},
                           "(query heads)", acc)))
     return failure();
-
-  if (std::optional<APFloat> scale = op.getScale(); scale && !scale->isFinite())
-    return check.fail(14) << "scale to be finite, but got "
-                          << op.getScaleAttr();
-  for (auto [name, window] : {std::pair<StringRef, IntegerAttr>{
-                                  "window_left", op.getWindowLeftAttr()},
-                              {"window_right", op.getWindowRightAttr()}})
-    if (window && window.getInt() < 0)
-      return check.fail(15)
-             << name << " not to be negative, but got " << window.getInt();
-  if (FloatAttr dropout = op.getDropoutAttr()) {
-    double probability = dropout.getValueAsDouble();
-    if (!(probability >= 0.0 && probability < 1.0))
-      return check.fail(16) << "dropout to be in [0, 1), but got " << dropout;
-    if (!op.getSeed())
-      return check.fail(17)
-             << "a seed with dropout " << dropout << ", but got none";
-  } else if (op.getSeed()) {
-    return check.fail(17) << "no seed without dropout, but got seed "
-                          << op.getSeed().getType();
-  }
-  return success();
-}
-
-/// Constraints 18 to 20, once the operations in the regions are valid.
-template <typename OpT>
-static LogicalResult verifyAttentionRegions(OpT op) {
-  Constraints check(op);
-  Type index = IndexType::get(op.getContext());
-  Type acc = getAccumulatorType(op.getQuery().getType().getElementType());
-  Type i1 = IntegerType::get(op.getContext(), 1);
-  if (failed(verifyRegion(check, 18, "score", op.getScore(),
-                          {acc, index, index, index, index}, acc)))
-    return failure();
-  return verifyRegion(check, 19, "mask", op.getMask(),
-                      {index, index, index, index}, i1);
+  return verifyAttentionOptions(check, operands);
 }
 
 LogicalResult AttentionOp::verify() { return verifyAttention(*this); }
 
 LogicalResult AttentionOp::verifyRegions() {
-  return verifyAttentionRegions(*this);
+  return verifyAttentionRegions(Constraints(*this), getQuery(), getScore(),
+                                getMask());
 }
 
 LogicalResult AttentionBackwardOp::verify() {
@@ -265,7 +91,8 @@ LogicalResult AttentionBackwardOp::verify() {
 }
 
 LogicalResult AttentionBackwardOp::verifyRegions() {
-  return verifyAttentionRegions(*this);
+  return verifyAttentionRegions(Constraints(*this), getQuery(), getScore(),
+                                getMask());
 }
 
 //===----------------------------------------------------------------------===//

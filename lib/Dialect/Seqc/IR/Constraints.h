@@ -64,8 +64,90 @@ private:
   mlir::Operation *op;
 };
 
+/// The sizes that the operands of an attention share.
+struct AttentionSizes {
+  AttentionSizes(mlir::RankedTensorType query, mlir::RankedTensorType key,
+                 mlir::RankedTensorType value)
+      : batch(refineDim(query.getDimSize(0),
+                        refineDim(key.getDimSize(0), value.getDimSize(0)))),
+        queryHeads(query.getDimSize(1)),
+        keyHeads(refineDim(key.getDimSize(1), value.getDimSize(1))),
+        queries(query.getDimSize(2)),
+        keys(refineDim(key.getDimSize(2), value.getDimSize(2))),
+        headDim(query.getDimSize(3)), valueDim(value.getDimSize(3)) {}
+
+  int64_t batch, queryHeads, keyHeads, queries, keys, headDim, valueDim;
+};
+
+/// What attention has at both levels. Absent values and attributes are null.
+struct AttentionOperands {
+  template <typename OpT>
+  static AttentionOperands get(OpT op) {
+    return {op.getQuery(),          op.getKey(),
+            op.getValue(),          op.getBias(),
+            op.getQuerySegments(),  op.getKeySegments(),
+            op.getPrefix(),         op.getSeed(),
+            op.getScaleAttr(),      op.getDropoutAttr(),
+            op.getWindowLeftAttr(), op.getWindowRightAttr()};
+  }
+
+  mlir::Value query, key, value, bias, querySegments, keySegments, prefix, seed;
+  mlir::FloatAttr scale, dropout;
+  mlir::IntegerAttr windowLeft, windowRight;
+};
+
+/// Constraints 1 to 7 of every attention.
+mlir::LogicalResult verifyAttentionData(const Constraints &check,
+                                        const AttentionOperands &operands);
+
+/// Constraints 10 to 12 and 14 to 17, of operands that pass the first 7.
+mlir::LogicalResult verifyAttentionOptions(const Constraints &check,
+                                           const AttentionOperands &operands);
+
+/// Constraints 18 to 20, once the operations in the regions are valid.
+mlir::LogicalResult verifyAttentionRegions(const Constraints &check,
+                                           mlir::Value query,
+                                           mlir::Region &score,
+                                           mlir::Region &mask);
+
+/// The sizes that the operands of a scan share.
+struct ScanSizes {
+  ScanSizes(mlir::RankedTensorType u, mlir::RankedTensorType delta,
+            mlir::RankedTensorType A)
+      : batch(refineDim(u.getDimSize(0), delta.getDimSize(0))),
+        channels(refineDim(u.getDimSize(1),
+                           refineDim(delta.getDimSize(1), A.getDimSize(0)))),
+        length(refineDim(u.getDimSize(2), delta.getDimSize(2))),
+        stateDim(A.getDimSize(1)) {}
+
+  int64_t batch, channels, length, stateDim;
+};
+
+/// What a scan has at both levels. Absent values are null.
+struct ScanOperands {
+  template <typename OpT>
+  static ScanOperands get(OpT op) {
+    return {op.getU(), op.getDelta(), op.getA(), op.getB(),
+            op.getC(), op.getD(),     op.getZ(), op.getDeltaBias()};
+  }
+
+  mlir::Value u, delta, A, B, C, D, z, deltaBias;
+};
+
+using NamedValue = std::pair<llvm::StringRef, mlir::Value>;
+
+/// Constraints 1 to 9 of every scan. `sameAsU` are further values with the
+/// shape of `u`, `states` those with that of a state.
+mlir::LogicalResult verifyScan(const Constraints &check,
+                               const ScanOperands &operands,
+                               llvm::ArrayRef<NamedValue> sameAsU,
+                               llvm::ArrayRef<NamedValue> states);
+
 /// The four element types that the operators work on.
 llvm::SmallVector<mlir::Type> getDataTypes(mlir::MLIRContext *context);
+
+/// `element`, and its accumulator type if that is another.
+llvm::SmallVector<mlir::Type> withAccumulator(mlir::Type element);
 
 /// The sizes of `result`: an attribute where its type is static, else the size
 /// of the dimension of an operand that `sources` pairs with it.

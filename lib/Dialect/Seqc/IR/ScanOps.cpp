@@ -6,7 +6,8 @@
 //===----------------------------------------------------------------------===//
 //
 // The constraints 1 to 9 are the same for the scan and for its backward and are
-// checked by the same code. docs/spec.md has their text.
+// checked by the same code, in OperandConstraints.cpp. docs/spec.md has their
+// text.
 //
 //===----------------------------------------------------------------------===//
 
@@ -24,131 +25,17 @@ using namespace seqc;
 // Constraints
 //===----------------------------------------------------------------------===//
 
-namespace {
-
-/// The sizes that the operands of a scan share.
-struct ScanSizes {
-  ScanSizes(RankedTensorType u, RankedTensorType delta, RankedTensorType A)
-      : batch(refineDim(u.getDimSize(0), delta.getDimSize(0))),
-        channels(refineDim(u.getDimSize(1),
-                           refineDim(delta.getDimSize(1), A.getDimSize(0)))),
-        length(refineDim(u.getDimSize(2), delta.getDimSize(2))),
-        stateDim(A.getDimSize(1)) {}
-
-  int64_t batch, channels, length, stateDim;
-};
-
-/// `T`, and the accumulator type if that is another.
-SmallVector<Type> withAccumulator(Type element) {
-  SmallVector<Type> types = {element};
-  if (Type acc = getAccumulatorType(element); acc != element)
-    types.push_back(acc);
-  return types;
-}
-
-/// The operand B (6) or C (7): constant, or variable in time, in groups of
-/// channels or not.
-LogicalResult verifyProjection(const Constraints &check, unsigned number,
-                               StringRef name, Value value,
-                               const ScanSizes &sizes, Type element) {
-  auto type = cast<RankedTensorType>(value.getType());
-  switch (type.getRank()) {
-  case 2:
-    return check.tensor(number, name, value, {sizes.channels, sizes.stateDim},
-                        "(channels, d_state)", withAccumulator(element));
-  case 3:
-    return check.tensor(number, name, value,
-                        {sizes.batch, sizes.stateDim, sizes.length},
-                        "(batch, d_state, length)", element);
-  case 4: {
-    int64_t groups = type.getDimSize(1);
-    if (failed(check.tensor(number, name, value,
-                            {sizes.batch, groups, sizes.stateDim, sizes.length},
-                            "(batch, groups, d_state, length)", element)))
-      return failure();
-    if (groups < 1)
-      return check.fail(8) << name
-                           << " to have a static number of groups of at least "
-                              "1, but got "
-                           << type;
-    if (!ShapedType::isDynamic(sizes.channels) && sizes.channels % groups != 0)
-      return check.fail(8) << "the groups of " << name << " (" << groups
-                           << ") to divide the channels of u ("
-                           << sizes.channels << "), but got " << type;
-    return success();
-  }
-  default:
-    return check.fail(number)
-           << name
-           << " to be (channels, d_state), (batch, d_state, length) or (batch, "
-              "groups, d_state, length), but got "
-           << type;
-  }
-}
-
-/// Constraints 1 to 9, the same for both operators. `sameAsU` are further
-/// values with the shape of `u`.
-template <typename OpT>
-LogicalResult verifyScan(OpT op, ArrayRef<std::pair<StringRef, Value>> sameAsU,
-                         ArrayRef<std::pair<StringRef, Value>> states) {
-  Constraints check(op);
-  if (failed(check.hasRank(1, "u", op.getU(), 3, "(batch, channels, length)",
-                           getDataTypes(op.getContext()))))
-    return failure();
-  Type element = op.getU().getType().getElementType();
-  SmallVector<Type> elementOrAcc = withAccumulator(element);
-  Type acc = elementOrAcc.back();
-
-  // `delta` and `A` may know sizes that `u` does not, once their ranks are
-  // right.
-  if (failed(check.hasRank(2, "delta", op.getDelta(), 3,
-                           "(batch, channels, length)", element)) ||
-      failed(check.hasRank(3, "A", op.getA(), 2, "(channels, d_state)",
-                           elementOrAcc)))
-    return failure();
-  ScanSizes sizes(op.getU().getType(), op.getDelta().getType(),
-                  op.getA().getType());
-  SmallVector<int64_t> dataShape = {sizes.batch, sizes.channels, sizes.length};
-  SmallVector<std::pair<StringRef, Value>> data = {{"delta", op.getDelta()},
-                                                   {"z", op.getZ()}};
-  llvm::append_range(data, sameAsU);
-  for (auto [name, value] : data)
-    if (failed(check.tensor(2, name, value, dataShape,
-                            "(batch, channels, length)", element)))
-      return failure();
-  if (failed(check.tensor(3, "A", op.getA(), {sizes.channels, sizes.stateDim},
-                          "(channels, d_state)", elementOrAcc)))
-    return failure();
-  if (sizes.stateDim < 1)
-    return check.fail(4) << "A to have a static d_state of at least 1, but got "
-                         << op.getA().getType();
-  if (failed(check.tensor(5, "D", op.getD(), {sizes.channels}, "(channels)",
-                          elementOrAcc)) ||
-      failed(check.tensor(5, "delta_bias", op.getDeltaBias(), {sizes.channels},
-                          "(channels)", elementOrAcc)) ||
-      failed(verifyProjection(check, 6, "B", op.getB(), sizes, element)) ||
-      failed(verifyProjection(check, 7, "C", op.getC(), sizes, element)))
-    return failure();
-  for (auto [name, value] : states)
-    if (failed(check.tensor(9, name, value,
-                            {sizes.batch, sizes.channels, sizes.stateDim},
-                            "(batch, channels, d_state)", acc)))
-      return failure();
-  return success();
-}
-
-} // namespace
-
 LogicalResult SelectiveScanOp::verify() {
   return verifyScan(
-      *this, {{"out", getOut()}},
+      Constraints(*this), ScanOperands::get(*this), {{"out", getOut()}},
       {{"initial_state", getInitialState()}, {"final_state", getFinalState()}});
 }
 
 LogicalResult SelectiveScanBackwardOp::verify() {
-  if (failed(verifyScan(*this, {}, {{"initial_state", getInitialState()}})))
-    return failure();
   Constraints check(*this);
+  if (failed(verifyScan(check, ScanOperands::get(*this), {},
+                        {{"initial_state", getInitialState()}})))
+    return failure();
   Type element = getU().getType().getElementType();
   ScanSizes sizes(getU().getType(), getDelta().getType(), getA().getType());
   if (failed(check.tensor(10, "out_grad", getOutGrad(),

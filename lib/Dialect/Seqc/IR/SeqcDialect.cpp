@@ -11,6 +11,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -56,4 +57,16 @@ FloatType seqc::getAccumulatorType(Type elementType) {
   if (elementType.isF64())
     return cast<FloatType>(elementType);
   return Float32Type::get(elementType.getContext());
+}
+
+bool seqc::isSameSize(OpFoldResult lhs, OpFoldResult rhs) {
+  if (isEqualConstantIntOrValue(lhs, rhs))
+    return true;
+  auto getDim = [](OpFoldResult size) -> tensor::DimOp {
+    auto value = dyn_cast<Value>(size);
+    return value ? value.getDefiningOp<tensor::DimOp>() : nullptr;
+  };
+  tensor::DimOp l = getDim(lhs), r = getDim(rhs);
+  return l && r && l.getSource() == r.getSource() && l.getConstantIndex() &&
+         l.getConstantIndex() == r.getConstantIndex();
 }

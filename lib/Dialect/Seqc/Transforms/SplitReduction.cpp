@@ -282,6 +282,11 @@ struct SplitReductionPass
   using Base::Base;
 
   void runOnOperation() override {
+    if (splits < 0) {
+      emitError(getOperation()->getLoc())
+          << "option 'splits' must not be negative, but is " << splits;
+      return signalPassFailure();
+    }
     IRRewriter rewriter(&getContext());
     SmallVector<Operation *> ops;
     getOperation()->walk([&](MonoidOpInterface op) { ops.push_back(op); });

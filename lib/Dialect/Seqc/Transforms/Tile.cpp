@@ -35,6 +35,8 @@
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/PatternMatch.h"
 
+#include <numeric>
+
 namespace seqc {
 #define GEN_PASS_DEF_SEQCTILE
 #include "seqc/Dialect/Seqc/Transforms/Passes.h.inc"
@@ -150,11 +152,38 @@ static SoftmaxFinishOp getFinish(OnlineAttentionOp op) {
   for (Operation *user : op->getUsers()) {
     auto candidate = dyn_cast<SoftmaxFinishOp>(user);
     if (!candidate || (finish && finish != candidate) ||
+        candidate.getMax() != op.getMax() ||
+        candidate.getSum() != op.getSum() ||
+        candidate.getAcc() != op.getAcc() ||
         candidate->getBlock() != op->getBlock())
       return nullptr;
     finish = candidate;
   }
   return finish;
+}
+
+/// Lets the mask region of `tile` hide the keys at `end` and past it.
+static void hideKeysFrom(RewriterBase &b, OnlineAttentionOp tile, Value end) {
+  OpBuilder::InsertionGuard guard(b);
+  Location loc = tile.getLoc();
+  Region &mask = tile.getMask();
+  Value visible;
+  if (mask.empty()) {
+    SmallVector<Type> types(4, b.getIndexType());
+    b.createBlock(&mask, mask.end(), types, SmallVector<Location>(4, loc));
+  } else {
+    Operation *yield = mask.front().getTerminator();
+    visible = yield->getOperand(0);
+    b.setInsertionPoint(yield);
+    b.eraseOp(yield);
+    b.setInsertionPointToEnd(&mask.front());
+  }
+  Value inside =
+      arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt,
+                            mask.front().getArgument(3), end);
+  if (visible)
+    inside = arith::AndIOp::create(b, loc, visible, inside);
+  YieldOp::create(b, loc, inside);
 }
 
 static LogicalResult tileAttention(RewriterBase &rewriter, OnlineAttentionOp op,
@@ -224,6 +253,10 @@ static LogicalResult tileAttention(RewriterBase &rewriter, OnlineAttentionOp op,
   Value keyEnd = t.index(affine::makeComposedFoldedAffineApply(
       rewriter, loc, d0 + d1, {Fold(keyBase), keys}));
   MaskOperands operands = MaskOperands::get(rewriter, loc, op, ib, ih);
+  // Tiles hide the keys past the last key there is. If these keys are only a
+  // part of all, their tiles must also hide what is past the part.
+  bool isPart = !isZeroInteger(Fold(keyBase)) ||
+                !isSameSize(keys, Fold(op.getLengths()[1]));
 
   auto buildTile = [&](Value key, ValueRange carried,
                        TileClass tileClass) -> SmallVector<Value> {
@@ -257,6 +290,8 @@ static LogicalResult tileAttention(RewriterBase &rewriter, OnlineAttentionOp op,
     slice.getSumInitMutable().set(carried[1]);
     slice.getAccInitMutable().set(carried[2]);
     slice.setTileClass(tileClass);
+    if (isPart && tileClass == TileClass::Partial)
+      hideKeysFrom(rewriter, slice, keyEnd);
     for (auto [result, value] : llvm::zip(slice.getResults(), carried))
       result.setType(value.getType());
     rewriter.setInsertionPointAfter(slice);
@@ -448,19 +483,21 @@ static LogicalResult tileScan(RewriterBase &rewriter, ChunkScanOp op,
 
   Fold batch = t.dim(op.getU(), 0), channels = t.dim(op.getU(), 1),
        steps = t.dim(op.getU(), 2);
-  // Channels are tiled within their group, which shares B and C.
-  Fold groups = t.attr(1);
+  // The channels of a tile share one group of B and one of C.
+  int64_t groupCount = 1;
   for (Value parameter : {Value(op.getB()), Value(op.getC())})
-    if (parameter && cast<RankedTensorType>(parameter.getType()).getRank() == 4)
-      groups = t.dim(parameter, 1);
-  Fold groupSize = channels;
+    if (parameter)
+      if (auto type = cast<RankedTensorType>(parameter.getType());
+          type.getRank() == 4)
+        groupCount = std::lcm(groupCount, type.getDimSize(1));
+  Fold groups = t.attr(groupCount), groupSize = channels;
   if (!isOneInteger(groups)) {
-    auto c = getConstantIntValue(channels), g = getConstantIntValue(groups);
-    groupSize = c && g && *g ? t.attr(*c / *g)
-                             : Fold(arith::DivUIOp::create(
-                                        rewriter, loc, t.index(channels),
-                                        t.index(groups))
-                                        .getResult());
+    auto count = getConstantIntValue(channels);
+    groupSize = count ? t.attr(*count / groupCount)
+                      : Fold(arith::DivUIOp::create(rewriter, loc,
+                                                    t.index(channels),
+                                                    t.index(groups))
+                                 .getResult());
   }
 
   SmallVector<Value> outs = llvm::to_vector(op.getDpsInits());
@@ -585,6 +622,8 @@ static Value buildFinalConvState(Tiler &t, CausalConv1dOp op, int64_t history) {
       ArrayRef<Fold>{t.dim(op.getX(), 0), t.dim(op.getX(), 1),
                      t.attr(history)},
       element);
+  if (history == 0)
+    return empty;
   SmallVector<utils::IteratorType> iterators(3, utils::IteratorType::parallel);
   return linalg::GenericOp::create(
              b, loc, empty.getType(), ValueRange(), empty,
@@ -661,14 +700,15 @@ static LogicalResult tileConv(RewriterBase &rewriter, CausalConv1dOp op,
   if (op.getBias())
     bias = t.pad(t.slice(op.getBias(), {ic}, {count}), {tileC});
 
-  // The state of a chunk is the last width - 1 inputs before it.
+  // The state of a chunk is the last width - 1 inputs before it; a width of 1
+  // has none.
   SmallVector<Value> carried = {t.slice(dest, offsets, sizes)};
   SmallVector<int64_t> stateShape = {1, tileC, history};
-  if (op.getInitialState())
+  if (history > 0 && op.getInitialState())
     carried.push_back(t.pad(t.slice(op.getInitialState(), offsets,
                                     {t.attr(1), count, t.attr(history)}),
                             stateShape));
-  else
+  else if (history > 0)
     carried.push_back(
         t.filled(stateShape, cast<TypedAttr>(rewriter.getZeroAttr(element))));
 
@@ -684,12 +724,19 @@ static LogicalResult tileConv(RewriterBase &rewriter, CausalConv1dOp op,
     SmallVector<Fold> chunk = {t.attr(1), count, length};
     Value x = t.pad(t.slice(op.getX(), {ib, ic, it}, chunk),
                     {1, tileC, tileT});
+    SmallVector<Type> types = {x.getType()};
+    if (history > 0)
+      types.push_back(args[1].getType());
     auto tile = CausalConv1dOp::create(
-        rewriter, loc, TypeRange{x.getType(), args[1].getType()}, x, weight,
-        bias, args[1], op.getActivationAttr(), op.getScheduleAttr());
+        rewriter, loc, types, x, weight, bias,
+        history > 0 ? Value(args[1]) : Value(), op.getActivationAttr(),
+        op.getScheduleAttr());
     Value cut = t.slice(tile.getOut(), {t.attr(0), t.attr(0), t.attr(0)}, chunk);
     Value next = t.insert(cut, args[0], {t.attr(0), t.attr(0), it}, chunk);
-    scf::YieldOp::create(rewriter, loc, ValueRange{next, tile.getFinalState()});
+    SmallVector<Value> yielded = {next};
+    if (history > 0)
+      yielded.push_back(tile.getFinalState());
+    scf::YieldOp::create(rewriter, loc, yielded);
   }
   rewriter.setInsertionPointToStart(forall.getTerminator().getBody());
   t.parallelInsert(loop.getResult(0), dest, offsets, sizes);

@@ -1,7 +1,7 @@
 func.func @attend(
-    %query: tensor<?x4x?x32xf32> {seqc.name = "query"},
-    %key: tensor<?x2x?x32xf32> {seqc.name = "key"},
-    %value: tensor<?x2x?x32xf32> {seqc.name = "value"}
+    %query: tensor<?x4x?x32xf32>,
+    %key: tensor<?x2x?x32xf32>,
+    %value: tensor<?x2x?x32xf32>
   ) -> (tensor<?x4x?x32xf32> {seqc.name = "out"},
         tensor<?x4x?xf32> {seqc.name = "lse"}) {
   %out, %lse = seqc.attention query(%query) key(%key) value(%value) causal

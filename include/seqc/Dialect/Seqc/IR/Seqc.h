@@ -49,6 +49,10 @@ namespace seqc {
 /// operator works on f64, else f32.
 mlir::FloatType getAccumulatorType(mlir::Type elementType);
 
+/// Whether the two sizes are known to be equal: one value, one constant, or one
+/// dimension of one tensor.
+bool isSameSize(mlir::OpFoldResult lhs, mlir::OpFoldResult rhs);
+
 } // namespace seqc
 
 #endif // SEQC_DIALECT_SEQC_IR_SEQC_H

@@ -52,7 +52,8 @@ def Seqc_OnlineAttentionOp : Seqc_Op<"online_attention", [
     `lengths` the whole query and key lengths: masks and regions see global
     indices. Rows and columns at or past `lengths` are padding; `tile_class(full)`
     promises that neither the structured mask nor the key length removes anything from this
-    tile, so that none of it is evaluated.
+    tile, so that none of it is evaluated. Constraints: online_attention_c1 to
+    online_attention_c20 of `docs/spec.md`.
 
     Example:
     ```mlir
@@ -66,30 +67,42 @@ def Seqc_OnlineAttentionOp : Seqc_Op<"online_attention", [
     ```
   }];
   let arguments = (ins
-    Seqc_Tensor4:$query,
-    Seqc_Tensor4:$key,
-    Seqc_Tensor4:$value,
-    Optional<Seqc_Tensor4>:$bias,
-    Optional<Seqc_Int2>:$query_segments,
-    Optional<Seqc_Int2>:$key_segments,
-    Optional<Seqc_Int1>:$prefix,
+    // online_attention_c1 to online_attention_c7, as for attention
+    Seqc_Data4:$query,
+    Seqc_Data4:$key,
+    Seqc_Data4:$value,
+    // online_attention_c10
+    Optional<Seqc_Data4>:$bias,
+    // online_attention_c11
+    Optional<Seqc_Index2>:$query_segments,
+    Optional<Seqc_Index2>:$key_segments,
+    // online_attention_c12
+    Optional<Seqc_Index1>:$prefix,
+    // online_attention_c17
     Optional<I64>:$seed,
+    // online_attention_c13
     Variadic<Index>:$offsets,
     Variadic<Index>:$lengths,
-    Seqc_Acc3:$max_init,
-    Seqc_Acc3:$sum_init,
-    Seqc_Acc4:$acc_init,
+    // online_attention_c8
+    Seqc_State3:$max_init,
+    Seqc_State3:$sum_init,
+    // online_attention_c9
+    Seqc_State4:$acc_init,
+    // online_attention_c14
     F64Attr:$scale,
     UnitAttr:$causal,
+    // online_attention_c15
     OptionalAttr<I64Attr>:$window_left,
     OptionalAttr<I64Attr>:$window_right,
     DefaultValuedAttr<Seqc_AlignmentAttr, "::seqc::Alignment::BottomRight">:$alignment,
+    // online_attention_c16
     OptionalAttr<F64Attr>:$dropout,
     DefaultValuedAttr<Seqc_TileClassAttr, "::seqc::TileClass::Partial">:$tile_class,
     OptionalAttr<Seqc_ScheduleAttr>:$schedule
   );
+  // online_attention_c18 to online_attention_c20
   let regions = (region AnyRegion:$score, AnyRegion:$mask);
-  let results = (outs Seqc_Acc3:$max, Seqc_Acc3:$sum, Seqc_Acc4:$acc);
+  let results = (outs Seqc_State3:$max, Seqc_State3:$sum, Seqc_State4:$acc);
   let assemblyFormat = [{
     `query` `(` $query `)` `key` `(` $key `)` `value` `(` $value `)`
     (`bias` `(` $bias^ `)`)?
@@ -109,6 +122,7 @@ def Seqc_OnlineAttentionOp : Seqc_Op<"online_attention", [
     attr-dict `:` functional-type(operands, results)
   }];
   let hasVerifier = 1;
+  let hasRegionVerifier = 1;
   let extraClassDeclaration = [{
     ::mlir::MutableOperandRange getDpsInitsMutable() {
       return ::mlir::MutableOperandRange(getOperation(),
@@ -129,7 +143,8 @@ def Seqc_SoftmaxFinishOp : Seqc_Op<"softmax_finish", [
     lse[b, h, m]    = ln(2) (max[b, h, m] + log2(sum[b, h, m]))  (-inf where sum = 0)
     ```
     With `sinks`, a logit per head, the denominator has one more term,
-    `exp(sinks[h])`, which carries no value.
+    `exp(sinks[h])`, which carries no value. Constraints: softmax_finish_c1 to
+    softmax_finish_c5 of `docs/spec.md`.
 
     Example:
     ```mlir
@@ -140,10 +155,18 @@ def Seqc_SoftmaxFinishOp : Seqc_Op<"softmax_finish", [
     ```
   }];
   let arguments = (ins
-    Seqc_Acc3:$max, Seqc_Acc3:$sum, Seqc_Acc4:$acc,
-    Optional<Seqc_Tensor1>:$sinks,
-    Seqc_Tensor4:$out_init, Optional<Seqc_Acc3>:$lse_init);
-  let results = (outs Seqc_Tensor4:$out, Optional<Seqc_Acc3>:$lse);
+    // softmax_finish_c2
+    Seqc_State3:$max,
+    Seqc_State3:$sum,
+    // softmax_finish_c1
+    Seqc_State4:$acc,
+    // softmax_finish_c3
+    Optional<Seqc_State1>:$sinks,
+    // softmax_finish_c4
+    Seqc_Data4:$out_init,
+    // softmax_finish_c5
+    Optional<Seqc_State3>:$lse_init);
+  let results = (outs Seqc_Data4:$out, Optional<Seqc_State3>:$lse);
   let assemblyFormat = [{
     `max` `(` $max `)` `sum` `(` $sum `)` `acc` `(` $acc `)`
     (`sinks` `(` $sinks^ `)`)?
@@ -186,7 +209,8 @@ def Seqc_ChunkScanOp : Seqc_Op<"chunk_scan", [
     over time. The iteration space is (batch, channel, time), the last one reduced. (decay, state) is a monoid:
     its identity is (1, 0), and `(a1, h1) then (a2, h2)` merge to `(a1 a2, a2 h1 + h2)`.
 
-    `steps`, if given, is the number of valid time steps of a padded tile.
+    `steps`, if given, is the number of valid time steps of a padded tile. Constraints:
+    chunk_scan_c1 to chunk_scan_c10 of `docs/spec.md`.
 
     Example:
     ```mlir
@@ -199,22 +223,32 @@ def Seqc_ChunkScanOp : Seqc_Op<"chunk_scan", [
     ```
   }];
   let arguments = (ins
-    Seqc_Tensor3:$u,
-    Seqc_Tensor3:$delta,
-    Seqc_Tensor2:$A,
-    Seqc_Tensor24:$B,
-    Optional<Seqc_Tensor24>:$C,
-    Optional<Seqc_Tensor1>:$D,
-    Optional<Seqc_Tensor3>:$z,
-    Optional<Seqc_Tensor1>:$delta_bias,
+    // chunk_scan_c1
+    Seqc_Data3:$u,
+    // chunk_scan_c2
+    Seqc_Data3:$delta,
+    // chunk_scan_c3, chunk_scan_c4
+    Seqc_Data2:$A,
+    // chunk_scan_c6, chunk_scan_c8
+    Seqc_Data24:$B,
+    // chunk_scan_c7, chunk_scan_c8, chunk_scan_c10
+    Optional<Seqc_Data24>:$C,
+    // chunk_scan_c5
+    Optional<Seqc_Data1>:$D,
+    // chunk_scan_c2
+    Optional<Seqc_Data3>:$z,
+    // chunk_scan_c5
+    Optional<Seqc_Data1>:$delta_bias,
     Optional<Index>:$steps,
-    Optional<Seqc_Tensor3>:$out_init,
-    Seqc_Acc3:$state_init,
-    Optional<Seqc_Acc3>:$decay_init,
+    // chunk_scan_c2
+    Optional<Seqc_Data3>:$out_init,
+    // chunk_scan_c9
+    Seqc_State3:$state_init,
+    Optional<Seqc_State3>:$decay_init,
     UnitAttr:$delta_softplus,
     OptionalAttr<Seqc_ScheduleAttr>:$schedule
   );
-  let results = (outs Variadic<Seqc_Tensor3>:$results);
+  let results = (outs Variadic<Seqc_Data3>:$results);
   let assemblyFormat = [{
     `u` `(` $u `)` `delta` `(` $delta `)` `A` `(` $A `)` `B` `(` $B `)`
     (`C` `(` $C^ `)`)?

@@ -102,26 +102,7 @@ def Seqc_ScheduleAttr : Seqc_Attr<"Schedule", "schedule"> {
 // Types
 //===----------------------------------------------------------------------===//
 
-def Seqc_Float : AnyTypeOf<[F16, BF16, F32, F64], "f16, bf16, f32 or f64">;
-def Seqc_AccFloat : AnyTypeOf<[F32, F64], "f32 or f64">;
-
-class Seqc_Tensor<list<Type> elements, list<int> ranks, string what>
-    : Type<And<[TensorRankOf<elements, ranks>.predicate]>, what,
-           "::mlir::RankedTensorType">;
-
-def Seqc_Tensor1 : Seqc_Tensor<[Seqc_Float], [1], "1-D tensor of f16, bf16, f32 or f64">;
-def Seqc_Tensor2 : Seqc_Tensor<[Seqc_Float], [2], "2-D tensor of f16, bf16, f32 or f64">;
-def Seqc_Tensor3 : Seqc_Tensor<[Seqc_Float], [3], "3-D tensor of f16, bf16, f32 or f64">;
-def Seqc_Tensor4 : Seqc_Tensor<[Seqc_Float], [4], "4-D tensor of f16, bf16, f32 or f64">;
-def Seqc_Tensor24 : Seqc_Tensor<[Seqc_Float], [2, 3, 4],
-    "2-D, 3-D or 4-D tensor of f16, bf16, f32 or f64">;
-def Seqc_Acc1 : Seqc_Tensor<[Seqc_AccFloat], [1], "1-D tensor of f32 or f64">;
-def Seqc_Acc3 : Seqc_Tensor<[Seqc_AccFloat], [3], "3-D tensor of f32 or f64">;
-def Seqc_Acc4 : Seqc_Tensor<[Seqc_AccFloat], [4], "4-D tensor of f32 or f64">;
-def Seqc_Int1 : Seqc_Tensor<[I32], [1], "1-D tensor of i32">;
-def Seqc_Int2 : Seqc_Tensor<[I32], [2], "2-D tensor of i32">;
-
-// Operands of L0. The verifier checks rank and element type, and names the
+// Operands and results. The verifier checks rank and element type, and names the
 // operand and the constraint of docs/spec.md; here only the kind of type counts.
 class Seqc_Checked<string what>
     : Type<CPred<"::llvm::isa<::mlir::RankedTensorType>($_self)">, what,
@@ -134,6 +115,7 @@ def Seqc_Data24
     : Seqc_Checked<"2-D, 3-D or 4-D tensor of f16, bf16, f32 or f64">;
 def Seqc_State1 : Seqc_Checked<"1-D tensor of f32 or f64">;
 def Seqc_State3 : Seqc_Checked<"3-D tensor of f32 or f64">;
+def Seqc_State4 : Seqc_Checked<"4-D tensor of f32 or f64">;
 def Seqc_Index1 : Seqc_Checked<"1-D tensor of i32">;
 def Seqc_Index2 : Seqc_Checked<"2-D tensor of i32">;
 

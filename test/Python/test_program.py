@@ -1,0 +1,343 @@
+# Part of the seqc project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Compiling, saving, loading and explaining; wrong sources and artifacts."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import seqc
+from seqc import _errors, reference
+
+SOURCE = """
+func.func @attend(%q: tensor<?x?x?x16xf32> {seqc.name = "query"},
+                  %k: tensor<?x?x?x16xf32>,
+                  %v: tensor<?x?x?x16xf32>) -> tensor<?x?x?x16xf32> {
+  %0 = seqc.attention query(%q) key(%k) value(%v) causal
+    : (tensor<?x?x?x16xf32>, tensor<?x?x?x16xf32>, tensor<?x?x?x16xf32>)
+    -> tensor<?x?x?x16xf32>
+  return %0 : tensor<?x?x?x16xf32>
+}
+
+func.func @scale(%x: tensor<?x4xf32> {seqc.name = "x"},
+                 %f: f32 {seqc.name = "factor"}, %n: i64)
+    -> (tensor<?x4xf32> {seqc.name = "y"}, tensor<?x4xf32>) {
+  %0 = tensor.splat %f : tensor<4xf32>
+  %c0 = arith.constant 0 : index
+  %d = tensor.dim %x, %c0 : tensor<?x4xf32>
+  %e = tensor.empty(%d) : tensor<?x4xf32>
+  %1 = linalg.generic {
+      indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (j)>,
+                       affine_map<(i, j) -> (i, j)>],
+      iterator_types = ["parallel", "parallel"]}
+      ins(%x, %0 : tensor<?x4xf32>, tensor<4xf32>) outs(%e : tensor<?x4xf32>) {
+  ^bb0(%a: f32, %b: f32, %o: f32):
+    %p = arith.mulf %a, %b : f32
+    linalg.yield %p : f32
+  } -> tensor<?x4xf32>
+  return %1, %x : tensor<?x4xf32>, tensor<?x4xf32>
+}
+"""
+
+Q = np.random.default_rng(0).standard_normal((2, 3, 9, 16)).astype(np.float32)
+X = np.arange(12, dtype=np.float32).reshape(3, 4)
+
+
+@pytest.fixture(scope="module")
+def program() -> seqc.Program:
+    return seqc.compile(SOURCE)
+
+
+def check(program: seqc.Program) -> None:
+    expected, _ = reference.attention(Q, Q, Q, causal=True)
+    np.testing.assert_allclose(program["attend"](Q, Q, Q), expected, atol=1e-5)
+    doubled, same = program["scale"](X, 2.0, 7)
+    np.testing.assert_array_equal(doubled, 2 * X)
+    np.testing.assert_array_equal(same, X)
+
+
+def test_functions(program: seqc.Program) -> None:
+    assert list(program.functions) == ["attend", "scale"]
+    assert program.target == "cpu"
+    attend, scale = program["attend"], program["scale"]
+    assert attend.arguments[0] == seqc.Parameter(
+        "query", "tensor", "f32", (None, None, None, 16)
+    )
+    assert [p.kind for p in scale.arguments] == ["tensor", "scalar", "scalar"]
+    assert [p.dtype for p in scale.arguments] == ["f32", "f32", "i64"]
+    assert scale.results[0].name == "y"
+    assert "attend" in repr(program)
+    assert repr(scale).startswith("<seqc function scale(x: ?x4xf32, factor: f32")
+    assert {f["name"] for f in program.metadata["functions"]} == {"attend", "scale"}
+    check(program)
+
+
+def test_results_never_share_memory_with_arguments(program: seqc.Program) -> None:
+    _, same = program["scale"](X, 2.0, 7)
+    assert not np.shares_memory(same, X)
+
+
+def test_arguments_by_name(program: seqc.Program) -> None:
+    doubled, _ = program["scale"](X, 2, 3)
+    np.testing.assert_array_equal(doubled, 2 * X)
+    single = seqc.compile(
+        SOURCE[: SOURCE.index("func.func @scale")].replace('"query"', '"q"')
+    )
+    np.testing.assert_array_equal(single(Q, Q, Q), program["attend"](Q, Q, Q))
+
+
+def test_torch(program: seqc.Program) -> None:
+    torch = pytest.importorskip("torch")
+    x = torch.from_numpy(Q)
+    out = program["attend"](x, x, x)
+    assert isinstance(out, torch.Tensor)
+    np.testing.assert_array_equal(out.numpy(), program["attend"](Q, Q, Q))
+
+
+def test_save_and_load(program: seqc.Program, tmp_path: Path) -> None:
+    path = tmp_path / "model.seqc"
+    program.save(path)
+    assert [p.name for p in tmp_path.iterdir()] == ["model.seqc"]
+    check(seqc.load(path))
+    check(seqc.load(str(path), target="cpu"))
+    check(seqc.load(program.to_bytes()))
+    code = (
+        "import sys, numpy as np, seqc\n"
+        "p = seqc.load(sys.argv[1])\n"
+        "x = np.ones((3, 4), np.float32)\n"
+        "assert (p['scale'](x, 3.0, 1)[0] == 3).all()\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(path)], check=True)
+
+
+def test_save_leaves_nothing_half_written(
+    program: seqc.Program, tmp_path: Path
+) -> None:
+    with pytest.raises(FileNotFoundError):
+        program.save(tmp_path / "missing" / "model.seqc")
+    target = tmp_path / "folder"
+    target.mkdir()
+    with pytest.raises(OSError):
+        program.save(target)
+    assert [p.name for p in tmp_path.iterdir()] == ["folder"]
+
+
+def test_compile_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "model.mlir"
+    path.write_text(SOURCE)
+    check(seqc.compile(path))
+    with pytest.raises(FileNotFoundError):
+        seqc.compile(tmp_path / "missing.mlir")
+    with pytest.raises(TypeError, match="source: expected MLIR text"):
+        seqc.compile(3)  # type: ignore[arg-type]
+
+
+def test_compile_bytecode(program: seqc.Program) -> None:
+    bytecode = seqc.emit(SOURCE, "seqc-bytecode")
+    assert isinstance(bytecode, bytes)
+    check(seqc.compile(bytecode))
+
+
+@pytest.mark.parametrize("opt_level", [0, 1, 3])
+def test_compile_options(opt_level: int, tmp_path: Path) -> None:
+    program = seqc.compile(
+        SOURCE,
+        target="cpu",
+        cpu="generic",
+        schedule={"tile_m": 8, "tile_n": 16},
+        opt_level=opt_level,
+        dump_dir=tmp_path / "dump",
+    )
+    check(program)
+    assert len(list((tmp_path / "dump").iterdir())) > 5
+
+
+@pytest.mark.parametrize(
+    "level", ["seqc", "online", "tiled", "linalg", "llvm", "llvm-ir", "asm"]
+)
+def test_emit(level: str) -> None:
+    text = seqc.emit(SOURCE, level)
+    assert isinstance(text, str)
+    sign = {
+        "seqc": "seqc.attention ",
+        "online": "seqc.online_attention",
+        "tiled": "scf.forall",
+        "linalg": "linalg.",
+        "llvm": "llvm.func",
+        "llvm-ir": "define ",
+        "asm": "attend",
+    }[level]
+    assert sign in text
+
+
+def test_emit_binary() -> None:
+    library = seqc.emit(SOURCE, "library")
+    assert isinstance(library, bytes)
+    assert library[:4] == b"\x7fELF"
+
+
+# Wrong sources.
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("func.func @f(", "expected"),
+        ("", "no public function|no function"),
+        ("func.func @f() { %0 = foo.bar : i32 return }", "foo"),
+        (
+            SOURCE.replace(
+                "%k: tensor<?x?x?x16xf32>", "%k: tensor<?x?x?x16xf64>"
+            ).replace(
+                "tensor<?x?x?x16xf32>, tensor<?x?x?x16xf32>, tensor<?x?x?x16xf32>)",
+                "tensor<?x?x?x16xf32>, tensor<?x?x?x16xf64>, tensor<?x?x?x16xf32>)",
+            ),
+            "attention_c2",
+        ),
+        (b"ML\xefR\x00 not bytecode", ""),
+        ("\x00\x01", ""),
+    ],
+)
+def test_wrong_source(source: Any, message: str) -> None:
+    with pytest.raises(seqc.SeqcError, match=message) as caught:
+        seqc.compile(source, source_name="mine.mlir")
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).splitlines()[0] in caught.value.diagnostic
+    assert caught.value.reproducer is None
+
+
+def test_diagnostic_names_the_place() -> None:
+    with pytest.raises(seqc.SeqcError, match=r"mine\.mlir:2:\d+: error:"):
+        seqc.compile("\nfunc.func @f() -> i32 { return }", source_name="mine.mlir")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"target": "gpu9000"}, "gpu9000"),
+        ({"cpu": "z80"}, "z80"),
+        ({"schedule": "tile_q=3"}, "tile_q"),
+        ({"schedule": {"tile_m": -3}}, "tile_m"),
+        ({"opt_level": 9}, "9"),
+    ],
+)
+def test_wrong_options(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(seqc.SeqcError, match=message) as caught:
+        seqc.compile(SOURCE, **options)
+    assert "\n" not in str(caught.value)
+
+
+def test_wrong_level() -> None:
+    with pytest.raises(seqc.SeqcError, match=r"level.*llvm-ir"):
+        seqc.emit(SOURCE, "assembler")
+
+
+# Wrong artifacts.
+
+
+def test_wrong_artifacts(program: seqc.Program, tmp_path: Path) -> None:
+    good = program.to_bytes()
+    cases = [
+        b"",
+        b"\x7fELF",
+        b"seqc",
+        os.urandom(1000),
+        good[:-1],
+        good[: len(good) // 2],
+    ]
+    cases += [good[:n] for n in (1, 8, 16, 40, 100)]
+    for data in cases:
+        with pytest.raises(seqc.SeqcError) as caught:
+            seqc.load(data)
+        assert "\n" not in str(caught.value)
+    rng = np.random.default_rng(0)
+    head = min(len(good), 400)
+    for _ in range(200):
+        broken = bytearray(good)
+        broken[int(rng.integers(head))] ^= int(rng.integers(1, 256))
+        # The metadata of what still loads may differ; nothing may crash.
+        try:
+            seqc.load(bytes(broken))
+        except seqc.SeqcError:
+            pass
+    path = tmp_path / "model.seqc"
+    path.write_bytes(good[:100])
+    with pytest.raises(seqc.SeqcError, match=r"model\.seqc|artifact"):
+        seqc.load(path)
+    with pytest.raises(seqc.SeqcError, match="missing"):
+        seqc.load(tmp_path / "missing.seqc")
+
+
+# Wrong calls.
+
+
+def test_wrong_calls(program: seqc.Program) -> None:
+    scale = program["scale"]
+    with pytest.raises(TypeError, match="scale: got 1 arguments, expected 3"):
+        scale(X)
+    with pytest.raises(TypeError, match="unexpected argument `nope`"):
+        scale(X, 1.0, 2, nope=3)
+    with pytest.raises(TypeError, match="x: expected a numpy array"):
+        scale("x", 1.0, 2)
+    for bad in (X.astype(np.float64), X[0], X[:, :3], X[None]):
+        with pytest.raises(seqc.SeqcArgumentError) as caught:
+            scale(bad, 1.0, 2)
+        assert isinstance(caught.value, ValueError)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(KeyError, match="attend, scale"):
+        program["missing"]
+    with pytest.raises(TypeError, match="2 functions"):
+        program(X)
+
+
+# Explaining.
+
+
+def test_explain() -> None:
+    table = seqc.explain(SOURCE, chip="h200", sizes={"batch": 2, "seq_q": 1000})
+    assert isinstance(table, str)
+    assert "attention" in table
+    report = seqc.explain(SOURCE, chip="cpu", json=True)
+    assert isinstance(report, dict)
+    with pytest.raises(seqc.SeqcError, match="abacus"):
+        seqc.explain(SOURCE, chip="abacus")
+
+
+# How a failed call becomes an exception.
+
+
+def test_reproducer_is_found() -> None:
+    error = _errors.from_status(
+        7, "internal error: pass 'x' failed: why; reproducer: /tmp/seqc-1.mlir"
+    )
+    assert isinstance(error, seqc.SeqcError)
+    assert error.reproducer == "/tmp/seqc-1.mlir"
+    assert isinstance(_errors.from_status(8, "no memory"), MemoryError)
+    assert isinstance(_errors.from_status(1, "x"), ValueError)
+
+
+# The cache of the eager calls.
+
+
+def test_cache_keeps_the_latest() -> None:
+    from seqc import _program
+
+    cache = _program.Cache(size=2)
+    texts = [
+        SOURCE.replace("@attend", f"@f{i}").replace("@scale", f"@g{i}")
+        for i in range(3)
+    ]
+    functions = [cache.build(i, lambda i=i: texts[i]) for i in range(3)]
+    assert cache.find(0) is None
+    assert cache.find(2) is functions[2]
+    assert len(cache) == 2
+    assert cache.build("another key", lambda: texts[2]) is functions[2]
+    assert cache.compiled == 3
+    cache.clear()
+    assert len(cache) == 0
