@@ -292,12 +292,13 @@ def explain(
     Args:
         source: as in `compile`.
         chip: "cpu", "h200" or "a100".
-        sizes: values of the dynamic sizes, such as {"batch": 2, "seq_q": 1000}.
+        sizes: values of the dynamic sizes, such as {"B": 2, "S": 1000};
+            the names are B, H, Hkv, S, Sq, Sk, D, L, G and arg<i>.<dim>.
         schedule: overrides of the schedule.
         json: return a dict instead of a table.
     """
     text, name = _read_source(source)
-    given = " ".join(f"{key}={int(value)}" for key, value in (sizes or {}).items())
+    given = ",".join(f"{key}={int(value)}" for key, value in (sizes or {}).items())
     options = _options(schedule=schedule, source_name=name)
     report = _seqc.explain(text, chip, given, json, options).decode()
     return _load_json(report) if json else report

@@ -672,8 +672,8 @@ class _Operand:
     def __array__(self, *args: Any, **kwargs: Any) -> Any:
         raise self.builder.fail(
             "a traced value cannot become an array, nor index one that the trace does "
-            "not know: bind the array to a variable of the enclosing function or module, "
-            "and use the functions of seqc, such as seqc.where and seqc.exp"
+            "not know: bind the array to a variable of the enclosing function or "
+            "module, and use the functions of seqc, such as seqc.where and seqc.exp"
         )
 
     def __add__(self, other: Any) -> Any:

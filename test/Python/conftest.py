@@ -5,12 +5,13 @@
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-_COMMON = {
+_COMMON: Any = {
     "deadline": None,
     "suppress_health_check": [hypothesis.HealthCheck.too_slow],
 }

@@ -52,13 +52,13 @@ def inputs(
 
 
 def check(arguments: dict[str, Any], dtype: str = "f32", layout: str = "dense") -> None:
-    laid = {
+    laid: dict[str, Any] = {
         name: lay_out(x, layout) if isinstance(x, np.ndarray) else x
         for name, x in arguments.items()
     }
     out, state = seqc.causal_conv1d(**laid, return_final_state=True)
     expected, expected_state = reference.causal_conv1d(**arguments)
-    sizes = {
+    sizes: dict[str, Any] = {
         name: np.abs(as_f64(x)) if isinstance(x, np.ndarray) else x
         for name, x in arguments.items()
     }

@@ -232,14 +232,14 @@ def test_errors() -> None:
         m.input("y", (4,), "f8")
     with pytest.raises(ValueError, match="shape: got -1"):
         m.input("y", (-1,))
-    with pytest.raises(ValueError, match="a: belongs to another module|b: belongs"):
+    with pytest.raises(ValueError, match=r"a: belongs to another module|b: belongs"):
         m.add(x, other)
     with pytest.raises(TypeError, match="expected a value of this module, got str"):
         m.add("x", x)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="query: .*expected 4 dimensions"):
+    with pytest.raises(ValueError, match=r"query: .*expected 4 dimensions"):
         m.attention(x, x, x)
     w = m.input("w", (3, 5))
-    with pytest.raises(ValueError, match="weight: .*expected size 6"):
+    with pytest.raises(ValueError, match=r"weight: .*expected size 6"):
         m.linear(x, w)
     with pytest.raises(ValueError, match="expected sizes that match"):
         m.add(x, w)
@@ -258,5 +258,5 @@ def test_errors() -> None:
     ):
         m.attention(q, q, q, score_mod=lambda s, b, h, i, j: s * slopes[h])
     p = m.input("p", (None, 8, None, 8))
-    with pytest.raises(ValueError, match="slopes: has size 4 .*up to 7"):
+    with pytest.raises(ValueError, match=r"slopes: has size 4 .*up to 7"):
         m.attention(p, p, p, score_mod=lambda s, b, h, i, j: s * slopes[h])

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
 import subprocess
 import sys
@@ -262,10 +264,8 @@ def test_wrong_artifacts(program: seqc.Program, tmp_path: Path) -> None:
         broken = bytearray(good)
         broken[int(rng.integers(head))] ^= int(rng.integers(1, 256))
         # The metadata of what still loads may differ; nothing may crash.
-        try:
+        with contextlib.suppress(seqc.SeqcError):
             seqc.load(bytes(broken))
-        except seqc.SeqcError:
-            pass
     path = tmp_path / "model.seqc"
     path.write_bytes(good[:100])
     with pytest.raises(seqc.SeqcError, match=r"model\.seqc|artifact"):
@@ -300,11 +300,14 @@ def test_wrong_calls(program: seqc.Program) -> None:
 
 
 def test_explain() -> None:
-    table = seqc.explain(SOURCE, chip="h200", sizes={"batch": 2, "seq_q": 1000})
+    table = seqc.explain(SOURCE, chip="h200", sizes={"B": 2, "Sq": 1000})
+    assert table != seqc.explain(SOURCE, chip="h200", sizes={"B": 2, "Sq": 9})
     assert isinstance(table, str)
     assert "attention" in table
     report = seqc.explain(SOURCE, chip="cpu", json=True)
     assert isinstance(report, dict)
+    with pytest.raises(seqc.SeqcError, match="names 'batch'"):
+        seqc.explain(SOURCE, sizes={"batch": 2})
     with pytest.raises(seqc.SeqcError, match="abacus"):
         seqc.explain(SOURCE, chip="abacus")
 
@@ -333,7 +336,9 @@ def test_cache_keeps_the_latest() -> None:
         SOURCE.replace("@attend", f"@f{i}").replace("@scale", f"@g{i}")
         for i in range(3)
     ]
-    functions = [cache.build(i, lambda i=i: texts[i]) for i in range(3)]
+    functions = [
+        cache.build(i, functools.partial(texts.__getitem__, i)) for i in range(3)
+    ]
     assert cache.find(0) is None
     assert cache.find(2) is functions[2]
     assert len(cache) == 2

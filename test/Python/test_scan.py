@@ -91,7 +91,7 @@ def bounds(arguments: dict[str, Any], dtype: str) -> tuple[Any, Any]:
 
 
 def check(arguments: dict[str, Any], dtype: str = "f32", layout: str = "dense") -> None:
-    laid = {
+    laid: dict[str, Any] = {
         name: lay_out(x, layout) if isinstance(x, np.ndarray) else x
         for name, x in arguments.items()
     }

@@ -650,34 +650,48 @@ static SmallVector<Value> decompose(Emitter &e, ChunkScanOp op) {
           b, RankedTensorType::get({width}, type.getElementType()), v, offsets,
           sizes, ones);
     };
+    // One operator updates the state and reduces it to this step's output.
     Value h = loop.getRegionIterArg(0);
-    h = e.elementwise(
-        {N, C}, e.acc,
-        {rowAt(delta), A, rowAt(deltaU), variableB ? rowAt(B) : B},
-        {second, both, second, variableB ? first : both},
-        [](ImplicitLocOpBuilder &nb, ValueRange a) -> Value {
+    SmallVector<Value> inputs = {rowAt(delta), A, rowAt(deltaU),
+                                 variableB ? rowAt(B) : B};
+    SmallVector<AffineMap> maps = {second, both, second,
+                                   variableB ? first : both};
+    SmallVector<Value> inits = {h};
+    if (hasOut) {
+      inputs.push_back(variableC ? rowAt(Cm) : Cm);
+      maps.push_back(variableC ? first : both);
+      inits.push_back(linalg::FillOp::create(b, e.constant(0.0),
+                                             rowAt(loop.getRegionIterArg(1)))
+                          .getResult(0));
+    }
+    maps.push_back(both);
+    if (hasOut)
+      maps.push_back(second);
+    SmallVector<utils::IteratorType> iterators = {hasOut ? red : par, par};
+    auto step = linalg::GenericOp::create(
+        b, TypeRange(ValueRange(inits).getTypes()), inputs, inits, maps,
+        iterators, [&](OpBuilder &nested, Location loc, ValueRange a) {
+          ImplicitLocOpBuilder nb(loc, nested);
+          unsigned state = inputs.size();
           Value decay =
               math::Exp2Op::create(nb, arith::MulFOp::create(nb, a[0], a[1]));
           Value input = arith::MulFOp::create(nb, a[2], a[3]);
-          return math::FmaOp::create(nb, decay, a[4], input);
-        },
-        h);
-    SmallVector<Value> yielded = {h};
+          Value next = math::FmaOp::create(nb, decay, a[state], input);
+          SmallVector<Value> yielded = {next};
+          if (hasOut) {
+            Value x = arith::MulFOp::create(nb, next, a[4]);
+            yielded.push_back(arith::AddFOp::create(nb, a[state + 1], x));
+          }
+          linalg::YieldOp::create(nb, yielded);
+        });
+    SmallVector<Value> yielded = {step.getResult(0)};
     if (hasOut) {
-      Value out = loop.getRegionIterArg(1);
-      Value y = linalg::FillOp::create(b, e.constant(0.0), rowAt(out))
-                    .getResult(0);
-      y = e.generic({h, variableC ? rowAt(Cm) : Cm}, y,
-                    {both, variableC ? first : both, second}, {red, par},
-                    [](ImplicitLocOpBuilder &nb, ValueRange a) -> Value {
-                      Value x = arith::MulFOp::create(nb, a[0], a[1]);
-                      return arith::AddFOp::create(nb, a[2], x);
-                    });
       SmallVector<OpFoldResult> offsets = {t, b.getIndexAttr(0)};
       SmallVector<OpFoldResult> sizes = {b.getIndexAttr(1), b.getIndexAttr(C)};
       SmallVector<OpFoldResult> ones(2, b.getIndexAttr(1));
-      yielded.push_back(
-          tensor::InsertSliceOp::create(b, y, out, offsets, sizes, ones));
+      yielded.push_back(tensor::InsertSliceOp::create(
+          b, step.getResult(1), loop.getRegionIterArg(1), offsets, sizes,
+          ones));
     }
     scf::YieldOp::create(b, yielded);
   }
