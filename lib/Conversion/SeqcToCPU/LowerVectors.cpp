@@ -132,6 +132,28 @@ struct ExpThroughExp2 : public OpRewritePattern<math::ExpOp> {
   }
 };
 
+/// A reduction of the first of two dimensions adds rows to each other; upstream's
+/// lowerings would transpose first.
+struct ReduceRows : public OpRewritePattern<vector::MultiDimReductionOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(vector::MultiDimReductionOp op,
+                                PatternRewriter &rewriter) const override {
+    VectorType type = op.getSourceVectorType();
+    if (type.getRank() != 2 || !op.isReducedDim(0) || op.isReducedDim(1) ||
+        type.isScalable())
+      return failure();
+    Location loc = op.getLoc();
+    Value acc = op.getAcc();
+    for (int64_t row = 0; row < type.getDimSize(0); ++row) {
+      Value v = vector::ExtractOp::create(rewriter, loc, op.getSource(), row);
+      acc = vector::makeArithReduction(rewriter, loc, op.getKind(), v, acc);
+    }
+    rewriter.replaceOp(op, acc);
+    return success();
+  }
+};
+
 struct LowerVectorsPass
     : public seqc::impl::SeqcLowerVectorsBase<LowerVectorsPass> {
   void runOnOperation() override {
@@ -156,6 +178,7 @@ struct LowerVectorsPass
       vector::populateVectorContractLoweringPatterns(
           p, vector::VectorContractLowering::OuterProduct);
       vector::populateVectorOuterProductLoweringPatterns(p);
+      p.add<ReduceRows>(context, /*benefit=*/10);
       vector::populateVectorMultiReductionLoweringPatterns(
           p, vector::VectorMultiReductionLowering::InnerReduction);
       vector::populateVectorStepLoweringPatterns(p);
