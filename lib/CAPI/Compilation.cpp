@@ -459,6 +459,14 @@ SeqcStatus Compilation::lower(CPUStage last) {
   if (failed(described))
     return sourceError();
   signatures = std::move(*described);
+  // The names are in the signatures now; LLVM has no place for them.
+  module->walk([](func::FuncOp function) {
+    auto name = StringAttr::get(function.getContext(), "seqc.name");
+    for (unsigned i = 0; i < function.getNumArguments(); ++i)
+      function.removeArgAttr(i, name);
+    for (unsigned i = 0; i < function.getNumResults(); ++i)
+      function.removeResultAttr(i, name);
+  });
 
   CPUPipelineOptions options;
   options.tileM = settings.tileM;

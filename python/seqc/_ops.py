@@ -315,6 +315,9 @@ def _reference(value: Any) -> Callable[[], Any] | None:
 _traces = _TraceCache()
 
 
+_UNBOUNDED = 2**48
+
+
 def normalize_window(window: Window) -> tuple[int | None, int | None]:
     """(left, right) of a window; None is unbounded."""
     if window is None:
@@ -341,9 +344,10 @@ def normalize_window(window: Window) -> tuple[int | None, int | None]:
                 f"window: the {side} size is {size}, expected an integer >= 0, or None "
                 "for unbounded"
             )
+    # No sequence is that long, and sums with a position stay in 64 bits.
     return (
-        None if left is None else int(left),
-        None if right is None else int(right),
+        None if left is None or left > _UNBOUNDED else int(left),
+        None if right is None or right > _UNBOUNDED else int(right),
     )
 
 

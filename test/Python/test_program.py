@@ -202,8 +202,8 @@ def test_emit_binary() -> None:
             ),
             "attention_c2",
         ),
-        (b"ML\xefR\x00 not bytecode", ""),
-        ("\x00\x01", ""),
+        (b"ML\xefR\x00 not bytecode", "error"),
+        ("\x00\x01", "error"),
     ],
 )
 def test_wrong_source(source: Any, message: str) -> None:

@@ -161,6 +161,30 @@ def SeqcSerializeInner : Pass<"seqc-serialize-inner", "::mlir::func::FuncOp"> {
   ];
 }
 
+def SeqcExpandReshapes : Pass<"seqc-expand-reshapes", "::mlir::func::FuncOp"> {
+  let summary = "Lower reshapes with several dynamic sizes in one group";
+  let description = [{
+    `memref.expand_shape` that splits a dimension into two or more dynamic ones becomes a `memref.reinterpret_cast` with the
+    strides worked out: upstream's expansion of strided metadata allows one dynamic size per group.
+
+    Before:
+    ```mlir
+    %r = memref.expand_shape %m [[0, 1]] output_shape [%a, %b] : memref<?xf32> into memref<?x?xf32>
+    ```
+    After:
+    ```mlir
+    %r = memref.reinterpret_cast %m to offset: [0], sizes: [%a, %b], strides: [%b, 1]
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+    "::mlir::memref::MemRefDialect"
+  ];
+  let statistics = [
+    Statistic<"numExpanded", "reshapes-expanded", "Reshapes lowered">
+  ];
+}
+
 def SeqcVectorize : Pass<"seqc-vectorize", "::mlir::func::FuncOp"> {
   let summary = "Turn linalg operators on buffers into register tiles and vectors";
   let description = [{

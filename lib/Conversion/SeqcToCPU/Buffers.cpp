@@ -7,15 +7,19 @@
 
 #include "seqc/Conversion/Passes.h"
 
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/OpenMP/OpenMPDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/SCF/Transforms/Transforms.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/PatternMatch.h"
 
 namespace seqc {
+#define GEN_PASS_DEF_SEQCEXPANDRESHAPES
 #define GEN_PASS_DEF_SEQCHOISTSCRATCH
 #define GEN_PASS_DEF_SEQCPLACESCRATCH
 #define GEN_PASS_DEF_SEQCPROTECTARGUMENTS
@@ -172,6 +176,67 @@ struct ProtectArgumentsPass
                         BoolAttr::get(&getContext(), false));
         ++numProtected;
       }
+  }
+};
+} // namespace
+
+/// Rewrites `op` as a reinterpret_cast of its source's base buffer.
+static void expandReshape(RewriterBase &b, memref::ExpandShapeOp op) {
+  Location loc = op.getLoc();
+  b.setInsertionPoint(op);
+  auto parts = memref::ExtractStridedMetadataOp::create(b, loc, op.getSrc());
+  SmallVector<OpFoldResult> sizes = op.getMixedOutputShape();
+  SmallVector<OpFoldResult> strides(sizes.size());
+  AffineExpr d0, d1;
+  bindSymbols(b.getContext(), d0, d1);
+  for (auto [dim, group] : llvm::enumerate(op.getReassociationIndices())) {
+    // Row-major within the group, in units of the source's stride.
+    OpFoldResult stride = parts.getConstifiedMixedStrides()[dim];
+    for (int64_t i : llvm::reverse(group)) {
+      strides[i] = stride;
+      stride = affine::makeComposedFoldedAffineApply(b, loc, d0 * d1,
+                                                     {stride, sizes[i]});
+    }
+  }
+  OpFoldResult offset = parts.getConstifiedMixedOffset();
+  // The type is rebuilt, for what is known of the strides now, and cast back.
+  SmallVector<int64_t> staticStrides, staticSizes;
+  SmallVector<Value> ignored;
+  dispatchIndexOpFoldResults(strides, ignored, staticStrides);
+  dispatchIndexOpFoldResults(sizes, ignored, staticSizes);
+  int64_t staticOffset =
+      getConstantIntValue(offset).value_or(ShapedType::kDynamic);
+  auto type = MemRefType::get(
+      staticSizes, op.getResultType().getElementType(),
+      StridedLayoutAttr::get(b.getContext(), staticOffset, staticStrides),
+      op.getResultType().getMemorySpace());
+  Value cast = memref::ReinterpretCastOp::create(
+      b, loc, type, parts.getBaseBuffer(), offset, sizes, strides);
+  if (cast.getType() != op.getType())
+    cast = memref::CastOp::create(b, loc, op.getType(), cast);
+  b.replaceOp(op, cast);
+}
+
+namespace {
+struct ExpandReshapesPass
+    : public seqc::impl::SeqcExpandReshapesBase<ExpandReshapesPass> {
+  void runOnOperation() override {
+    SmallVector<memref::ExpandShapeOp> ops;
+    getOperation()->walk([&](memref::ExpandShapeOp op) {
+      MemRefType type = op.getResultType();
+      for (const ReassociationIndices &group : op.getReassociationIndices())
+        if (llvm::count_if(group, [&](int64_t i) {
+              return type.isDynamicDim(i);
+            }) > 1) {
+          ops.push_back(op);
+          return;
+        }
+    });
+    IRRewriter rewriter(&getContext());
+    for (memref::ExpandShapeOp op : ops) {
+      expandReshape(rewriter, op);
+      ++numExpanded;
+    }
   }
 };
 } // namespace

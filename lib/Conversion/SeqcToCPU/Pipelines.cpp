@@ -73,6 +73,7 @@ static void addLLVMLowering(OpPassManager &pm) {
   addCleanup(pm);
   pm.addPass(createConvertSCFToOpenMPPass());
   pm.addNestedPass<func::FuncOp>(createSeqcHoistScratch());
+  pm.addNestedPass<func::FuncOp>(createSeqcExpandReshapes());
   pm.addPass(memref::createExpandStridedMetadataPass());
   pm.addPass(createLowerAffinePass());
   pm.addPass(createSCFToControlFlowPass());

@@ -32,6 +32,7 @@
 #include "mlir/Dialect/Utils/StructuredOpsUtils.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/PatternMatch.h"
+#include "llvm/ADT/MapVector.h"
 
 namespace seqc {
 #define GEN_PASS_DEF_SEQCVECTORIZE
@@ -122,7 +123,13 @@ private:
   SmallVector<Fold> extents;
 };
 
+/// Whether the body can be computed lane by lane. A buffer of i1 holds a byte per
+/// element, which a vector of i1 does not.
 bool hasElementwiseBody(linalg::LinalgOp op) {
+  for (Value operand : op->getOperands())
+    if (getElementTypeOrSelf(operand.getType()).isInteger(1) &&
+        isa<MemRefType>(operand.getType()))
+      return false;
   for (Operation &inner : op.getBlock()->without_terminator())
     if (!isa<linalg::IndexOp, arith::ConstantOp>(inner) &&
         !OpTrait::hasElementwiseMappableTraits(&inner))
@@ -326,11 +333,12 @@ static SmallVector<int64_t> chooseTiles(linalg::LinalgOp op,
   return tiles;
 }
 
-static void tileAndVectorize(RewriterBase &b, linalg::LinalgOp op,
-                             int64_t vectorBits) {
+static LogicalResult tileAndVectorize(RewriterBase &b, linalg::LinalgOp op,
+                                      int64_t vectorBits) {
   SmallVector<int64_t> tiles = chooseTiles(op, vectorBits);
   SmallVector<unsigned> order = llvm::to_vector(llvm::seq(op.getNumLoops()));
   auto tiling = cast<TilingInterface>(op.getOperation());
+  LogicalResult status = success();
   TileNest(b, op, tiles, order).run([&](ArrayRef<Fold> offsets,
                                         ArrayRef<int64_t> sizes) {
     SmallVector<Fold> tileSizes;
@@ -338,8 +346,10 @@ static void tileAndVectorize(RewriterBase &b, linalg::LinalgOp op,
       tileSizes.push_back(b.getIndexAttr(size));
     FailureOr<TilingResult> tiled =
         tiling.getTiledImplementation(b, offsets, tileSizes);
-    if (failed(tiled))
+    if (failed(tiled)) {
+      status = op->emitOpError("cannot be tiled");
       return;
+    }
     Operation *tile = tiled->tiledOps.front();
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPoint(tile);
@@ -349,7 +359,9 @@ static void tileAndVectorize(RewriterBase &b, linalg::LinalgOp op,
       b.eraseOp(tile);
     // Otherwise the tile stays, and becomes loops below.
   });
-  b.eraseOp(op);
+  if (succeeded(status))
+    b.eraseOp(op);
+  return status;
 }
 
 /// The innermost dimension of `type` with a dynamic stride.
@@ -371,7 +383,7 @@ static linalg::LinalgOp versionOnStride(RewriterBase &b, linalg::LinalgOp op) {
   b.setInsertionPoint(op);
   Value unit;
   Value one = arith::ConstantIndexOp::create(b, loc, 1);
-  DenseMap<Value, memref::ExtractStridedMetadataOp> metadata;
+  llvm::MapVector<Value, memref::ExtractStridedMetadataOp> metadata;
   for (Value operand : op->getOperands()) {
     auto type = dyn_cast<MemRefType>(operand.getType());
     if (!type || !hasUnknownLaneStride(type) || metadata.contains(operand))
@@ -445,16 +457,16 @@ struct VectorizePass : public seqc::impl::SeqcVectorizeBase<VectorizePass> {
         ops.push_back(op);
     });
     for (linalg::LinalgOp op : ops) {
-      if (!hasElementwiseBody(op)) {
+      if (!hasElementwiseBody(op))
         continue;
-      }
       op = versionOnStride(rewriter, op);
       rewriter.setInsertionPoint(op);
       if (isMultiplyAdd(op)) {
         blockContraction(rewriter, op, vectorBits);
         ++numContractions;
       } else {
-        tileAndVectorize(rewriter, op, vectorBits);
+        if (failed(tileAndVectorize(rewriter, op, vectorBits)))
+          return signalPassFailure();
         ++numVectorized;
       }
     }

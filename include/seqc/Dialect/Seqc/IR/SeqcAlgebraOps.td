@@ -256,7 +256,7 @@ def Seqc_ChunkScanOp : Seqc_Op<"chunk_scan", [
     (`z` `(` $z^ `)`)?
     (`delta_bias` `(` $delta_bias^ `)`)?
     (`steps` `(` $steps^ `)`)?
-    `outs` `(` (`out` $out_init^ `,`)? `state` $state_init (`,` `decay` $decay_init^)? `)`
+    `outs` `(` (`out` $out_init^ `,` ` `) : (``)? `state` $state_init (`,` `decay` $decay_init^)? `)`
     (`delta_softplus` $delta_softplus^)?
     attr-dict `:` functional-type(operands, results)
   }];
