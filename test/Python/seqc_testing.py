@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,9 @@ except ImportError:
     torch = None
 
 Array = npt.NDArray[Any]
+
+# A sanitizer keeps freed memory for a while, and shadows all of it.
+SANITIZED = "asan" in os.environ.get("LD_PRELOAD", "")
 
 # Unit roundoff: half the distance from 1 to the next number.
 ROUNDOFF = {"f16": 2.0**-11, "bf16": 2.0**-8, "f32": 2.0**-24, "f64": 2.0**-53}

@@ -8,6 +8,9 @@ import subprocess
 import sys
 
 import pytest
+from seqc_testing import SANITIZED
+
+pytestmark = pytest.mark.skipif(SANITIZED, reason="a sanitizer needs memory itself")
 
 RUN = """
 import resource, numpy as np, seqc

@@ -374,16 +374,16 @@ func.func @f(%q: tensor<2x4x5x8xf32>, %k: tensor<2x4x6x8xf32>,
 
 // -----
 
-// A score in the type of the data.
+// The score of bf16 data is f32.
 func.func @f(%q: tensor<2x4x5x8xbf16>, %k: tensor<2x4x6x8xbf16>,
              %v: tensor<2x4x6x8xbf16>, %i: index, %max: tensor<2x4x5xf32>,
              %sum: tensor<2x4x5xf32>, %acc: tensor<2x4x5x8xf32>) {
-  // expected-error @+1 {{'seqc.online_attention' op online_attention_c18: expected the score region to be one block ('f32', 'index', 'index', 'index', 'index') that yields 'f32', but got a block ('bf16', 'index', 'index', 'index', 'index')}}
+  // expected-error @+1 {{'seqc.online_attention' op online_attention_c18: expected the score region to be one block ('f32', 'index', 'index', 'index', 'index') that yields 'f32', but got a block ('f64', 'index', 'index', 'index', 'index')}}
   %0:3 = seqc.online_attention query(%q) key(%k) value(%v)
       offsets(%i, %i, %i, %i) lengths(%i, %i) outs(%max, %sum, %acc) scale(1.0)
       score {
-      ^bb0(%s: bf16, %b: index, %h: index, %m: index, %n: index):
-        seqc.yield %s : bf16
+      ^bb0(%s: f64, %b: index, %h: index, %m: index, %n: index):
+        seqc.yield %s : f64
       }
     : (tensor<2x4x5x8xbf16>, tensor<2x4x6x8xbf16>, tensor<2x4x6x8xbf16>,
        index, index, index, index, index, index, tensor<2x4x5xf32>,
@@ -398,12 +398,13 @@ func.func @f(%q: tensor<2x4x5x8xbf16>, %k: tensor<2x4x6x8xbf16>,
 func.func @f(%q: tensor<2x4x5x8xf32>, %k: tensor<2x4x6x8xf32>,
              %v: tensor<2x4x6x8xf32>, %i: index, %max: tensor<2x4x5xf32>,
              %sum: tensor<2x4x5xf32>, %acc: tensor<2x4x5x8xf32>) {
-  // expected-error @+1 {{'seqc.online_attention' op online_attention_c19: expected the mask region to be one block ('index', 'index', 'index', 'index') that yields 'i1', but got a block that yields 'index'}}
+  // expected-error @+1 {{'seqc.online_attention' op online_attention_c19: expected the mask region to be one block ('index', 'index', 'index', 'index') that yields 'i1', but got a block that yields 'f32'}}
   %0:3 = seqc.online_attention query(%q) key(%k) value(%v)
       offsets(%i, %i, %i, %i) lengths(%i, %i) outs(%max, %sum, %acc) scale(1.0)
       mask {
       ^bb0(%b: index, %h: index, %m: index, %n: index):
-        seqc.yield %m : index
+        %one = arith.constant 1.0 : f32
+        seqc.yield %one : f32
       }
     : (tensor<2x4x5x8xf32>, tensor<2x4x6x8xf32>, tensor<2x4x6x8xf32>, index,
        index, index, index, index, index, tensor<2x4x5xf32>,
@@ -563,5 +564,5 @@ func.func private @f() attributes {a = #seqc.schedule<splits = -1>}
 // -----
 
 // A parameter that schedules do not have.
-// expected-error @+1 {{unknown parameter name: stages}}
+// expected-error @+1 {{duplicate or unknown struct parameter name: stages}}
 func.func private @f() attributes {a = #seqc.schedule<stages = 2>}

@@ -18,6 +18,9 @@ NAMES = (
     "selective_scan_backward",
     "selective_scan",
     "causal_conv1d",
+    "online_attention",
+    "softmax_finish",
+    "chunk_scan",
 )
 ID = re.compile(rf"\b({'|'.join(NAMES)})_c(\d+)\b")
 CHECK = re.compile(
@@ -44,29 +47,38 @@ def numbers_in(code: str) -> set[int]:
     return {int(m.group(1)) for m in CHECK.finditer(code)}
 
 
+def function(code: str, start: str) -> str:
+    """The body of the function whose definition holds `start`."""
+    begin = code.index(start)
+    return code[begin : code.index("\n}\n", begin)]
+
+
 def verified(root: Path) -> Ids:
     """The constraints that the verifiers check, by operator."""
     folder = root / "lib/Dialect/Seqc/IR"
-    attention = numbers_in((folder / "AttentionOps.cpp").read_text())
+    shared = (folder / "OperandConstraints.cpp").read_text()
+    attention = (folder / "AttentionOps.cpp").read_text()
     scans = (folder / "ScanOps.cpp").read_text()
-    start = scans.index("LogicalResult CausalConv1dOp::verify()")
-    end = scans.index("\n}\n", start)
-    conv = numbers_in(scans[start:end])
-    scan = numbers_in(scans[:start] + scans[end:])
-    # Forward and backward share code; what only the backward has comes last.
-    forward = scans.index("SelectiveScanBackwardOp::verify()")
-    only_backward = numbers_in(scans[forward:start])
-    text = (folder / "AttentionOps.cpp").read_text()
-    start = text.index("AttentionBackwardOp::verify()")
-    attention_backward = numbers_in(text[start : text.index("\n}\n", start)])
-    per_name = {
-        "attention": attention - attention_backward,
-        "attention_backward": attention,
-        "selective_scan": scan - only_backward,
-        "selective_scan_backward": scan,
-        "causal_conv1d": conv,
+    algebra = (folder / "AlgebraOps.cpp").read_text()
+    split = shared.index("// Scans\n")
+    any_attention, any_scan = numbers_in(shared[:split]), numbers_in(shared[split:])
+    own = {
+        "attention": any_attention
+        | numbers_in(function(attention, "verifyAttention(OpT op)")),
+        "attention_backward": numbers_in(
+            function(attention, "AttentionBackwardOp::verify()")
+        ),
+        "selective_scan": any_scan,
+        "selective_scan_backward": any_scan
+        | numbers_in(function(scans, "SelectiveScanBackwardOp::verify()")),
+        "causal_conv1d": numbers_in(function(scans, "CausalConv1dOp::verify()")),
+        "online_attention": any_attention
+        | numbers_in(function(algebra, "OnlineAttentionOp::verify()")),
+        "softmax_finish": numbers_in(function(algebra, "SoftmaxFinishOp::verify()")),
+        "chunk_scan": any_scan | numbers_in(function(algebra, "ChunkScanOp::verify()")),
     }
-    return {(name, number) for name, ns in per_name.items() for number in ns}
+    own["attention_backward"] |= own["attention"]
+    return {(name, number) for name, ns in own.items() for number in ns}
 
 
 def main(root: Path) -> int:
@@ -76,7 +88,9 @@ def main(root: Path) -> int:
     for path in sorted((root / "test/Dialect/Seqc").glob("*-invalid.mlir")):
         errors = re.findall(r"expected-error.*", path.read_text())
         tests |= ids_in("\n".join(errors))
-    ods = ids_in((root / "include/seqc/Dialect/Seqc/IR/SeqcOps.td").read_text())
+    ods: Ids = set()
+    for name in ("SeqcOps.td", "SeqcAlgebraOps.td"):
+        ods |= ids_in((root / "include/seqc/Dialect/Seqc/IR" / name).read_text())
 
     problems = []
     for what, found in (
