@@ -20,6 +20,7 @@ The compiler evaluates regions at valid indices only.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 import operator
@@ -1111,8 +1112,19 @@ def to_int(x: Any) -> Any:
 _LIBRARIES = frozenset(
     {"torch", "numpy", "seqc", "math", "functools", "operator", "builtins", "typing"}
 )
-_PLAIN = (bool, int, float, complex, str, bytes, type(None), type, types.ModuleType,
+_PLAIN = (bool, int, float, complex, str, bytes, type(None),
           types.BuiltinFunctionType, np.generic, np.ufunc)  # fmt: skip
+
+
+_NAMESPACES = (types.ModuleType, types.SimpleNamespace)
+
+
+def is_library(value: Any) -> bool:
+    """Whether a module, class or function is of a library that does not change."""
+    name = getattr(value, "__name__", "")
+    if not isinstance(value, types.ModuleType):
+        name = getattr(value, "__module__", None) or ""
+    return name.partition(".")[0] in _LIBRARIES
 
 
 class _ObjectProxy:
@@ -1153,6 +1165,13 @@ class _Rewriter:
         """`value` with its arrays replaced."""
         if isinstance(value, _PLAIN):
             return value
+        if isinstance(value, (types.ModuleType, type)) and is_library(value):
+            return value
+        if isinstance(value, _NAMESPACES) or (
+            dataclasses.is_dataclass(value) and not isinstance(value, type)
+        ):
+            self.seen = None
+            return _ObjectProxy(self, value, label)
         if isinstance(value, types.FunctionType):
             return self.function(value)
         if isinstance(value, (types.MethodType, functools.partial)):
@@ -1193,7 +1212,7 @@ class _Rewriter:
     def function(self, fn: Any) -> Any:
         if not isinstance(fn, types.FunctionType):
             return fn
-        if (fn.__module__ or "").partition(".")[0] in _LIBRARIES:
+        if is_library(fn):
             return fn
         known = self._functions.get(id(fn))
         if known is not None:

@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import gc
 import math
+import types
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -404,6 +406,39 @@ def test_trace_cache_does_not_keep_functions() -> None:
     del score
     gc.collect()
     assert dead() is None
+
+
+def test_namespaces_are_followed_and_traced_every_time() -> None:
+    @dataclasses.dataclass
+    class Config:
+        slopes: Any
+        window: int = 4
+
+    config = Config(np.ones(8, np.float32))
+    space = types.SimpleNamespace(slopes=np.ones(8, np.float32), window=4)
+    module = types.ModuleType("settings")
+    module.slopes = np.ones(8, np.float32)  # type: ignore[attr-defined]
+    module.window = 4  # type: ignore[attr-defined]
+
+    class Static:
+        window = 4
+
+    for holder in (config, space, module):
+
+        def score(s: Any, b: Any, h: Any, q: Any, k: Any, holder: Any = holder) -> Any:
+            return seqc.where(
+                q - k < holder.window, s * holder.slopes[h], Static.window
+            )
+
+        cache = _ops._TraceCache()
+        first = cache.get("f32", None, None, False, score, None)
+        assert [c.label for c in first.captures] == ["holder.slopes"]
+        holder.window = 5
+        second = cache.get("f32", None, None, False, score, None)
+        assert first.regions != second.regions
+        Static.window += 1
+        third = cache.get("f32", None, None, False, score, None)
+        assert second.regions != third.regions
 
 
 def test_mutable_captures_are_traced_every_time() -> None:
