@@ -583,7 +583,7 @@ def attention(
         traced.types() if traced.captures else (),
         traced.offset,
         bool(return_lse),
-        _schedule_key(schedule) if schedule else (),
+        _attention_schedule(schedule, qs[2]),
     )
     function = cache.find(cache_key)
     if function is None:
@@ -595,6 +595,21 @@ def attention(
 
 
 _NO_MASK = Masking()
+
+
+def _attention_schedule(
+    schedule: Schedule, queries: int
+) -> tuple[tuple[str, int], ...]:
+    """The schedule of a call: few queries (decode) get a query tile of their size.
+
+    The number of queries is dynamic in a compiled kernel, so the compiler sizes its
+    tiles for many of them.
+    """
+    if schedule is not None and "tile_m" in schedule:
+        return _schedule_key(schedule)
+    if queries <= 8:
+        return _schedule_key({**(schedule or {}), "tile_m": 8})
+    return _schedule_key(schedule) if schedule else ()
 
 
 def _regions(

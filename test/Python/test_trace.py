@@ -423,7 +423,8 @@ def test_namespaces_are_followed_and_traced_every_time() -> None:
     class Static:
         window = 4
 
-    for holder in (config, space, module):
+    holders: list[Any] = [config, space, module]
+    for holder in holders:
 
         def score(s: Any, b: Any, h: Any, q: Any, k: Any, holder: Any = holder) -> Any:
             return seqc.where(

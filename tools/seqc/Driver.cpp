@@ -51,7 +51,7 @@ void CompileFlags::addScheduleFlags(CLI::App &command) {
   command.add_option("--splits", splits,
                      "Parts that the keys or the sequence are split into");
   command.add_option("--schedule", schedule,
-                     "More of the schedule: \"tile_m=64 chunk=256\"");
+                     "The schedule in one word: \"tile_m=64 tile_n=256\"");
 }
 
 void CompileFlags::addAllFlags(CLI::App &command) {

@@ -18,7 +18,8 @@ namespace seqc {
 /// implementations that its passes rely on.
 void registerAllDialects(mlir::DialectRegistry &registry);
 
-/// Registers every seqc pass and pipeline, and the upstream passes that the pipelines use.
+/// Registers every seqc pass and pipeline, and the upstream passes that the
+/// pipelines use.
 void registerAllPasses();
 
 } // namespace seqc

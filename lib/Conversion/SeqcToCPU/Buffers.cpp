@@ -225,9 +225,8 @@ struct ExpandReshapesPass
     getOperation()->walk([&](memref::ExpandShapeOp op) {
       MemRefType type = op.getResultType();
       for (const ReassociationIndices &group : op.getReassociationIndices())
-        if (llvm::count_if(group, [&](int64_t i) {
-              return type.isDynamicDim(i);
-            }) > 1) {
+        if (llvm::count_if(
+                group, [&](int64_t i) { return type.isDynamicDim(i); }) > 1) {
           ops.push_back(op);
           return;
         }

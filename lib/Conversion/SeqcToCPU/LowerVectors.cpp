@@ -6,8 +6,8 @@
 //===----------------------------------------------------------------------===//
 //
 // exp2 of f32 vectors is computed as 2^n 2^f with n = round(x) and f in
-// [-1/2, 1/2]. Adding 3 2^22 rounds x and leaves n in the low bits of the sum, from
-// where a shift moves it into the exponent field. 2^f is a polynomial of
+// [-1/2, 1/2]. Adding 3 2^22 rounds x and leaves n in the low bits of the sum,
+// from where a shift moves it into the exponent field. 2^f is a polynomial of
 // degree 6; it is computed as 2 2^f, and the power as 2^(n - 1), so that both
 // ends of the range come out: 128 and above give inf, results below
 // 2^-125.5 give 0. There is no integer conversion, so a NaN stays one.
@@ -83,7 +83,8 @@ struct Exp2Polynomial : public OpRewritePattern<math::Exp2Op> {
         b, DenseElementsAttr::get(intType, b.getI32IntegerAttr(23)));
     Value exponent = arith::ShLIOp::create(
         b, arith::BitcastOp::create(b, intType, sum), shift);
-    p = arith::MulFOp::create(b, p, arith::BitcastOp::create(b, type, exponent));
+    p = arith::MulFOp::create(b, p,
+                              arith::BitcastOp::create(b, type, exponent));
     rewriter.replaceOp(op, p);
     ++count;
     return success();
@@ -111,10 +112,11 @@ struct ExpThroughExp2 : public OpRewritePattern<math::ExpOp> {
     auto high = float(log2e);
     auto low = float(log2e - double(high));
     Value x = op.getOperand();
-    // exp2(a + e) = exp2(a) (1 + e ln 2) for the rounding error e of the product.
+    // exp2(a + e) = exp2(a) (1 + e ln 2) for the rounding error e of the
+    // product.
     Value a = arith::MulFOp::create(b, x, real(high));
-    Value e = vector::FMAOp::create(b, x, real(high),
-                                    arith::NegFOp::create(b, a));
+    Value e =
+        vector::FMAOp::create(b, x, real(high), arith::NegFOp::create(b, a));
     e = vector::FMAOp::create(b, x, real(low), e);
     Value p = math::Exp2Op::create(b, a);
     Value correction =
@@ -123,17 +125,16 @@ struct ExpThroughExp2 : public OpRewritePattern<math::ExpOp> {
     Value finite = arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, e, e);
     correction = arith::SelectOp::create(b, finite, correction, real(0.0f));
     Value corrected = vector::FMAOp::create(b, p, correction, p);
-    Value overflow = arith::CmpFOp::create(
-        b, arith::CmpFPredicate::OEQ, p,
-        real(std::numeric_limits<float>::infinity()));
-    rewriter.replaceOp(op,
-                       arith::SelectOp::create(b, overflow, p, corrected));
+    Value overflow =
+        arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, p,
+                              real(std::numeric_limits<float>::infinity()));
+    rewriter.replaceOp(op, arith::SelectOp::create(b, overflow, p, corrected));
     return success();
   }
 };
 
-/// A reduction of the first of two dimensions adds rows to each other; upstream's
-/// lowerings would transpose first.
+/// A reduction of the first of two dimensions adds rows to each other;
+/// upstream's lowerings would transpose first.
 struct ReduceRows : public OpRewritePattern<vector::MultiDimReductionOp> {
   using OpRewritePattern::OpRewritePattern;
 

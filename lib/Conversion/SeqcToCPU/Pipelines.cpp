@@ -36,8 +36,8 @@ static void addCleanup(OpPassManager &pm) {
   pm.addPass(createCSEPass());
 }
 
-/// Tensors become buffers. Results of a function are allocated by it and owned by
-/// the caller; arguments may have any strides.
+/// Tensors become buffers. Results of a function are allocated by it and owned
+/// by the caller; arguments may have any strides.
 static void addBufferization(OpPassManager &pm) {
   pm.addNestedPass<func::FuncOp>(createSeqcProtectArguments());
   pm.addPass(bufferization::createEmptyTensorEliminationPass());

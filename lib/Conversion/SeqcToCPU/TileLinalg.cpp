@@ -5,10 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The innermost parallel dimension of an operator with a reduction is blocked by
-// `columns`, the one before it by `rows`, and the others one by one; operators
-// without a reduction keep whole rows. Small operators stay as they are: a
-// parallel region costs microseconds.
+// The innermost parallel dimension of an operator with a reduction is blocked
+// by `columns`, the one before it by `rows`, and the others one by one;
+// operators without a reduction keep whole rows. Small operators stay as they
+// are: a parallel region costs microseconds.
 //
 //===----------------------------------------------------------------------===//
 
@@ -67,8 +67,8 @@ struct TileLinalgPass : public seqc::impl::SeqcTileLinalgBase<TileLinalgPass> {
       for (unsigned dim : parallel) {
         if (dim == last && parallel.size() > 1)
           sizes[dim] = rewriter.getIndexAttr(reduces ? int64_t(columns) : 0);
-        else if (dim == last || (parallel.size() > 1 &&
-                                 dim == parallel[parallel.size() - 2]))
+        else if (dim == last ||
+                 (parallel.size() > 1 && dim == parallel[parallel.size() - 2]))
           sizes[dim] = rewriter.getIndexAttr(rows);
         else
           sizes[dim] = rewriter.getIndexAttr(1);

@@ -7,9 +7,10 @@
 //
 // Every operator is cut into tiles whose vectors fit the register file.
 //
-// * A contraction (one multiply-add, one reduced dimension) keeps a block of its
-//   result in registers over the whole reduction: rows x (2 registers), so that each
-//   loaded vector is used `rows` times and each broadcast scalar twice.
+// * A contraction (one multiply-add, one reduced dimension) keeps a block of
+// its
+//   result in registers over the whole reduction: rows x (2 registers), so that
+//   each loaded vector is used `rows` times and each broadcast scalar twice.
 // * Any other operator whose body is elementwise is tiled along its lanes, the
 //   dimension that is innermost in memory, and handed to linalg's vectorizer.
 //   Where operands disagree about the lanes (a transpose) both dimensions get a
@@ -56,8 +57,8 @@ public:
       : b(b), loc(op.getLoc()), tiles(tiles), order(order),
         offsets(tiles.size(), b.getIndexAttr(0)), sizes(tiles.size(), 1) {
     ranges = op.getStaticLoopRanges();
-    for (Range range : cast<TilingInterface>(op.getOperation())
-                           .getIterationDomain(b))
+    for (Range range :
+         cast<TilingInterface>(op.getOperation()).getIterationDomain(b))
       extents.push_back(range.size);
   }
 
@@ -123,8 +124,8 @@ private:
   SmallVector<Fold> extents;
 };
 
-/// Whether the body can be computed lane by lane. A buffer of i1 holds a byte per
-/// element, which a vector of i1 does not.
+/// Whether the body can be computed lane by lane. A buffer of i1 holds a byte
+/// per element, which a vector of i1 does not.
 bool hasElementwiseBody(linalg::LinalgOp op) {
   for (Value operand : op->getOperands())
     if (getElementTypeOrSelf(operand.getType()).isInteger(1) &&
@@ -142,9 +143,8 @@ bool isMultiplyAdd(linalg::LinalgOp op) {
   if (op.getNumDpsInputs() != 2 || op.getNumDpsInits() != 1 ||
       op.getNumReductionLoops() != 1)
     return false;
-  if (!llvm::all_of(op.getIndexingMapsArray(), [](AffineMap map) {
-        return map.isProjectedPermutation();
-      }))
+  if (!llvm::all_of(op.getIndexingMapsArray(),
+                    [](AffineMap map) { return map.isProjectedPermutation(); }))
     return false;
   Block *body = op.getBlock();
   auto skipExtension = [](Value v) {
@@ -152,7 +152,8 @@ bool isMultiplyAdd(linalg::LinalgOp op) {
       return extend.getIn();
     return v;
   };
-  auto add = body->getTerminator()->getOperand(0).getDefiningOp<arith::AddFOp>();
+  auto add =
+      body->getTerminator()->getOperand(0).getDefiningOp<arith::AddFOp>();
   if (!add)
     return false;
   for (auto [acc, product] : {std::pair(add.getLhs(), add.getRhs()),
@@ -210,60 +211,61 @@ static void blockContraction(RewriterBase &b, linalg::LinalgOp op,
   SmallVector<Range> domain =
       cast<TilingInterface>(op.getOperation()).getIterationDomain(b);
   Value extentK = getValueOrCreateConstantIndexOp(b, loc, domain[k].size);
-  TileNest(b, op, tiles, order).run([&](ArrayRef<Fold> offsets,
-                                        ArrayRef<int64_t> sizes) {
-    SmallVector<Value> position;
-    for (Fold offset : offsets)
-      position.push_back(getValueOrCreateConstantIndexOp(b, loc, offset));
-    auto read = [&](Value buffer, AffineMap map, ArrayRef<Value> at) -> Value {
-      SmallVector<int64_t> shape;
-      SmallVector<Value> indices;
-      for (AffineExpr expr : map.getResults()) {
-        unsigned dim = cast<AffineDimExpr>(expr).getPosition();
-        shape.push_back(sizes[dim]);
-        indices.push_back(at[dim]);
-      }
-      Type element = getElementTypeOrSelf(buffer.getType());
-      auto type = VectorType::get(shape, element);
-      SmallVector<bool> inBounds(shape.size(), true);
-      Value v = vector::TransferReadOp::create(
-          b, loc, type, buffer, indices, /*padding=*/std::nullopt,
-          ArrayRef<bool>(inBounds));
-      if (element != accType)
-        v = arith::ExtFOp::create(b, loc, type.clone(accType), v);
-      return v;
-    };
-    Value init = op.getDpsInits()[0];
-    Value acc = read(init, result, position);
-    Value zero = arith::ConstantIndexOp::create(b, loc, 0);
-    Value one = arith::ConstantIndexOp::create(b, loc, 1);
-    auto loop = scf::ForOp::create(b, loc, zero, extentK, one, acc);
-    {
-      OpBuilder::InsertionGuard guard(b);
-      b.setInsertionPointToStart(loop.getBody());
-      SmallVector<Value> inner = position;
-      inner[k] = loop.getInductionVar();
-      Value lhs = read(op.getDpsInputs()[0], maps[0], inner);
-      Value rhs = read(op.getDpsInputs()[1], maps[1], inner);
-      Value next = vector::ContractionOp::create(
-          b, loc, lhs, rhs, loop.getRegionIterArg(0),
-          b.getAffineMapArrayAttr(maps),
-          b.getArrayAttr(llvm::map_to_vector(
-              op.getIteratorTypesArray(), [&](utils::IteratorType type) {
-                return Attribute(vector::IteratorTypeAttr::get(
-                    b.getContext(), type == utils::IteratorType::reduction
-                                        ? vector::IteratorType::reduction
-                                        : vector::IteratorType::parallel));
-              })));
-      scf::YieldOp::create(b, loc, next);
-    }
-    SmallVector<Value> indices;
-    for (AffineExpr expr : result.getResults())
-      indices.push_back(position[cast<AffineDimExpr>(expr).getPosition()]);
-    SmallVector<bool> inBounds(resultRank, true);
-    vector::TransferWriteOp::create(b, loc, loop.getResult(0), init, indices,
-                                    ArrayRef<bool>(inBounds));
-  });
+  TileNest(b, op, tiles, order)
+      .run([&](ArrayRef<Fold> offsets, ArrayRef<int64_t> sizes) {
+        SmallVector<Value> position;
+        for (Fold offset : offsets)
+          position.push_back(getValueOrCreateConstantIndexOp(b, loc, offset));
+        auto read = [&](Value buffer, AffineMap map,
+                        ArrayRef<Value> at) -> Value {
+          SmallVector<int64_t> shape;
+          SmallVector<Value> indices;
+          for (AffineExpr expr : map.getResults()) {
+            unsigned dim = cast<AffineDimExpr>(expr).getPosition();
+            shape.push_back(sizes[dim]);
+            indices.push_back(at[dim]);
+          }
+          Type element = getElementTypeOrSelf(buffer.getType());
+          auto type = VectorType::get(shape, element);
+          SmallVector<bool> inBounds(shape.size(), true);
+          Value v = vector::TransferReadOp::create(
+              b, loc, type, buffer, indices, /*padding=*/std::nullopt,
+              ArrayRef<bool>(inBounds));
+          if (element != accType)
+            v = arith::ExtFOp::create(b, loc, type.clone(accType), v);
+          return v;
+        };
+        Value init = op.getDpsInits()[0];
+        Value acc = read(init, result, position);
+        Value zero = arith::ConstantIndexOp::create(b, loc, 0);
+        Value one = arith::ConstantIndexOp::create(b, loc, 1);
+        auto loop = scf::ForOp::create(b, loc, zero, extentK, one, acc);
+        {
+          OpBuilder::InsertionGuard guard(b);
+          b.setInsertionPointToStart(loop.getBody());
+          SmallVector<Value> inner = position;
+          inner[k] = loop.getInductionVar();
+          Value lhs = read(op.getDpsInputs()[0], maps[0], inner);
+          Value rhs = read(op.getDpsInputs()[1], maps[1], inner);
+          Value next = vector::ContractionOp::create(
+              b, loc, lhs, rhs, loop.getRegionIterArg(0),
+              b.getAffineMapArrayAttr(maps),
+              b.getArrayAttr(llvm::map_to_vector(
+                  op.getIteratorTypesArray(), [&](utils::IteratorType type) {
+                    return Attribute(vector::IteratorTypeAttr::get(
+                        b.getContext(), type == utils::IteratorType::reduction
+                                            ? vector::IteratorType::reduction
+                                            : vector::IteratorType::parallel));
+                  })));
+          scf::YieldOp::create(b, loc, next);
+        }
+        SmallVector<Value> indices;
+        for (AffineExpr expr : result.getResults())
+          indices.push_back(position[cast<AffineDimExpr>(expr).getPosition()]);
+        SmallVector<bool> inBounds(resultRank, true);
+        vector::TransferWriteOp::create(b, loc, loop.getResult(0), init,
+                                        indices, ArrayRef<bool>(inBounds));
+      });
   b.eraseOp(op);
 }
 
@@ -313,12 +315,13 @@ static SmallVector<int64_t> chooseTiles(linalg::LinalgOp op,
     tiles[*other] = extent(*other, lanes);
     return tiles;
   }
-  tiles[*lane] = extent(*lane, ShapedType::isDynamic(ranges[*lane]) ? lanes
-                                                                    : 4 * lanes);
-  // Fill up to eight registers with the dimensions outside of it; four where the
-  // body has functions that become polynomials, which need registers themselves.
-  bool hasFunctions = llvm::any_of(
-      op.getBlock()->without_terminator(), [](Operation &inner) {
+  tiles[*lane] =
+      extent(*lane, ShapedType::isDynamic(ranges[*lane]) ? lanes : 4 * lanes);
+  // Fill up to eight registers with the dimensions outside of it; four where
+  // the body has functions that become polynomials, which need registers
+  // themselves.
+  bool hasFunctions =
+      llvm::any_of(op.getBlock()->without_terminator(), [](Operation &inner) {
         return isa_and_nonnull<math::MathDialect>(inner.getDialect());
       });
   int64_t registers = hasFunctions ? 4 : 8;
@@ -339,26 +342,26 @@ static LogicalResult tileAndVectorize(RewriterBase &b, linalg::LinalgOp op,
   SmallVector<unsigned> order = llvm::to_vector(llvm::seq(op.getNumLoops()));
   auto tiling = cast<TilingInterface>(op.getOperation());
   LogicalResult status = success();
-  TileNest(b, op, tiles, order).run([&](ArrayRef<Fold> offsets,
-                                        ArrayRef<int64_t> sizes) {
-    SmallVector<Fold> tileSizes;
-    for (int64_t size : sizes)
-      tileSizes.push_back(b.getIndexAttr(size));
-    FailureOr<TilingResult> tiled =
-        tiling.getTiledImplementation(b, offsets, tileSizes);
-    if (failed(tiled)) {
-      status = op->emitOpError("cannot be tiled");
-      return;
-    }
-    Operation *tile = tiled->tiledOps.front();
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPoint(tile);
-    FailureOr<linalg::VectorizationResult> vectorized =
-        linalg::vectorize(b, tile);
-    if (succeeded(vectorized))
-      b.eraseOp(tile);
-    // Otherwise the tile stays, and becomes loops below.
-  });
+  TileNest(b, op, tiles, order)
+      .run([&](ArrayRef<Fold> offsets, ArrayRef<int64_t> sizes) {
+        SmallVector<Fold> tileSizes;
+        for (int64_t size : sizes)
+          tileSizes.push_back(b.getIndexAttr(size));
+        FailureOr<TilingResult> tiled =
+            tiling.getTiledImplementation(b, offsets, tileSizes);
+        if (failed(tiled)) {
+          status = op->emitOpError("cannot be tiled");
+          return;
+        }
+        Operation *tile = tiled->tiledOps.front();
+        OpBuilder::InsertionGuard guard(b);
+        b.setInsertionPoint(tile);
+        FailureOr<linalg::VectorizationResult> vectorized =
+            linalg::vectorize(b, tile);
+        if (succeeded(vectorized))
+          b.eraseOp(tile);
+        // Otherwise the tile stays, and becomes loops below.
+      });
   if (succeeded(status))
     b.eraseOp(op);
   return status;
@@ -376,8 +379,8 @@ static bool hasUnknownLaneStride(MemRefType type) {
 }
 
 /// If some operand's innermost stride is unknown, emits a test that all of them
-/// are 1, a copy of the operator with that knowledge, which is returned, and a copy
-/// as loops.
+/// are 1, a copy of the operator with that knowledge, which is returned, and a
+/// copy as loops.
 static linalg::LinalgOp versionOnStride(RewriterBase &b, linalg::LinalgOp op) {
   Location loc = op.getLoc();
   b.setInsertionPoint(op);
@@ -408,10 +411,9 @@ static linalg::LinalgOp versionOnStride(RewriterBase &b, linalg::LinalgOp op) {
     (void)type.getStridesAndOffset(strides, offset);
     SmallVector<Fold> mixedStrides;
     for (auto [i, stride] : llvm::enumerate(strides))
-      mixedStrides.push_back(
-          ShapedType::isDynamic(stride)
-              ? Fold(Value(parts.getStrides()[i]))
-              : Fold(b.getIndexAttr(stride)));
+      mixedStrides.push_back(ShapedType::isDynamic(stride)
+                                 ? Fold(Value(parts.getStrides()[i]))
+                                 : Fold(b.getIndexAttr(stride)));
     strides.back() = 1;
     mixedStrides.back() = b.getIndexAttr(1);
     SmallVector<Fold> sizes;
@@ -419,10 +421,10 @@ static linalg::LinalgOp versionOnStride(RewriterBase &b, linalg::LinalgOp op) {
       sizes.push_back(ShapedType::isDynamic(size)
                           ? Fold(Value(parts.getSizes()[i]))
                           : Fold(b.getIndexAttr(size)));
-    auto known = MemRefType::get(
-        type.getShape(), type.getElementType(),
-        StridedLayoutAttr::get(b.getContext(), offset, strides),
-        type.getMemorySpace());
+    auto known =
+        MemRefType::get(type.getShape(), type.getElementType(),
+                        StridedLayoutAttr::get(b.getContext(), offset, strides),
+                        type.getMemorySpace());
     Fold mixedOffset = ShapedType::isDynamic(offset)
                            ? Fold(Value(parts.getOffset()))
                            : Fold(b.getIndexAttr(offset));

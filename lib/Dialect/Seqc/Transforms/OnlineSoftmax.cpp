@@ -65,9 +65,9 @@ static void rewrite(RewriterBase &b, AttentionOp op) {
       b, loc, TypeRange{max.getType(), sum.getType(), acc.getType()},
       op.getQuery(), op.getKey(), op.getValue(), op.getBias(),
       op.getQuerySegments(), op.getKeySegments(), op.getPrefix(), op.getSeed(),
-      offsets, lengths, max, sum, acc, b.getF64FloatAttr(scale), op.getCausalAttr(),
-      op.getWindowLeftAttr(), op.getWindowRightAttr(), op.getAlignmentAttr(),
-      op.getDropoutAttr(),
+      offsets, lengths, max, sum, acc, b.getF64FloatAttr(scale),
+      op.getCausalAttr(), op.getWindowLeftAttr(), op.getWindowRightAttr(),
+      op.getAlignmentAttr(), op.getDropoutAttr(),
       TileClassAttr::get(b.getContext(), TileClass::Partial),
       op.getScheduleAttr());
   b.inlineRegionBefore(op.getScore(), online.getScore(),

@@ -11,8 +11,8 @@
 // (a parallel scan) take the same path.
 //
 // The outputs of a scan are not a reduction: each needs the state before it. A
-// scan with outputs therefore runs twice: once for the (state, decay) of each part,
-// and, from the merged states of the parts before, once for the outputs.
+// scan with outputs therefore runs twice: once for the (state, decay) of each
+// part, and, from the merged states of the parts before, once for the outputs.
 //
 //===----------------------------------------------------------------------===//
 
@@ -88,7 +88,8 @@ public:
                                           ones);
   }
 
-  /// The partial states of `reduction`, one per part, along a new first dimension.
+  /// The partial states of `reduction`, one per part, along a new first
+  /// dimension.
   FailureOr<SmallVector<Value>>
   buildPartials(PartialReductionOpInterface reduction) {
     SmallVector<Fold> tileSizes(domain.size(), b.getIndexAttr(0));
@@ -130,9 +131,9 @@ public:
   /// Records in the schedule that this operator is a part already.
   static void markSplit(Operation *part) {
     if (auto schedule = part->getAttrOfType<ScheduleAttr>("schedule"))
-      part->setAttr("schedule", ScheduleAttr::get(part->getContext(),
-                                                  schedule.getTileM(),
-                                                  schedule.getTileN(), 1));
+      part->setAttr("schedule",
+                    ScheduleAttr::get(part->getContext(), schedule.getTileM(),
+                                      schedule.getTileN(), 1));
   }
 
   RewriterBase &b;
@@ -177,8 +178,8 @@ static LogicalResult splitScan(RewriterBase &b, ChunkScanOp op, int64_t parts,
       tensor::getMixedSizes(b, loc, op.getStateInit());
   Value decayInit = op.getDecayInit();
   if (!decayInit) {
-    Value empty = tensor::EmptyOp::create(b, loc, stateSizes,
-                                          stateType.getElementType());
+    Value empty =
+        tensor::EmptyOp::create(b, loc, stateSizes, stateType.getElementType());
     decayInit = linalg::FillOp::create(b, loc, one, empty).getResult(0);
   }
   auto ends = ChunkScanOp::create(
@@ -209,8 +210,8 @@ static LogicalResult splitScan(RewriterBase &b, ChunkScanOp op, int64_t parts,
   // The state before each part, and after the last.
   SmallVector<Fold> startSizes = {b.getIndexAttr(parts)};
   llvm::append_range(startSizes, stateSizes);
-  Value starts = tensor::EmptyOp::create(b, loc, startSizes,
-                                         stateType.getElementType());
+  Value starts =
+      tensor::EmptyOp::create(b, loc, startSizes, stateType.getElementType());
   Value zero = arith::ConstantIndexOp::create(b, loc, 0);
   Value step = arith::ConstantIndexOp::create(b, loc, 1);
   Value count = arith::ConstantIndexOp::create(b, loc, parts);
@@ -240,7 +241,8 @@ static LogicalResult splitScan(RewriterBase &b, ChunkScanOp op, int64_t parts,
     SmallVector<Value> part = {takePart((*partials)[0], index),
                                takePart((*partials)[1], index)};
     SmallVector<Value> yielded = {next};
-    llvm::append_range(yielded, ends.buildMerge(b, loc, args.drop_front(), part));
+    llvm::append_range(yielded,
+                       ends.buildMerge(b, loc, args.drop_front(), part));
     scf::YieldOp::create(b, loc, yielded);
   }
 
@@ -284,7 +286,8 @@ struct SplitReductionPass
   void runOnOperation() override {
     if (splits < 0) {
       emitError(getOperation()->getLoc())
-          << "option 'splits' must not be negative, but is " << splits;
+          << "option 'splits' must not be negative, but is "
+          << splits.getValue();
       return signalPassFailure();
     }
     IRRewriter rewriter(&getContext());
@@ -292,8 +295,8 @@ struct SplitReductionPass
     getOperation()->walk([&](MonoidOpInterface op) { ops.push_back(op); });
     for (Operation *op : ops) {
       auto schedule = op->getAttrOfType<ScheduleAttr>("schedule");
-      int64_t parts = splits ? int64_t(splits)
-                             : (schedule ? schedule.getSplits() : 0);
+      int64_t parts =
+          splits ? int64_t(splits) : (schedule ? schedule.getSplits() : 0);
       if (parts <= 1)
         continue;
       int64_t multiple =

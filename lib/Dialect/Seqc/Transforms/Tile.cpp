@@ -8,12 +8,13 @@
 // One scheme for all three operators. The parallel dimensions become an
 // scf.forall over tiles; inside, the reduced dimension becomes scf.for loops
 // that carry the state of one tile. The tiled operator comes from the
-// operator's own TilingInterface; this pass then pads what the edge cuts, so that
-// every tile has the shape the schedule says.
+// operator's own TilingInterface; this pass then pads what the edge cuts, so
+// that every tile has the shape the schedule says.
 //
 //   attention  forall (b, h, query tile)     for key tiles    (max, sum, acc)
 //   scan       forall (b, group, channels)   for chunks       state
-//   conv1d     forall (b, channels)          for chunks       last width - 1 inputs
+//   conv1d     forall (b, channels)          for chunks       last width - 1
+//   inputs
 //
 // For attention the key loop is split where the mask says (MaskAnalysis):
 // partial, full, partial. If the mask is a union of convex sets, one loop asks
@@ -74,8 +75,8 @@ public:
       return attr(tile);
     AffineExpr d0, d1;
     bindDims(b.getContext(), d0, d1);
-    auto map = AffineMap::get(
-        2, 0, {b.getAffineConstantExpr(tile), d1 - d0}, b.getContext());
+    auto map = AffineMap::get(2, 0, {b.getAffineConstantExpr(tile), d1 - d0},
+                              b.getContext());
     return affine::makeComposedFoldedAffineMin(b, loc, map, {offset, size});
   }
 
@@ -92,8 +93,8 @@ public:
       high.push_back(affine::makeComposedFoldedAffineApply(
           b, loc, b.getAffineConstantExpr(extent) - d0, {dim(v, i)}));
     }
-    Value zero = arith::ConstantOp::create(
-        b, loc, b.getZeroAttr(type.getElementType()));
+    Value zero =
+        arith::ConstantOp::create(b, loc, b.getZeroAttr(type.getElementType()));
     return tensor::PadOp::create(b, loc, padded, v, low, high, zero);
   }
 
@@ -178,9 +179,8 @@ static void hideKeysFrom(RewriterBase &b, OnlineAttentionOp tile, Value end) {
     b.eraseOp(yield);
     b.setInsertionPointToEnd(&mask.front());
   }
-  Value inside =
-      arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt,
-                            mask.front().getArgument(3), end);
+  Value inside = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt,
+                                       mask.front().getArgument(3), end);
   if (visible)
     inside = arith::AndIOp::create(b, loc, visible, inside);
   YieldOp::create(b, loc, inside);
@@ -266,13 +266,11 @@ static LogicalResult tileAttention(RewriterBase &rewriter, OnlineAttentionOp op,
                        ? t.attr(tileN)
                        : t.clampedSize(local, keys, tileN);
     FailureOr<TilingResult> tiled = op.getTiledImplementation(
-        rewriter, {ib, ih, im, local},
-        {t.attr(1), t.attr(1), rows, columns});
+        rewriter, {ib, ih, im, local}, {t.attr(1), t.attr(1), rows, columns});
     auto slice = cast<OnlineAttentionOp>(tiled->tiledOps.front());
     rewriter.setInsertionPoint(slice);
     slice.getQueryMutable().assign(query);
-    slice.getKeyMutable().assign(
-        t.pad(slice.getKey(), {1, 1, tileN, headDim}));
+    slice.getKeyMutable().assign(t.pad(slice.getKey(), {1, 1, tileN, headDim}));
     slice.getValueMutable().assign(
         t.pad(slice.getValue(), {1, 1, tileN, valueDim}));
     if (Value bias = slice.getBias()) {
@@ -367,8 +365,8 @@ static LogicalResult tileAttention(RewriterBase &rewriter, OnlineAttentionOp op,
   SmallVector<Value> tiles;
   if (finish) {
     auto out = cast<RankedTensorType>(finish.getOut().getType());
-    Value outInit = tensor::EmptyOp::create(rewriter, loc, accShape,
-                                            out.getElementType());
+    Value outInit =
+        tensor::EmptyOp::create(rewriter, loc, accShape, out.getElementType());
     Value lseInit;
     SmallVector<Type> types = {outInit.getType()};
     if (finish.getLse()) {
@@ -380,9 +378,9 @@ static LogicalResult tileAttention(RewriterBase &rewriter, OnlineAttentionOp op,
     Value sinks;
     if (Value all = finish.getSinks())
       sinks = t.slice(all, {ih}, {t.attr(1)});
-    auto done = SoftmaxFinishOp::create(rewriter, loc, types, state[0],
-                                        state[1], state[2], sinks, outInit,
-                                        lseInit);
+    auto done =
+        SoftmaxFinishOp::create(rewriter, loc, types, state[0], state[1],
+                                state[2], sinks, outInit, lseInit);
     llvm::append_range(tiles, done.getResults());
   } else {
     tiles = state;
@@ -394,8 +392,7 @@ static LogicalResult tileAttention(RewriterBase &rewriter, OnlineAttentionOp op,
     Value cut = t.slice(tile, zeros, isAcc ? accSizes : rowSizes);
     inserts.push_back({cut, dest, isAcc});
   }
-  rewriter.setInsertionPointToStart(
-      forall.getTerminator().getBody());
+  rewriter.setInsertionPointToStart(forall.getTerminator().getBody());
   for (auto [cut, dest, isAcc] : inserts)
     t.parallelInsert(cut, dest, isAcc ? accOffsets : rowOffsets,
                      isAcc ? accSizes : rowSizes);
@@ -493,11 +490,11 @@ static LogicalResult tileScan(RewriterBase &rewriter, ChunkScanOp op,
   Fold groups = t.attr(groupCount), groupSize = channels;
   if (!isOneInteger(groups)) {
     auto count = getConstantIntValue(channels);
-    groupSize = count ? t.attr(*count / groupCount)
-                      : Fold(arith::DivUIOp::create(rewriter, loc,
-                                                    t.index(channels),
-                                                    t.index(groups))
-                                 .getResult());
+    groupSize =
+        count ? t.attr(*count / groupCount)
+              : Fold(arith::DivUIOp::create(rewriter, loc, t.index(channels),
+                                            t.index(groups))
+                         .getResult());
   }
 
   SmallVector<Value> outs = llvm::to_vector(op.getDpsInits());
@@ -514,8 +511,7 @@ static LogicalResult tileScan(RewriterBase &rewriter, ChunkScanOp op,
   bindDims(rewriter.getContext(), d0, d1);
   Fold channel = ic;
   if (!isOneInteger(groups)) {
-    Value base =
-        arith::MulIOp::create(rewriter, loc, ig, t.index(groupSize));
+    Value base = arith::MulIOp::create(rewriter, loc, ig, t.index(groupSize));
     channel = affine::makeComposedFoldedAffineApply(rewriter, loc, d0 + d1,
                                                     {Fold(base), Fold(ic)});
   }
@@ -531,8 +527,8 @@ static LogicalResult tileScan(RewriterBase &rewriter, ChunkScanOp op,
   if (hasOut)
     carried.push_back(t.slice(dests[0], outOffsets, outSizes));
   for (Value init : op.getCarriedInits())
-    carried.push_back(t.initialTile(init, stateOffsets, stateSizes,
-                                    {1, tileC, depth}));
+    carried.push_back(
+        t.initialTile(init, stateOffsets, stateSizes, {1, tileC, depth}));
 
   auto loop = scf::ForOp::create(rewriter, loc, t.constant(0), t.index(steps),
                                  t.constant(tileT), carried);
@@ -619,8 +615,7 @@ static Value buildFinalConvState(Tiler &t, CausalConv1dOp op, int64_t history) {
   Value length = t.index(t.dim(op.getX(), 2));
   Value empty = tensor::EmptyOp::create(
       b, loc,
-      ArrayRef<Fold>{t.dim(op.getX(), 0), t.dim(op.getX(), 1),
-                     t.attr(history)},
+      ArrayRef<Fold>{t.dim(op.getX(), 0), t.dim(op.getX(), 1), t.attr(history)},
       element);
   if (history == 0)
     return empty;
@@ -641,16 +636,16 @@ static Value buildFinalConvState(Tiler &t, CausalConv1dOp op, int64_t history) {
                    nb, l, inX,
                    [&](OpBuilder &tb, Location tl) {
                      Value p = arith::SubIOp::create(tb, tl, column, width);
-                     Value x = tensor::ExtractOp::create(
-                         tb, tl, op.getX(), ValueRange{i, c, p});
+                     Value x = tensor::ExtractOp::create(tb, tl, op.getX(),
+                                                         ValueRange{i, c, p});
                      scf::YieldOp::create(tb, tl, x);
                    },
                    [&](OpBuilder &eb, Location el) {
                      Value x;
                      if (op.getInitialState())
-                       x = tensor::ExtractOp::create(
-                           eb, el, op.getInitialState(),
-                           ValueRange{i, c, column});
+                       x = tensor::ExtractOp::create(eb, el,
+                                                     op.getInitialState(),
+                                                     ValueRange{i, c, column});
                      else
                        x = arith::ConstantOp::create(eb, el,
                                                      eb.getZeroAttr(element));
@@ -685,17 +680,17 @@ static LogicalResult tileConv(RewriterBase &rewriter, CausalConv1dOp op,
       rewriter, loc, ArrayRef<Fold>{batch, channels, steps}, element);
   auto forall = scf::ForallOp::create(
       rewriter, loc, ArrayRef<Fold>{t.attr(0), t.attr(0)},
-      ArrayRef<Fold>{batch, channels},
-      ArrayRef<Fold>{t.attr(1), t.attr(tileC)}, out, /*mapping=*/std::nullopt);
+      ArrayRef<Fold>{batch, channels}, ArrayRef<Fold>{t.attr(1), t.attr(tileC)},
+      out, /*mapping=*/std::nullopt);
   rewriter.setInsertionPoint(forall.getTerminator());
   Value ib = forall.getInductionVars()[0], ic = forall.getInductionVars()[1];
   Value dest = forall.getRegionIterArgs()[0];
   Fold count = t.clampedSize(ic, channels, tileC);
   SmallVector<Fold> offsets = {ib, ic, t.attr(0)};
   SmallVector<Fold> sizes = {t.attr(1), count, steps};
-  Value weight = t.pad(t.slice(op.getWeight(), {ic, t.attr(0)},
-                               {count, t.attr(width)}),
-                       {tileC, width});
+  Value weight =
+      t.pad(t.slice(op.getWeight(), {ic, t.attr(0)}, {count, t.attr(width)}),
+            {tileC, width});
   Value bias;
   if (op.getBias())
     bias = t.pad(t.slice(op.getBias(), {ic}, {count}), {tileC});
@@ -722,16 +717,16 @@ static LogicalResult tileConv(RewriterBase &rewriter, CausalConv1dOp op,
     ValueRange args = loop.getRegionIterArgs();
     Fold length = t.clampedSize(it, steps, tileT);
     SmallVector<Fold> chunk = {t.attr(1), count, length};
-    Value x = t.pad(t.slice(op.getX(), {ib, ic, it}, chunk),
-                    {1, tileC, tileT});
+    Value x = t.pad(t.slice(op.getX(), {ib, ic, it}, chunk), {1, tileC, tileT});
     SmallVector<Type> types = {x.getType()};
     if (history > 0)
       types.push_back(args[1].getType());
-    auto tile = CausalConv1dOp::create(
-        rewriter, loc, types, x, weight, bias,
-        history > 0 ? Value(args[1]) : Value(), op.getActivationAttr(),
-        op.getScheduleAttr());
-    Value cut = t.slice(tile.getOut(), {t.attr(0), t.attr(0), t.attr(0)}, chunk);
+    auto tile =
+        CausalConv1dOp::create(rewriter, loc, types, x, weight, bias,
+                               history > 0 ? Value(args[1]) : Value(),
+                               op.getActivationAttr(), op.getScheduleAttr());
+    Value cut =
+        t.slice(tile.getOut(), {t.attr(0), t.attr(0), t.attr(0)}, chunk);
     Value next = t.insert(cut, args[0], {t.attr(0), t.attr(0), it}, chunk);
     SmallVector<Value> yielded = {next};
     if (history > 0)
@@ -768,17 +763,16 @@ struct TilePass : public seqc::impl::SeqcTileBase<TilePass> {
     });
     TileStatistics statistics;
     for (Operation *op : ops) {
-      LogicalResult tiled =
-          TypeSwitch<Operation *, LogicalResult>(op)
-              .Case([&](OnlineAttentionOp o) {
-                return tileAttention(rewriter, o, statistics);
-              })
-              .Case([&](ChunkScanOp o) {
-                return tileScan(rewriter, o, statistics);
-              })
-              .Case([&](CausalConv1dOp o) {
-                return tileConv(rewriter, o, statistics);
-              });
+      LogicalResult tiled = TypeSwitch<Operation *, LogicalResult>(op)
+                                .Case([&](OnlineAttentionOp o) {
+                                  return tileAttention(rewriter, o, statistics);
+                                })
+                                .Case([&](ChunkScanOp o) {
+                                  return tileScan(rewriter, o, statistics);
+                                })
+                                .Case([&](CausalConv1dOp o) {
+                                  return tileConv(rewriter, o, statistics);
+                                });
       if (failed(tiled))
         return signalPassFailure();
       ++numTiled;
