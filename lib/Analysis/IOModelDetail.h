@@ -36,6 +36,11 @@ inline double elementBytes(Value value) {
   return elementBytes(mlir::getElementTypeOrSelf(value.getType()));
 }
 
+inline bool isShaped(Value v) {
+  auto type = llvm::dyn_cast<ShapedType>(v.getType());
+  return type && type.hasRank();
+}
+
 inline int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 inline int64_t roundUp(int64_t a, int64_t b) { return ceilDiv(a, b) * b; }
 
@@ -103,11 +108,56 @@ ScalarWork countScalarWork(Region &region);
 ScalarWork countScalarWork(Operation *op);
 
 //===----------------------------------------------------------------------===//
-// Operators
+// Counting
 //===----------------------------------------------------------------------===//
 
 /// Gives the size of a dimension; ShapedType::kDynamic where unknown.
 using SizeFn = llvm::function_ref<int64_t(Value, unsigned)>;
+
+/// Bytes of a tensor, 0 for a null value and for sizes that are not known.
+double totalBytes(Value value, SizeFn size);
+/// True for a fill or a splat.
+bool isFilled(Value value);
+/// True for a state that is the identity or that a loop carries: nothing is
+/// read from memory for it.
+bool isFreeState(Value value);
+
+/// Adds `flops` of vector arithmetic of which `fused` are in multiply-adds.
+void addVector(Counts &c, double flops, double fused = 0);
+void addSpecial(Counts &c, double exps, double others = 0);
+void addScalarWork(Counts &c, const ScalarWork &work, double times);
+
+/// Half of a cache is assumed to hold what is streamed through it.
+bool fitsCache(double bytes, const ChipInfo &chip,
+               const ExplainOptions &options);
+
+/// A fused form with nothing counted yet.
+FormReport makeFusedForm(double onChipBytes, TileSchedule t,
+                         const ChipInfo &chip);
+
+/// Fills in the times of a form from its counts. `tasks` is how many tiles can
+/// run at once.
+void setTime(FormReport &form, const ChipInfo &chip, Type type, double tasks,
+             unsigned launches = 1);
+
+/// Collects the passes of an unfused form.
+struct PassList {
+  std::vector<PassReport> passes;
+  Counts &add(llvm::StringRef name, double read, double written) {
+    passes.push_back({name.str(), {}, 0});
+    Counts &c = passes.back().counts;
+    c.dram.read = read;
+    c.dram.written = written;
+    return c;
+  }
+};
+/// Sums up kernels that run one after the other.
+FormReport sumPasses(std::vector<PassReport> passes, const ChipInfo &chip,
+                     Type type);
+
+//===----------------------------------------------------------------------===//
+// Operators
+//===----------------------------------------------------------------------===//
 
 struct AttentionShape {
   int64_t B, Hq, Hkv, Sq, Sk, D, Dv;
@@ -185,10 +235,9 @@ FormReport unfusedForm(const AttentionShape &s, const ChipInfo &chip);
 FormReport unfusedForm(const ScanShape &s, const ChipInfo &chip);
 FormReport unfusedForm(const ConvShape &s, const ChipInfo &chip);
 
-/// Fills in the times of a form from its counts. `tasks` is how many tiles can
-/// run at once.
-void setTime(FormReport &form, const ChipInfo &chip, Type type, double tasks,
-             unsigned launches = 1);
+/// Counts for an operator of an upstream dialect, or none if it moves nothing.
+std::optional<FormReport> upstreamForm(Operation *op, DimTable &dims,
+                                       const ChipInfo &chip);
 
 /// Tile sizes to compare for `op`.
 std::vector<TileSchedule> enumerateSchedules(Operation *op,

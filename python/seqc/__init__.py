@@ -15,9 +15,9 @@ size and strides: numpy arrays, torch CPU tensors, anything with `__dlpack__`.
 `seqc.Module` builds a graph in Python, and `seqc.explain` predicts what it costs.
 """
 
+from ._attention import attention
 from ._errors import SeqcArgumentError, SeqcError, TraceError
 from ._module import Module, Value
-from ._ops import attention, causal_conv1d, selective_scan
 from ._program import (
     Function,
     Parameter,
@@ -28,8 +28,9 @@ from ._program import (
     explain,
     load,
 )
+from ._scan import causal_conv1d, selective_scan
 from ._seqc import __version__, get_num_threads, set_num_threads
-from ._trace import (
+from ._trace_functions import (
     ceil,
     clamp,
     cos,

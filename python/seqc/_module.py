@@ -21,17 +21,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from . import _arrays, _program, _text, _trace
-from ._ops import (
-    Modifier,
-    Schedule,
-    Window,
-    _schedule_key,
-    normalize_activation,
-    normalize_masking,
-    trace_regions,
-)
-from ._text import Operand, Shape, Type
+from . import _arrays, _program, _text
+from ._attention import Window, normalize_masking
+from ._checks import schedule_key
+from ._scan import normalize_activation
+from ._text import Operand, Schedule, Shape, Type
+from ._trace import Modifier, trace_regions
+from ._trace_captures import Capture, Check, view_capture
 
 Number = int | float
 
@@ -409,13 +405,13 @@ class Module:
             scale=None if scale is None else _text.finite("scale", scale),
             masking=masking,
             regions=regions,
-            schedule=dict(_schedule_key(schedule)),
+            schedule=dict(schedule_key(schedule)),
         )
         return tuple(results) if return_lse else out
 
     @staticmethod
     def _check_constant_capture(
-        capture: _trace.Capture, check: _trace.Check, query: Value, key: Value
+        capture: Capture, check: Check, query: Value, key: Value
     ) -> None:
         sizes = {
             "b": query.shape[0],
@@ -428,8 +424,7 @@ class Module:
         if bound is None:
             raise ValueError(
                 f"{capture.label}: is indexed by {check.bound}, whose size is dynamic "
-                f"here: "
-                "give the input that size, or index by a computed value such as "
+                "here: give the input that size, or index by a computed value such as "
                 f"seqc.minimum({check.bound}, {size - 1})"
             )
         if size < bound:
@@ -438,9 +433,9 @@ class Module:
                 f"{check.bound} indexes up to {bound - 1}"
             )
 
-    def _captured(self, capture: _trace.Capture) -> str:
+    def _captured(self, capture: Capture) -> str:
         """A captured array as a constant of dynamic sizes."""
-        view = _trace.view_capture(capture.label, capture.value)
+        view = view_capture(capture.label, capture.value)
         data = view.numpy()
         static = Type(tuple(data.shape), capture.dtype)
         raw = data.astype(data.dtype, order="C").tobytes().hex().upper()
@@ -498,7 +493,7 @@ class Module:
             delta_bias=optional("delta_bias", delta_bias),
             initial_state=optional("initial_state", initial_state),
             delta_softplus=delta_softplus,
-            schedule=dict(_schedule_key(schedule)),
+            schedule=dict(schedule_key(schedule)),
         )
         return tuple(results) if return_final_state else results[0]
 
@@ -534,7 +529,7 @@ class Module:
                 else self._value("initial_state", state_in, 3).operand
             ),
             activation=normalize_activation(activation),
-            schedule=dict(_schedule_key(schedule)),
+            schedule=dict(schedule_key(schedule)),
         )
         return tuple(results) if return_final_state else results[0]
 
@@ -623,7 +618,7 @@ class Module:
             f"{size} = arith.sitofp {integer} : i64 to {acc}",
         ]
         epsilon = self._constant(
-            f"arith.constant {_trace.float_literal(_text.finite('eps', eps), acc)}"
+            f"arith.constant {_text.float_literal(_text.finite('eps', eps), acc)}"
         )
         inputs = [x, total]
         body = [
@@ -665,7 +660,7 @@ class Module:
         a = self._value("a", a)
         acc = _text.accumulator(a.dtype)
         if isinstance(b, (int, float)) and not isinstance(b, bool):
-            literal = _trace.float_literal(float(b), acc)
+            literal = _text.float_literal(float(b), acc)
             constant = self._constant(f"arith.constant {literal}")
             return self._elementwise(
                 [a], a.dtype, [f"%y = arith.{op} %x0, {constant} : {acc}"]

@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from ._trace import float_literal
+import numpy as np
 
 Shape = tuple[int | None, ...]
 Schedule = Mapping[str, int] | None
@@ -43,6 +43,26 @@ class Regions(NamedTuple):
 
 def accumulator(dtype: str) -> str:
     return "f64" if dtype == "f64" else "f32"
+
+
+def float_literal(value: float, type_: str) -> str:
+    """`value : type` as MLIR writes it."""
+    if type_ == "f32":
+        with np.errstate(over="ignore"):
+            value = float(np.float32(value))
+    if not math.isfinite(value):
+        kind = np.float32 if type_ == "f32" else np.float64
+        bits = kind(value).view(np.uint32 if type_ == "f32" else np.uint64)
+        if math.isnan(value):
+            return (
+                f"{'0x7FC00000' if type_ == 'f32' else '0x7FF8000000000000'} : {type_}"
+            )
+        return f"0x{int(bits):0{8 if type_ == 'f32' else 16}X} : {type_}"
+    text = repr(value)
+    mantissa, e, exponent = text.partition("e")
+    if "." not in mantissa:
+        mantissa += ".0"
+    return f"{mantissa}{e}{exponent} : {type_}"
 
 
 def f64_attr(value: float) -> str:

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 import seqc
-from seqc import _ops, _trace
+from seqc import _text, _trace
+from seqc._trace_captures import Check
 
 GLOBAL_SLOPES = np.ones(8, np.float32)
 
@@ -25,8 +26,8 @@ def trace(
     score: Callable[..., Any] | None = None,
     mask: Callable[..., Any] | None = None,
     acc: str = "f32",
-) -> _ops.TracedRegions:
-    return _ops.trace_regions(acc, score_mod=score, mask_mod=mask)[0]
+) -> _trace.TracedRegions:
+    return _trace.trace_regions(acc, score_mod=score, mask_mod=mask)[0]
 
 
 def score_lines(fn: Callable[..., Any], acc: str = "f32") -> str:
@@ -255,7 +256,7 @@ def test_computed_index_is_brought_into_bounds() -> None:
 def test_constant_index() -> None:
     table = np.ones(9, np.float32)
     traced = trace(lambda s, b, h, q, k: s + table[-1])
-    assert traced.checks == (_trace.Check(0, 0, 9),)
+    assert traced.checks == (Check(0, 0, 9),)
 
 
 @pytest.mark.parametrize(
@@ -272,7 +273,7 @@ def test_constant_index() -> None:
     ],
 )
 def test_float_literal(value: float, type_: str, text: str) -> None:
-    assert _trace.float_literal(value, type_) == text
+    assert _text.float_literal(value, type_) == text
 
 
 # Errors: each names the function, what it did and what to do instead.
@@ -369,7 +370,7 @@ def test_functions_work_on_arrays_too() -> None:
 
 
 def test_trace_cache_holds_while_captures_do() -> None:
-    cache = _ops._TraceCache()
+    cache = _trace.TraceCache()
     box = {"n": 0}
     slopes = np.ones(8, np.float32)
     window = 4
@@ -380,7 +381,7 @@ def test_trace_cache_holds_while_captures_do() -> None:
     def mask(b: Any, h: Any, q: Any, k: Any) -> Any:
         return (q - k < window) & (slopes[h] > 0)
 
-    def run() -> _ops.TracedRegions:
+    def run() -> _trace.TracedRegions:
         return cache.get("f32", None, None, False, None, mask)
 
     first = run()
@@ -395,7 +396,7 @@ def test_trace_cache_holds_while_captures_do() -> None:
 
 
 def test_trace_cache_does_not_keep_functions() -> None:
-    cache = _ops._TraceCache()
+    cache = _trace.TraceCache()
     slopes = np.ones(8, np.float32)
 
     def score(s: Any, b: Any, h: Any, q: Any, k: Any, scale: Any = 2.0) -> Any:
@@ -431,7 +432,7 @@ def test_namespaces_are_followed_and_traced_every_time() -> None:
                 q - k < holder.window, s * holder.slopes[h], Static.window
             )
 
-        cache = _ops._TraceCache()
+        cache = _trace.TraceCache()
         first = cache.get("f32", None, None, False, score, None)
         assert [c.label for c in first.captures] == ["holder.slopes"]
         holder.window = 5
@@ -443,7 +444,7 @@ def test_namespaces_are_followed_and_traced_every_time() -> None:
 
 
 def test_mutable_captures_are_traced_every_time() -> None:
-    cache = _ops._TraceCache()
+    cache = _trace.TraceCache()
     config = {"cap": 2.0}
 
     def score(s: Any, b: Any, h: Any, q: Any, k: Any) -> Any:

@@ -44,7 +44,8 @@ def SeqcTileLinalg : Pass<"seqc-tile-linalg", "::mlir::func::FuncOp"> {
   let summary = "Spread the linalg operators of the graph over the cores";
   let description = [{
     Tiles the `linalg` operators that are not inside an `scf.forall` (the projections, norms and elementwise work around
-    seqc's operators) into an `scf.forall` over blocks of their parallel dimensions.
+    seqc's operators) into an `scf.forall` over blocks of their parallel dimensions. Operators that stand for several
+    (`linalg.softmax`, `linalg.pack`) are decomposed first.
 
     Before:
     ```mlir
@@ -87,6 +88,39 @@ def SeqcProtectArguments : Pass<"seqc-protect-arguments", "::mlir::func::FuncOp"
   let statistics = [
     Statistic<"numProtected", "arguments-protected", "Arguments marked as not writable">
   ];
+}
+
+def SeqcBufferize : Pass<"seqc-bufferize", "::mlir::ModuleOp"> {
+  let summary = "Turn tensors into buffers";
+  let description = [{
+    Upstream's one-shot bufferization with the calling convention of the cpu target: arguments may have any strides,
+    results are allocated by the function and belong to its caller, and a loop may carry tensors that are new in every iteration.
+
+    Before:
+    ```mlir
+    func.func @f(%x: tensor<?xf32>) -> tensor<?xf32>
+    ```
+    After:
+    ```mlir
+    func.func @f(%x: memref<?xf32, strided<[?], offset: ?>>) -> memref<?xf32, strided<[?], offset: ?>>
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::bufferization::BufferizationDialect", "::mlir::memref::MemRefDialect"
+  ];
+}
+
+def SeqcCheckLowered : Pass<"seqc-check-lowered", "::mlir::ModuleOp"> {
+  let summary = "Name the operator that nothing lowered";
+  let description = [{
+    The last pass of the CPU pipeline: fails with one error that names the first operator left outside of the
+    LLVM and OpenMP dialects, where it stands in the source.
+
+    Before and after:
+    ```mlir
+    error: 'shape.shape_of' op is not supported on the cpu target
+    ```
+  }];
 }
 
 def SeqcPlaceScratch : Pass<"seqc-place-scratch", "::mlir::func::FuncOp"> {

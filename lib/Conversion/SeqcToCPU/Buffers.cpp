@@ -10,6 +10,8 @@
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
+#include "mlir/Dialect/Bufferization/Transforms/OneShotAnalysis.h"
+#include "mlir/Dialect/Bufferization/Transforms/OneShotModuleBufferize.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/OpenMP/OpenMPDialect.h"
@@ -19,6 +21,7 @@
 #include "mlir/IR/PatternMatch.h"
 
 namespace seqc {
+#define GEN_PASS_DEF_SEQCBUFFERIZE
 #define GEN_PASS_DEF_SEQCEXPANDRESHAPES
 #define GEN_PASS_DEF_SEQCHOISTSCRATCH
 #define GEN_PASS_DEF_SEQCPLACESCRATCH
@@ -153,6 +156,12 @@ struct SerializeInnerPass
     });
     IRRewriter rewriter(&getContext());
     for (scf::ForallOp forall : inner) {
+      if (forall->getNumResults() != 0) {
+        forall.emitOpError("can only be made sequential on buffers, but has a "
+                           "result of ")
+            << forall->getResult(0).getType();
+        return signalPassFailure();
+      }
       rewriter.setInsertionPoint(forall);
       if (failed(scf::forallToForLoop(rewriter, forall)))
         return signalPassFailure();
@@ -236,6 +245,22 @@ struct ExpandReshapesPass
       expandReshape(rewriter, op);
       ++numExpanded;
     }
+  }
+};
+} // namespace
+
+namespace {
+struct BufferizePass : public seqc::impl::SeqcBufferizeBase<BufferizePass> {
+  void runOnOperation() override {
+    bufferization::OneShotBufferizationOptions options;
+    options.bufferizeFunctionBoundaries = true;
+    options.setFunctionBoundaryTypeConversion(
+        bufferization::LayoutMapOption::FullyDynamicLayoutMap);
+    options.allowReturnAllocsFromLoops = true;
+    bufferization::BufferizationState state;
+    if (failed(bufferization::runOneShotModuleBufferize(getOperation(), options,
+                                                        state)))
+      signalPassFailure();
   }
 };
 } // namespace

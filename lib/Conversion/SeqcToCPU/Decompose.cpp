@@ -26,6 +26,44 @@ namespace seqc {
 using namespace mlir;
 using namespace seqc;
 
+/// Whether `op` is a tile: of static shape, with one batch, one head or group,
+/// and the state of the chunk before it.
+static LogicalResult verifyTile(Operation *op) {
+  auto fail = [&]() {
+    return op->emitOpError("can only be decomposed as a tile, ");
+  };
+  constexpr StringLiteral advice = "; run seqc-tile first";
+  for (Value value : llvm::concat<Value>(llvm::to_vector(op->getOperands()),
+                                         llvm::to_vector(op->getResults())))
+    if (auto type = dyn_cast<RankedTensorType>(value.getType()))
+      if (!type.hasStaticShape())
+        return fail() << "which has static shapes, but got " << type << advice;
+  // The batch of every operator, and the heads or groups of those in 4-D.
+  auto hasUnits = [](Value value) {
+    auto type = cast<RankedTensorType>(value.getType());
+    return type.getRank() < 3 ||
+           llvm::all_of(
+               type.getShape().drop_back(2), [](int64_t n) { return n == 1; });
+  };
+  Value data = op->getOperand(0);
+  if (auto finish = dyn_cast<SoftmaxFinishOp>(op))
+    data = finish.getAcc();
+  SmallVector<Value> values = {data};
+  if (auto scan = dyn_cast<ChunkScanOp>(op)) {
+    values.push_back(scan.getB());
+    if (scan.getC())
+      values.push_back(scan.getC());
+  }
+  for (Value value : values)
+    if (!hasUnits(value))
+      return fail() << "which has one batch and one head or group, but got "
+                    << value.getType() << advice;
+  if (auto conv = dyn_cast<CausalConv1dOp>(op))
+    if (!conv.getInitialState())
+      return fail() << "which has an initial_state, but got none" << advice;
+  return success();
+}
+
 namespace {
 struct DecomposePass : public seqc::impl::SeqcDecomposeBase<DecomposePass> {
   void runOnOperation() override {
@@ -37,13 +75,8 @@ struct DecomposePass : public seqc::impl::SeqcDecomposeBase<DecomposePass> {
         ops.push_back(op);
     });
     for (Operation *op : ops) {
-      for (Type type : op->getResultTypes())
-        if (!cast<RankedTensorType>(type).hasStaticShape()) {
-          op->emitOpError("can only be decomposed as a tile of static shape, "
-                          "but has a result of ")
-              << type << "; run seqc-tile first";
-          return signalPassFailure();
-        }
+      if (failed(verifyTile(op)))
+        return signalPassFailure();
       rewriter.setInsertionPoint(op);
       Type element = getElementTypeOrSelf(op->getOperand(0).getType());
       if (auto finish = dyn_cast<SoftmaxFinishOp>(op))

@@ -41,11 +41,7 @@ static void addCleanup(OpPassManager &pm) {
 static void addBufferization(OpPassManager &pm) {
   pm.addNestedPass<func::FuncOp>(createSeqcProtectArguments());
   pm.addPass(bufferization::createEmptyTensorEliminationPass());
-  bufferization::OneShotBufferizePassOptions bufferize;
-  bufferize.bufferizeFunctionBoundaries = true;
-  bufferize.functionBoundaryTypeConversion =
-      bufferization::LayoutMapOption::FullyDynamicLayoutMap;
-  pm.addPass(bufferization::createOneShotBufferizePass(bufferize));
+  pm.addPass(createSeqcBufferize());
   addCleanup(pm);
   pm.addNestedPass<func::FuncOp>(createSeqcPlaceScratch());
   pm.addNestedPass<func::FuncOp>(createSeqcSerializeInner());
@@ -92,6 +88,7 @@ static void addLLVMLowering(OpPassManager &pm) {
   pm.addPass(createUBToLLVMConversionPass());
   pm.addPass(createConvertOpenMPToLLVMPass());
   pm.addPass(createReconcileUnrealizedCastsPass());
+  pm.addPass(createSeqcCheckLowered());
   addCleanup(pm);
 }
 

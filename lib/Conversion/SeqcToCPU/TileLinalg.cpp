@@ -17,6 +17,7 @@
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/SCF/Transforms/TileUsingInterface.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -48,13 +49,48 @@ struct TileLinalgPass : public seqc::impl::SeqcTileLinalgBase<TileLinalgPass> {
   using Base::Base;
 
   void runOnOperation() override {
+    for (auto [name, value] : {std::pair("rows", rows.getValue()),
+                               std::pair("columns", columns.getValue())})
+      if (value < 0) {
+        emitError(getOperation().getLoc())
+            << "option '" << name << "' must not be negative, but is " << value;
+        return signalPassFailure();
+      }
+    IRRewriter rewriter(&getContext());
+    SmallVector<Operation *> layouts;
+    getOperation()->walk([&](Operation *op) {
+      if (isa<linalg::PackOp, linalg::UnPackOp>(op))
+        layouts.push_back(op);
+    });
+    for (Operation *op : layouts) {
+      rewriter.setInsertionPoint(op);
+      auto pack = dyn_cast<linalg::PackOp>(op);
+      if (pack ? failed(linalg::lowerPack(rewriter, pack))
+               : failed(linalg::lowerUnPack(rewriter,
+                                            cast<linalg::UnPackOp>(op)))) {
+        op->emitOpError("cannot be lowered with these sizes");
+        return signalPassFailure();
+      }
+    }
+    SmallVector<linalg::AggregatedOpInterface> aggregates;
+    getOperation()->walk(
+        [&](linalg::AggregatedOpInterface op) { aggregates.push_back(op); });
+    for (linalg::AggregatedOpInterface op : aggregates) {
+      rewriter.setInsertionPoint(op);
+      FailureOr<SmallVector<Value>> parts = op.decomposeOperation(rewriter);
+      if (failed(parts)) {
+        op->emitOpError("cannot be decomposed into simpler operators");
+        return signalPassFailure();
+      }
+      rewriter.replaceOp(op, *parts);
+    }
+
     SmallVector<linalg::LinalgOp> ops;
     getOperation()->walk([&](linalg::LinalgOp op) {
       if (!op->getParentOfType<scf::ForallOp>() &&
           op.hasPureTensorSemantics() && !isSmall(op))
         ops.push_back(op);
     });
-    IRRewriter rewriter(&getContext());
     for (linalg::LinalgOp op : ops) {
       SmallVector<OpFoldResult> sizes(op.getNumLoops(),
                                       rewriter.getIndexAttr(0));

@@ -35,6 +35,7 @@
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/PatternMatch.h"
+#include "llvm/ADT/SetVector.h"
 
 #include <numeric>
 
@@ -757,10 +758,18 @@ struct TilePass : public seqc::impl::SeqcTileBase<TilePass> {
   void runOnOperation() override {
     IRRewriter rewriter(&getContext());
     SmallVector<Operation *> ops;
+    llvm::SetVector<Operation *> finishes;
     getOperation()->walk([&](Operation *op) {
       if (isa<OnlineAttentionOp, ChunkScanOp, CausalConv1dOp>(op))
         ops.push_back(op);
+      if (isa<SoftmaxFinishOp>(op))
+        finishes.insert(op);
     });
+    // A tile of attention takes its finish in; the others stand alone.
+    for (Operation *op : ops)
+      if (auto attention = dyn_cast<OnlineAttentionOp>(op))
+        if (SoftmaxFinishOp finish = getFinish(attention))
+          finishes.remove(finish);
     TileStatistics statistics;
     for (Operation *op : ops) {
       LogicalResult tiled = TypeSwitch<Operation *, LogicalResult>(op)
@@ -777,14 +786,8 @@ struct TilePass : public seqc::impl::SeqcTileBase<TilePass> {
         return signalPassFailure();
       ++numTiled;
     }
-    // Finishes that no tile of attention took in.
-    SmallVector<SoftmaxFinishOp> finishes;
-    getOperation()->walk([&](SoftmaxFinishOp op) {
-      if (!op->getParentOfType<scf::ForallOp>())
-        finishes.push_back(op);
-    });
-    for (SoftmaxFinishOp op : finishes) {
-      if (failed(tileFinish(rewriter, op)))
+    for (Operation *op : finishes) {
+      if (failed(tileFinish(rewriter, cast<SoftmaxFinishOp>(op))))
         return signalPassFailure();
       ++numTiled;
     }

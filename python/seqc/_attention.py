@@ -1,0 +1,495 @@
+# Part of the seqc project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Attention as a call on arrays.
+
+A call checks its arguments, looks up the program for its specialisation key
+and runs it. The key is what the program's text depends on: dtype, head sizes,
+options and which operands there are. Batch, heads, sequence lengths and strides
+are not in it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import _arrays, _text
+from ._arrays import FLOATS, Array, view
+from ._checks import check_dtype, check_float, check_rank, check_shape, schedule_key
+from ._program import cache
+from ._text import Masking, Operand, Regions, Schedule, Type
+from ._trace import NO_REGIONS, Modifier, TracedRegions, trace_regions, traces
+from ._trace_captures import check_capture, view_capture
+
+Window = int | tuple[int | None, int | None] | None
+
+
+# ===----------------------------------------------------------------------===
+# The program
+# ===----------------------------------------------------------------------===
+
+
+class AttentionKey(NamedTuple):
+    """The specialisation key of attention."""
+
+    dtype: str
+    head_dim: int
+    value_dim: int
+    scale: float | None
+    masking: Masking
+    bias: tuple[str, tuple[bool, ...]] | None  # dtype, which sizes are 1
+    segments: bool
+    prefix: bool
+    sinks: bool
+    dropout: float
+    regions: Regions
+    captures: tuple[tuple[str, int], ...]  # dtype, rank
+    offset: bool  # the regions use %offset = key length - query length
+    return_lse: bool
+    schedule: tuple[tuple[str, int], ...]
+
+
+def attention_text(key: AttentionKey) -> str:
+    """The program for a key: one function `attention`."""
+    acc = _text.accumulator(key.dtype)
+    dyn = None
+    query = Operand("%query", Type((dyn, dyn, dyn, key.head_dim), key.dtype))
+    keys = Operand("%key", Type((dyn, dyn, dyn, key.head_dim), key.dtype))
+    value = Operand("%value", Type((dyn, dyn, dyn, key.value_dim), key.dtype))
+    arguments = [query, keys, value]
+    bias = segments = prefix = sinks = seed = None
+    if key.bias is not None:
+        dtype, ones = key.bias
+        bias = Operand("%bias", Type(tuple(1 if one else None for one in ones), dtype))
+        arguments.append(bias)
+    if key.segments:
+        segments = (
+            Operand("%query_segments", Type((None, None), "i32")),
+            Operand("%key_segments", Type((None, None), "i32")),
+        )
+        arguments.extend(segments)
+    if key.prefix:
+        prefix = Operand("%prefix", Type((None,), "i32"))
+        arguments.append(prefix)
+    if key.sinks:
+        sinks = Operand("%sinks", Type((None,), acc))
+        arguments.append(sinks)
+    if key.dropout:
+        seed = Operand("%seed", "i64")
+        arguments.append(seed)
+    for i, (dtype, rank) in enumerate(key.captures):
+        arguments.append(Operand(f"%capture{i}", Type((None,) * rank, dtype)))
+    body = []
+    if key.offset:
+        body = [
+            "%axis = arith.constant 2 : index",
+            f"%query_length = tensor.dim %query, %axis : {query.type}",
+            f"%key_length = tensor.dim %key, %axis : {keys.type}",
+            "%offset = arith.subi %key_length, %query_length : index",
+        ]
+    results = [Operand("%out", Type((dyn, dyn, dyn, key.value_dim), key.dtype))]
+    if key.return_lse:
+        results.append(Operand("%lse", Type((dyn, dyn, dyn), acc)))
+    body += _text.attention_op(
+        results,
+        query,
+        keys,
+        value,
+        bias=bias,
+        segments=segments,
+        prefix=prefix,
+        sinks=sinks,
+        dropout=key.dropout,
+        seed=seed,
+        scale=key.scale,
+        masking=key.masking,
+        regions=key.regions,
+        schedule=dict(key.schedule),
+    )
+    names = ["out", "lse"][: len(results)]
+    return _text.function("attention", arguments, results, body, names)
+
+
+# ===----------------------------------------------------------------------===
+# Arguments
+# ===----------------------------------------------------------------------===
+
+
+_UNBOUNDED = 2**48
+
+
+def normalize_window(window: Window) -> tuple[int | None, int | None]:
+    """(left, right) of a window; None is unbounded."""
+    if window is None:
+        return None, None
+    if isinstance(window, (tuple, list)):
+        if len(window) != 2:
+            raise ValueError(
+                f"window: got {len(window)} sizes, expected an integer or (left, right)"
+            )
+        left, right = window
+    else:
+        left, right = window, None
+    for side, size in (("left", left), ("right", right)):
+        if size is None:
+            continue
+        if isinstance(size, bool) or not isinstance(size, (int, np.integer)):
+            raise TypeError(
+                f"window: the {side} size is {type(size).__name__}, expected an "
+                "integer or None"
+            )
+        if size < 0:
+            raise ValueError(
+                f"window: the {side} size is {size}, expected an integer >= 0, or None "
+                "for unbounded"
+            )
+    # No sequence is that long, and sums with a position stay in 64 bits.
+    return (
+        None if left is None or left > _UNBOUNDED else int(left),
+        None if right is None or right > _UNBOUNDED else int(right),
+    )
+
+
+def normalize_masking(causal: bool | str, window: Window) -> Masking:
+    """The structured mask of `causal` and `window`."""
+    if isinstance(causal, str):
+        if causal not in ("bottom_right", "top_left"):
+            raise ValueError(
+                f"causal: got '{causal}', expected True, False, 'bottom_right' or "
+                "'top_left'"
+            )
+        top_left, is_causal = causal == "top_left", True
+    elif isinstance(causal, (bool, np.bool_)):
+        top_left, is_causal = False, bool(causal)
+    else:
+        raise TypeError(
+            f"causal: got {type(causal).__name__}, expected True, False, "
+            "'bottom_right' or 'top_left'"
+        )
+    left, right = normalize_window(window)
+    return Masking(is_causal, left, right, top_left)
+
+
+def _check_attention_shapes(q: Array, k: Array, v: Array) -> None:
+    for name, array in (("query", q), ("key", k), ("value", v)):
+        check_rank(name, array, 4, "(batch, heads, seq, head_dim)")
+        check_float(name, array)
+    for name, array in (("key", k), ("value", v)):
+        check_dtype(name, array, (q.dtype,), "the dtype of query")
+    qs, ks, vs = q.shape, k.shape, v.shape
+    for name, shape in (("key", ks), ("value", vs)):
+        if shape[0] != qs[0]:
+            raise ValueError(
+                f"{name}: has shape {shape}, expected batch {qs[0]} as in query, shape "
+                f"{qs}"
+            )
+    if ks[3] != qs[3]:
+        raise ValueError(
+            f"key: has shape {ks}, expected head_dim {qs[3]} as in query, shape {qs}"
+        )
+    if vs[1:3] != ks[1:3]:
+        raise ValueError(
+            f"value: has shape {vs}, expected {ks[1]} heads and {ks[2]} positions as "
+            f"in key, shape {ks}"
+        )
+    if qs[3] == 0 or vs[3] == 0:
+        name, shape = ("query", qs) if qs[3] == 0 else ("value", vs)
+        raise ValueError(f"{name}: has shape {shape}, expected head_dim of at least 1")
+    if qs[1] != 0 and (ks[1] == 0 or qs[1] % ks[1]):
+        raise ValueError(
+            f"key: has {ks[1]} heads, expected a number that divides the {qs[1]} heads "
+            "of query"
+        )
+
+
+def _attention_schedule(
+    schedule: Schedule, queries: int
+) -> tuple[tuple[str, int], ...]:
+    """The schedule of a call: few queries (decode) get a query tile of their size.
+
+    The number of queries is dynamic in a compiled kernel, so the compiler sizes its
+    tiles for many of them.
+    """
+    if schedule is not None and "tile_m" in schedule:
+        return schedule_key(schedule)
+    if queries <= 8:
+        return schedule_key({**(schedule or {}), "tile_m": 8})
+    return schedule_key(schedule) if schedule else ()
+
+
+def _regions(
+    acc: str,
+    query_shape: tuple[int, ...],
+    softcap: float | None,
+    alibi_slopes: Any,
+    top_left: bool,
+    score_mod: Modifier,
+    mask_mod: Modifier,
+) -> TracedRegions:
+    if softcap is not None:
+        softcap = _text.finite("softcap", softcap)
+        if softcap <= 0:
+            raise ValueError(f"softcap: got {softcap}, expected a number > 0")
+    slopes = None
+    if alibi_slopes is not None:
+        slopes = view("alibi_slopes", alibi_slopes)
+        check_float("alibi_slopes", slopes)
+        heads = query_shape[1]
+        if slopes.shape not in ((heads,), (query_shape[0], heads)):
+            raise ValueError(
+                f"alibi_slopes: has shape {slopes.shape}, expected ({heads},) or "
+                f"({query_shape[0]}, {heads}) (heads, or batch and heads)"
+            )
+    for name, function in (("score_mod", score_mod), ("mask_mod", mask_mod)):
+        if function is not None and not callable(function):
+            raise TypeError(
+                f"{name}: expected a function, got {type(function).__name__}"
+            )
+    if score_mod is not None or mask_mod is not None:
+        return traces.get(acc, softcap, alibi_slopes, top_left, score_mod, mask_mod)
+    key = (
+        acc,
+        softcap,
+        None if slopes is None else (slopes.dtype, len(slopes.shape)),
+        top_left,
+    )
+    traced = _plain_regions.get(key)
+    if traced is None:
+        traced, _ = trace_regions(
+            acc, softcap=softcap, alibi_slopes=alibi_slopes, top_left=top_left
+        )
+        # Keep the text, not the array.
+        captures = tuple(c._replace(value=None) for c in traced.captures)
+        if len(_plain_regions) >= 256:
+            _plain_regions.clear()
+        _plain_regions[key] = traced._replace(captures=captures)
+    captures = tuple(c._replace(value=alibi_slopes) for c in traced.captures)
+    return traced._replace(captures=captures)
+
+
+_plain_regions: dict[Any, TracedRegions] = {}
+
+
+def _segments(
+    segment_ids: Any, batch: int, query_length: int, key_length: int
+) -> tuple[Array, Array]:
+    if isinstance(segment_ids, (tuple, list)):
+        if len(segment_ids) != 2:
+            raise ValueError(
+                f"segment_ids: got {len(segment_ids)} arrays, expected one or a pair "
+                "(query, key)"
+            )
+        query_ids, key_ids = segment_ids
+    else:
+        query_ids = key_ids = segment_ids
+        if query_length != key_length:
+            raise ValueError(
+                f"segment_ids: one array, but the query length is {query_length} and "
+                f"the key length {key_length}: expected a pair (query, key)"
+            )
+    first = _arrays.view_as("segment_ids", query_ids, "i32")
+    second = (
+        _arrays.view_as("segment_ids", key_ids, "i32")
+        if key_ids is not query_ids
+        else first
+    )
+    check_shape("segment_ids", first, (batch, query_length), "batch, query length")
+    check_shape("segment_ids", second, (batch, key_length), "batch, key length")
+    return first, second
+
+
+def _prefix(prefix: Any, batch: int) -> Array:
+    if isinstance(prefix, (int, np.integer)) and not isinstance(prefix, bool):
+        prefix = np.full(batch, min(max(int(prefix), -1), 2**31 - 1), dtype=np.int32)
+    array = _arrays.view_as("prefix", prefix, "i32")
+    check_shape("prefix", array, (batch,), "one per batch")
+    return array
+
+
+def _seed(seed: Any) -> int:
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
+        raise TypeError(f"seed: expected an integer, got {type(seed).__name__}")
+    number = int(seed)
+    if not -(2**63) <= number < 2**64:
+        raise ValueError(f"seed: got {number}, expected a 64-bit integer")
+    return number - 2**64 if number >= 2**63 else number
+
+
+# ===----------------------------------------------------------------------===
+# The call
+# ===----------------------------------------------------------------------===
+
+
+_NO_MASK = Masking()
+
+
+def attention(
+    query: Any,
+    key: Any,
+    value: Any,
+    *,
+    scale: float | None = None,
+    causal: bool | str = False,
+    window: Window = None,
+    softcap: float | None = None,
+    bias: Any = None,
+    alibi_slopes: Any = None,
+    score_mod: Modifier = None,
+    mask_mod: Modifier = None,
+    segment_ids: Any = None,
+    return_lse: bool = False,
+    prefix: Any = None,
+    sinks: Any = None,
+    dropout_p: float = 0.0,
+    seed: int | None = None,
+    schedule: Schedule = None,
+) -> Any:
+    """Softmax attention: softmax(scale * query key^T + ...) value.
+
+    Arrays may be numpy arrays, torch CPU tensors or anything with `__dlpack__`,
+    with any strides; nothing is copied, and the result is the same kind as
+    `query`. dtypes: f16, bf16, f32, f64. The softmax and all sums are in f32
+    (f64 for f64).
+
+    Args:
+        query: (batch, heads, query length, head_dim).
+        key: (batch, key heads, key length, head_dim). The number of key heads
+            divides that of query heads, which share them in groups.
+        value: (batch, key heads, key length, value_dim).
+        scale: factor of the scores; 1 / sqrt(head_dim) by default.
+        causal: query i sees keys up to its own position. True and
+            "bottom_right" line the last query up with the last key, and
+            "top_left" the first with the first.
+        window: how many keys before the query's position it sees, or
+            (before, after); None is unbounded.
+        softcap: scores become softcap * tanh(score / softcap).
+        bias: added to the scores: (batch, heads, query length, key length),
+            each size the full one or 1.
+        alibi_slopes: (heads) or (batch, heads): the score of a key loses the
+            slope times its distance from the query's position.
+        score_mod: a function (score, b, h, q_idx, kv_idx) of one score to the
+            new one.
+        mask_mod: a function (b, h, q_idx, kv_idx) to whether the query sees the
+            key.
+        segment_ids: (batch, length) integers: a query sees keys of its own
+            segment only. A pair where query and key lengths differ.
+        return_lse: also return the log of the softmax's denominator,
+            (batch, heads, query length) in f32 (f64 for f64).
+        prefix: how many keys every query sees whatever `causal` and `window`
+            say: an integer or (batch).
+        sinks: (heads): the denominator gains exp(sink).
+        dropout_p: the probability of dropping a weight.
+        seed: the seed of dropout; the same seed drops the same weights.
+        schedule: tiling of this call: {"tile_m": queries, "tile_n": keys,
+            "splits": parts of the keys}.
+
+    A query that sees no key gives 0, and -inf for its lse.
+
+    The score is changed in this order: scale, softcap, ALiBi, score_mod, bias,
+    masks. `score_mod` and `mask_mod` are compiled: they are run once on
+    stand-ins for the numbers, may use arithmetic, comparisons, & | ~, the
+    functions of seqc (or their numpy and torch namesakes), and may index arrays
+    that they capture.
+    """
+    q, k, v = view("query", query), view("key", key), view("value", value)
+    qs, ks, vs = q.shape, k.shape, v.shape
+    dtype = q.dtype
+    if not (
+        dtype in FLOATS
+        and dtype == k.dtype == v.dtype
+        and len(qs) == len(ks) == len(vs) == 4
+        and qs[0] == ks[0] == vs[0]
+        and qs[3] == ks[3] > 0
+        and vs[3] > 0
+        and ks[1:3] == vs[1:3]
+        and (ks[1] and qs[1] % ks[1] == 0)
+    ):
+        _check_attention_shapes(q, k, v)
+    acc = "f64" if dtype == "f64" else "f32"
+    arguments: list[Any] = [q, k, v]
+
+    if scale is not None:
+        scale = _text.finite("scale", scale)
+    masking = _NO_MASK
+    if causal is not False or window is not None:
+        masking = normalize_masking(causal, window)
+
+    bias_key = None
+    if bias is not None:
+        array = view("bias", bias)
+        check_rank("bias", array, 4, "(batch, heads, query length, key length)")
+        check_dtype("bias", array, (dtype, acc), "the dtype of query or of its sums")
+        full = (qs[0], qs[1], qs[2], ks[2])
+        if any(
+            size not in (1, whole)
+            for size, whole in zip(array.shape, full, strict=False)
+        ):
+            raise ValueError(
+                f"bias: has shape {array.shape}, expected {full} or 1 in its place"
+            )
+        bias_key = (array.dtype, tuple(size == 1 for size in array.shape))
+        arguments.append(array)
+
+    if segment_ids is not None:
+        arguments.extend(_segments(segment_ids, qs[0], qs[2], ks[2]))
+
+    if prefix is not None:
+        arguments.append(_prefix(prefix, qs[0]))
+
+    if sinks is not None:
+        array = _arrays.view_as("sinks", sinks, acc)
+        check_shape("sinks", array, (qs[1],), "one per query head")
+        arguments.append(array)
+
+    dropout = 0.0
+    if dropout_p:
+        dropout = _text.finite("dropout_p", dropout_p)
+        if not 0 <= dropout < 1:
+            raise ValueError(f"dropout_p: got {dropout}, expected 0 <= dropout_p < 1")
+        if seed is None:
+            raise ValueError("seed: expected an integer where dropout_p is given")
+        arguments.append(_seed(seed))
+
+    traced = NO_REGIONS
+    if (
+        score_mod is not None
+        or mask_mod is not None
+        or softcap is not None
+        or alibi_slopes is not None
+    ):
+        traced = _regions(
+            acc, qs, softcap, alibi_slopes, masking.top_left, score_mod, mask_mod
+        )
+        if traced.captures:
+            views = [view_capture(c.label, c.value) for c in traced.captures]
+            sizes = {"b": qs[0], "h": qs[1], "q_idx": qs[2], "kv_idx": ks[2]}
+            for check in traced.checks:
+                capture = traced.captures[check.capture]
+                check_capture(capture, check, views[check.capture], sizes)
+            arguments.extend(views)
+
+    cache_key = AttentionKey(
+        dtype,
+        qs[3],
+        vs[3],
+        scale,
+        masking,
+        bias_key,
+        segment_ids is not None,
+        prefix is not None,
+        sinks is not None,
+        dropout,
+        traced.regions,
+        traced.types() if traced.captures else (),
+        traced.offset,
+        bool(return_lse),
+        _attention_schedule(schedule, qs[2]),
+    )
+    function = cache.find(cache_key)
+    if function is None:
+        function = cache.build(cache_key, lambda: attention_text(cache_key))
+    results = function.call(arguments)
+    if return_lse:
+        return _arrays.wrap(results[0], query), _arrays.wrap(results[1], query)
+    return _arrays.wrap(results[0], query)

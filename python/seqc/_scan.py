@@ -1,0 +1,360 @@
+# Part of the seqc project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Selective scan and causal convolution as calls on arrays.
+
+As in _attention, a call checks its arguments and runs the program of its
+specialisation key. Batch, channels, length and strides are not in the key.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from . import _arrays, _text
+from ._arrays import view
+from ._checks import check_dtype, check_float, check_rank, check_shape, schedule_key
+from ._program import cache
+from ._text import Operand, Schedule, Type
+
+# ===----------------------------------------------------------------------===
+# Selective scan
+# ===----------------------------------------------------------------------===
+
+
+class ScanKey(NamedTuple):
+    """The specialisation key of selective_scan."""
+
+    dtype: str
+    state: int
+    a: str
+    b: tuple[str, int, int]  # dtype, rank, groups
+    c: tuple[str, int, int]
+    d: str | None
+    z: bool
+    delta_bias: str | None
+    initial_state: bool
+    delta_softplus: bool
+    return_final_state: bool
+    schedule: tuple[tuple[str, int], ...]
+
+
+def selective_scan_text(key: ScanKey) -> str:
+    """The program for a key: one function `selective_scan`."""
+    acc = _text.accumulator(key.dtype)
+    sequence = Type((None, None, None), key.dtype)
+    state = Type((None, None, key.state), acc)
+
+    def matrix(kind: tuple[str, int, int]) -> Type:
+        dtype, rank, groups = kind
+        shapes = {
+            2: (None, key.state),
+            3: (None, key.state, None),
+            4: (None, groups, key.state, None),
+        }
+        return Type(shapes[rank], dtype)
+
+    u, delta = Operand("%u", sequence), Operand("%delta", sequence)
+    a = Operand("%A", Type((None, key.state), key.a))
+    b, c = Operand("%B", matrix(key.b)), Operand("%C", matrix(key.c))
+    arguments = [u, delta, a, b, c]
+    d = z = delta_bias = initial_state = None
+    if key.d is not None:
+        d = Operand("%D", Type((None,), key.d))
+        arguments.append(d)
+    if key.z:
+        z = Operand("%z", sequence)
+        arguments.append(z)
+    if key.delta_bias is not None:
+        delta_bias = Operand("%delta_bias", Type((None,), key.delta_bias))
+        arguments.append(delta_bias)
+    if key.initial_state:
+        initial_state = Operand("%initial_state", state)
+        arguments.append(initial_state)
+    results = [Operand("%out", sequence)]
+    if key.return_final_state:
+        results.append(Operand("%final_state", state))
+    body = _text.selective_scan_op(
+        results,
+        u,
+        delta,
+        a,
+        b,
+        c,
+        D=d,
+        z=z,
+        delta_bias=delta_bias,
+        initial_state=initial_state,
+        delta_softplus=key.delta_softplus,
+        schedule=dict(key.schedule),
+    )
+    names = ["out", "final_state"][: len(results)]
+    return _text.function("selective_scan", arguments, results, body, names)
+
+
+def selective_scan(
+    u: Any,
+    delta: Any,
+    A: Any,
+    B: Any,
+    C: Any,
+    D: Any = None,
+    z: Any = None,
+    delta_bias: Any = None,
+    delta_softplus: bool = False,
+    initial_state: Any = None,
+    return_final_state: bool = False,
+    *,
+    schedule: Schedule = None,
+) -> Any:
+    """The selective state-space scan of Mamba.
+
+    With dt = delta + delta_bias (softplus of it if `delta_softplus`):
+    h_t = exp(dt A) h_{t-1} + dt B_t u_t, and out_t = (C_t h_t + D u_t) silu(z_t).
+    The state is kept in f32 (f64 for f64).
+
+    Args:
+        u: (batch, dim, length); the result has its shape and dtype.
+        delta: like `u`.
+        A: (dim, state).
+        B, C: (dim, state), or (batch, state, length), or
+            (batch, groups, state, length) where groups divide dim.
+        D: (dim).
+        z: like `u`.
+        delta_bias: (dim).
+        delta_softplus: apply softplus to dt.
+        initial_state: (batch, dim, state) in f32 (f64 for f64).
+        return_final_state: also return the state after the last step, so that
+            a later call continues from it.
+        schedule: tiling of this call: {"tile_m": channels, "tile_n": steps in a
+            chunk, "splits": parts of the sequence}.
+
+    A, D, delta_bias and constant B and C have the dtype of `u` or that of the
+    state; variable B and C have that of `u`.
+    """
+    first = view("u", u)
+    check_rank("u", first, 3, "(batch, dim, length)")
+    check_float("u", first)
+    batch, dim, length = first.shape
+    dtype = first.dtype
+    acc = _text.accumulator(dtype)
+    either = (dtype, acc)
+    why = "the dtype of u or of the state"
+
+    step = view("delta", delta)
+    check_dtype("delta", step, (dtype,), "the dtype of u")
+    check_shape("delta", step, first.shape, "the shape of u")
+
+    a = view("A", A)
+    check_rank("A", a, 2, "(dim, state)")
+    check_dtype("A", a, either, why)
+    state = a.shape[1]
+    if a.shape[0] != dim or state == 0:
+        raise ValueError(
+            f"A: has shape {a.shape}, expected ({dim}, state) with state of at least 1"
+        )
+    matrices = []
+    for name, value in (("B", B), ("C", C)):
+        m = view(name, value)
+        rank = len(m.shape)
+        if rank == 2:
+            check_dtype(name, m, either, why)
+            check_shape(name, m, (dim, state), "dim, state")
+        elif rank == 3:
+            check_dtype(name, m, (dtype,), "the dtype of u")
+            check_shape(name, m, (batch, state, length), "batch, state, length")
+        elif rank == 4:
+            check_dtype(name, m, (dtype,), "the dtype of u")
+            groups = m.shape[1]
+            expected = (batch, groups, state, length)
+            check_shape(name, m, expected, "batch, groups, state, length")
+            if groups == 0 or dim % groups:
+                raise ValueError(
+                    f"{name}: has {groups} groups, expected a number that divides dim "
+                    f"{dim}"
+                )
+        else:
+            raise ValueError(
+                f"{name}: has shape {m.shape}, expected (dim, state), (batch, state, "
+                "length) or (batch, groups, state, length)"
+            )
+        matrices.append(m)
+    b, c = matrices
+    arguments: list[Any] = [first, step, a, b, c]
+    d_key = bias_key = None
+    if D is not None:
+        array = view("D", D)
+        check_dtype("D", array, either, why)
+        check_shape("D", array, (dim,), "one per channel")
+        d_key = array.dtype
+        arguments.append(array)
+    if z is not None:
+        array = view("z", z)
+        check_dtype("z", array, (dtype,), "the dtype of u")
+        check_shape("z", array, first.shape, "the shape of u")
+        arguments.append(array)
+    if delta_bias is not None:
+        array = view("delta_bias", delta_bias)
+        check_dtype("delta_bias", array, either, why)
+        check_shape("delta_bias", array, (dim,), "one per channel")
+        bias_key = array.dtype
+        arguments.append(array)
+    if initial_state is not None:
+        array = view("initial_state", initial_state)
+        check_dtype("initial_state", array, (acc,), "the dtype of the state")
+        check_shape("initial_state", array, (batch, dim, state), "batch, dim, state")
+        arguments.append(array)
+
+    key = ScanKey(
+        dtype,
+        state,
+        a.dtype,
+        (b.dtype, len(b.shape), b.shape[1] if len(b.shape) == 4 else 0),
+        (c.dtype, len(c.shape), c.shape[1] if len(c.shape) == 4 else 0),
+        d_key,
+        z is not None,
+        bias_key,
+        initial_state is not None,
+        bool(delta_softplus),
+        bool(return_final_state),
+        schedule_key(schedule) if schedule else (),
+    )
+    function = cache.find(key)
+    if function is None:
+        function = cache.build(key, lambda: selective_scan_text(key))
+    results = function.call(arguments)
+    if return_final_state:
+        return _arrays.wrap(results[0], u), _arrays.wrap(results[1], u)
+    return _arrays.wrap(results[0], u)
+
+
+# ===----------------------------------------------------------------------===
+# Causal convolution
+# ===----------------------------------------------------------------------===
+
+
+class ConvKey(NamedTuple):
+    """The specialisation key of causal_conv1d."""
+
+    dtype: str
+    width: int
+    weight: str
+    bias: str | None
+    activation: str | None
+    initial_state: bool
+    return_final_state: bool
+    schedule: tuple[tuple[str, int], ...]
+
+
+def causal_conv1d_text(key: ConvKey) -> str:
+    """The program for a key: one function `causal_conv1d`."""
+    sequence = Type((None, None, None), key.dtype)
+    state = Type((None, None, key.width - 1), key.dtype)
+    x = Operand("%x", sequence)
+    weight = Operand("%weight", Type((None, key.width), key.weight))
+    arguments = [x, weight]
+    bias = initial_state = None
+    if key.bias is not None:
+        bias = Operand("%bias", Type((None,), key.bias))
+        arguments.append(bias)
+    if key.initial_state:
+        initial_state = Operand("%initial_state", state)
+        arguments.append(initial_state)
+    results = [Operand("%out", sequence)]
+    if key.return_final_state:
+        results.append(Operand("%final_state", state))
+    body = _text.causal_conv1d_op(
+        results,
+        x,
+        weight,
+        bias=bias,
+        initial_state=initial_state,
+        activation=key.activation,
+        schedule=dict(key.schedule),
+    )
+    names = ["out", "final_state"][: len(results)]
+    return _text.function("causal_conv1d", arguments, results, body, names)
+
+
+def normalize_activation(activation: str | None) -> str | None:
+    if activation in (None, "none", "identity"):
+        return None
+    if activation in ("silu", "swish"):
+        return "silu"
+    raise ValueError(
+        f"activation: got {activation!r}, expected None, 'silu' or 'swish'"
+    )
+
+
+def causal_conv1d(
+    x: Any,
+    weight: Any,
+    bias: Any = None,
+    activation: str | None = None,
+    initial_state: Any = None,
+    return_final_state: bool = False,
+    *,
+    schedule: Schedule = None,
+) -> Any:
+    """A depthwise convolution whose output at l sees inputs up to l.
+
+    Args:
+        x: (batch, dim, length); the result has its shape and dtype.
+        weight: (dim, width); weight[:, -1] is that of the newest input.
+        bias: (dim).
+        activation: None, "silu" or "swish".
+        initial_state: (batch, dim, width - 1), the inputs before x[..., 0];
+            zeros by default.
+        return_final_state: also return the last width - 1 inputs, so that a
+            later call continues from them.
+        schedule: tiling of this call: {"tile_m": channels, "tile_n": steps}.
+    """
+    first = view("x", x)
+    check_rank("x", first, 3, "(batch, dim, length)")
+    check_float("x", first)
+    batch, dim, _ = first.shape
+    dtype = first.dtype
+    either = (dtype, _text.accumulator(dtype))
+    why = "the dtype of x or of its sums"
+    activation = normalize_activation(activation)
+
+    w = view("weight", weight)
+    check_rank("weight", w, 2, "(dim, width)")
+    check_dtype("weight", w, either, why)
+    width = w.shape[1]
+    if w.shape[0] != dim or width == 0:
+        raise ValueError(
+            f"weight: has shape {w.shape}, expected ({dim}, width) with width of at "
+            f"least 1"
+        )
+    arguments: list[Any] = [first, w]
+    bias_key = None
+    if bias is not None:
+        array = view("bias", bias)
+        check_dtype("bias", array, either, why)
+        check_shape("bias", array, (dim,), "one per channel")
+        bias_key = array.dtype
+        arguments.append(array)
+    if initial_state is not None:
+        array = view("initial_state", initial_state)
+        check_dtype("initial_state", array, (dtype,), "the dtype of x")
+        check_shape(
+            "initial_state", array, (batch, dim, width - 1), "batch, dim, width - 1"
+        )
+        arguments.append(array)
+    key = ConvKey(
+        dtype,
+        width,
+        w.dtype,
+        bias_key,
+        activation,
+        initial_state is not None,
+        bool(return_final_state),
+        schedule_key(schedule) if schedule else (),
+    )
+    function = cache.find(key)
+    if function is None:
+        function = cache.build(key, lambda: causal_conv1d_text(key))
+    results = function.call(arguments)
+    if return_final_state:
+        return _arrays.wrap(results[0], x), _arrays.wrap(results[1], x)
+    return _arrays.wrap(results[0], x)
