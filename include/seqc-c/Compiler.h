@@ -100,14 +100,14 @@ typedef struct SeqcCompileOptions {
   const char *features;
   /** Overrides of the schedule that the cost model picks, for every operator:
    *  "tile_m=64 tile_n=128 splits=4": queries or channels in a tile, keys or
-   *  time steps in a tile, parts of the reduced dimension. NULL or a value of 0
-   *  leaves the choice to the model. */
+   *  time steps in a tile (at most 4096 each), parts of the reduced dimension
+   *  (at most 1024). NULL or a value of 0 leaves the choice to the model. */
   const char *schedule;
   /** What diagnostics call the source; NULL means "<source>". */
   const char *source_name;
-  /** Folder that receives the program after every pass, each file named by its
-   *  position and pass, then the LLVM IR, assembly and object. Created if
-   *  missing. NULL for none. */
+  /** Folder that receives the program after every pass that changed it, each
+   *  file named by its position, pass and function, then the LLVM IR, assembly
+   *  and object. Created if missing. NULL for none. */
   const char *dump_dir;
   /** Folder for reproducers of internal failures. NULL means TMPDIR, else
    *  "/tmp". */
@@ -159,12 +159,18 @@ SEQC_EXPORT const char *seqcTargets(void);
 /* Explaining                                                                 */
 /*===----------------------------------------------------------------------===*/
 
+/** The chips of seqcExplain(), separated by commas. */
+SEQC_EXPORT const char *seqcChips(void);
+
 /** Predicts, per operator of a module, bytes moved per memory level, FLOPs,
- *  exponentials, on-chip bytes and time on `chip` ("h200", "a100", "cpu"; NULL
- *  means "cpu"), beside the unfused form. `json` non-zero asks for JSON, else
- *  a table. `sizes` gives dynamic sizes values by name, as in
- *  "B=2,S=1000,arg0.1=77" (docs/io-model.md lists the names); NULL for
- *  defaults. `options` may be NULL; its `schedule` and `source_name` apply. */
+ *  exponentials, on-chip bytes and time on `chip` (one of seqcChips(); NULL
+ *  means "cpu", this machine), beside the unfused form. `json` non-zero asks
+ *  for JSON, else a table. `sizes` gives dynamic sizes values by name, as in
+ *  "B=2,S=1000,arg0.1=77"; the names are B, H, Hkv, S, Sq, Sk, D, L, G and
+ *  arg<i>.<dim>, see docs/io-model.md. NULL for defaults; the report says which
+ *  sizes it assumed. An unknown chip and a malformed size are
+ *  SEQC_ERROR_INVALID_ARGUMENT. `options` may be NULL; its `schedule` and
+ *  `source_name` apply. */
 SEQC_EXPORT SeqcStatus seqcExplain(SeqcContext *context, const char *source,
                                    size_t source_size,
                                    const SeqcCompileOptions *options,

@@ -246,10 +246,9 @@ FailureOr<Report> seqc::analyze(ModuleOp module,
   for (auto [name, value] :
        {std::pair("tile-m", options.tileM), std::pair("tile-n", options.tileN),
         std::pair("splits", options.splits)})
-    if (value < 0)
-      return emitError(module.getLoc())
-             << "option '" << name << "' must not be negative, but is "
-             << value;
+    if (std::string problem = checkScheduleParameter(name, value);
+        !problem.empty())
+      return emitError(module.getLoc()) << "option " << problem;
   DimTable dims;
   if (auto message = dims.build(module, options.assume))
     return emitError(module.getLoc()) << *message;

@@ -5,11 +5,11 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Every dimension of every tensor is a node; operators that
-// force dimensions to be equal merge their nodes (linalg through its indexing
-// maps, seqc's operators through the roles of their operands), and a class
-// takes its size from a static member, from an assumption or from a default. So
-// `S=1000` reaches the projections around an attention as well.
+// Every dimension of every tensor is a node; operators that force dimensions to
+// be equal merge their nodes (linalg through its indexing maps, seqc's
+// operators through the roles of their operands), and a class takes its size
+// from a static member, from an assumption or from a default. So `S=1000`
+// reaches the projections around an attention as well.
 //
 //===----------------------------------------------------------------------===//
 

@@ -63,7 +63,8 @@ static int64_t chooseSplits(int64_t tiles, int64_t cores, int64_t reduced,
     return 1;
   int64_t wanted = llvm::PowerOf2Ceil(ceilDiv(cores, tiles));
   int64_t part = std::max<int64_t>(tile, 256);
-  return std::clamp<int64_t>(wanted, 1, std::max<int64_t>(1, reduced / part));
+  return std::clamp<int64_t>(
+      wanted, 1, std::clamp<int64_t>(reduced / part, 1, kMaxSplits));
 }
 
 /// The number of tiles that can run at once; 0 if it is not known.

@@ -16,6 +16,7 @@
 
 #include "Compilation.h"
 
+#include "seqc/Dialect/Seqc/IR/Seqc.h"
 #include "seqc/Runtime/Artifact.h"
 #include "seqc/Runtime/Status.h"
 #include "seqc/Support/Register.h"
@@ -24,6 +25,7 @@
 #include "mlir/AsmParser/AsmParserState.h"
 #include "mlir/Bytecode/BytecodeReader.h"
 #include "mlir/Bytecode/BytecodeWriter.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/Verifier.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassInstrumentation.h"
@@ -48,6 +50,11 @@
 
 using namespace mlir;
 using namespace seqc;
+
+/// Lowering calls functions of libc, libm and seqc's own by name: malloc,
+/// exp2f, memrefCopy. A function of the source may have any of these names, so
+/// while it is lowered it has one that no C function has.
+static constexpr StringLiteral kSymbolPrefix = "seqc.";
 
 //===----------------------------------------------------------------------===//
 // Contexts
@@ -109,9 +116,13 @@ static SeqcStatus readSchedule(StringRef text, Settings &settings) {
     if (!field)
       return badOption("schedule '" + text + "': unknown key '" + key +
                        "', expected tile_m, tile_n or splits");
-    if (value.getAsInteger(10, *field) || *field < 0 || *field > (1 << 24))
+    if (value.getAsInteger(10, *field) ||
+        !checkScheduleParameter(name, *field).empty())
       return badOption("schedule '" + text + "': value of " + name + " is '" +
-                       value + "', expected an integer from 0 to 16777216");
+                       value +
+                       "', expected an integer from 0 (chosen by the "
+                       "cost model) to " +
+                       Twine(getScheduleLimit(name)));
   }
   return SEQC_OK;
 }
@@ -160,7 +171,8 @@ SeqcStatus Settings::read(const SeqcCompileOptions *given) {
   verifyEach = options.verify_each != 0;
   timing = options.timing;
   if (!dumpDir.empty())
-    if (std::error_code ec = llvm::sys::fs::create_directories(dumpDir))
+    if (std::error_code ec = llvm::sys::fs::create_directories(
+            dumpDir, /*IgnoreExisting=*/true, llvm::sys::fs::all_all))
       return setError(SEQC_ERROR_IO, "cannot create dump folder '" + dumpDir +
                                          "': " + ec.message());
   return SEQC_OK;
@@ -188,8 +200,11 @@ public:
       return;
     last = text;
     std::string name = pass->getArgument().str();
-    if (auto symbol = op->getAttrOfType<StringAttr>("sym_name"))
-      name += "-" + symbol.str();
+    if (auto symbol = op->getAttrOfType<StringAttr>("sym_name")) {
+      StringRef function = symbol.getValue();
+      function.consume_front(kSymbolPrefix);
+      name += "-" + function.str();
+    }
     compilation.dump(name + ".mlir", text);
   }
 
@@ -451,9 +466,53 @@ SeqcStatus Compilation::createTarget() {
   return SEQC_OK;
 }
 
+/// Renames every symbol `f` of the module to `seqc.f`.
+static void addSymbolPrefix(ModuleOp module) {
+  SymbolTable symbols(module);
+  SmallVector<Operation *> named;
+  for (Operation &op : module.getOps())
+    if (isa<SymbolOpInterface>(op) && SymbolTable::getSymbolName(&op))
+      named.push_back(&op);
+  // The longest first, as `seqc.f` may be the name of another.
+  llvm::stable_sort(named, [](Operation *lhs, Operation *rhs) {
+    return SymbolTable::getSymbolName(lhs).size() >
+           SymbolTable::getSymbolName(rhs).size();
+  });
+  for (Operation *op : named) {
+    StringRef name = SymbolTable::getSymbolName(op);
+    (void)symbols.rename(op, (kSymbolPrefix + name).str());
+  }
+}
+
+/// Gives the C interface of public functions the name that the source gave
+/// them: `_mlir_ciface_f`.
+static void removePrefixOfInterfaces(ModuleOp module,
+                                     ArrayRef<Signature> signatures) {
+  SymbolTable symbols(module);
+  std::vector<StringRef> names;
+  for (const Signature &signature : signatures)
+    names.push_back(signature.name);
+  // The shortest first, for the same reason.
+  llvm::stable_sort(names, [](StringRef lhs, StringRef rhs) {
+    return lhs.size() < rhs.size();
+  });
+  for (StringRef name : names)
+    if (Operation *op =
+            symbols.lookup(("_mlir_ciface_" + kSymbolPrefix + name).str()))
+      (void)symbols.rename(op, ("_mlir_ciface_" + name).str());
+}
+
 SeqcStatus Compilation::lower(CPUStage last) {
   if (SeqcStatus status = createTarget())
     return status;
+  // It would need an assembler in libseqc.
+  bool hasAssembly = false;
+  module->walk([&](LLVM::InlineAsmOp op) {
+    op.emitOpError("is not supported: seqc compiles no assembly");
+    hasAssembly = true;
+  });
+  if (hasAssembly)
+    return sourceError();
   FailureOr<std::vector<Signature>> described =
       describeFunctions(*module, asmState.get());
   if (failed(described))
@@ -473,9 +532,18 @@ SeqcStatus Compilation::lower(CPUStage last) {
   options.tileN = settings.tileN;
   options.splits = settings.splits;
   options.vectorBits = target->getVectorBits();
+  // Another machine's code gets the schedule of its class, not of this machine.
+  if (settings.cpu.cpu != "native")
+    options.chip = target->getVectorBits() >= 512 ? "x86-64-v4" : "x86-64-v3";
   PassManager pm(context.get(), ModuleOp::getOperationName());
   buildCPUPipeline(pm, options, last);
-  return run(pm);
+  if (last != CPUStage::LLVM)
+    return run(pm);
+  addSymbolPrefix(*module);
+  SeqcStatus status = run(pm);
+  if (status == SEQC_OK)
+    removePrefixOfInterfaces(*module, signatures);
+  return status;
 }
 
 SeqcStatus Compilation::translate() {

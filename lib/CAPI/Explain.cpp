@@ -10,7 +10,14 @@
 #include "seqc/Analysis/IOModel.h"
 #include "seqc/Runtime/Status.h"
 
+#include "llvm/ADT/StringExtras.h"
+
 using namespace seqc;
+
+extern "C" const char *seqcChips(void) {
+  static const std::string names = llvm::join(getChipNames(), ", ");
+  return names.c_str();
+}
 
 extern "C" SeqcStatus seqcExplain(SeqcContext *context, const char *source,
                                   size_t source_size,
@@ -41,9 +48,18 @@ extern "C" SeqcStatus seqcExplain(SeqcContext *context, const char *source,
     explain.tileM = settings.tileM;
     explain.tileN = settings.tileN;
     explain.splits = settings.splits;
+    // The source is right by now: what the analysis rejects is an option.
+    std::string problem;
+    mlir::ScopedDiagnosticHandler handler(
+        compilation.getModule().getContext(), [&](mlir::Diagnostic &diagnostic) {
+          if (diagnostic.getSeverity() != mlir::DiagnosticSeverity::Error)
+            return mlir::failure();
+          problem = diagnostic.str();
+          return mlir::success();
+        });
     mlir::FailureOr<Report> result = analyze(compilation.getModule(), explain);
     if (failed(result))
-      return compilation.sourceError();
+      return setError(SEQC_ERROR_INVALID_ARGUMENT, problem);
     *report = makeBuffer(json ? toJSON(*result) : toText(*result));
     return SEQC_OK;
   });

@@ -15,6 +15,12 @@
 // class has a static size, that becomes the argument's size. The runtime checks
 // all of it before a call.
 //
+// The conditions of operators in branches, loops and functions that are called
+// count as well, whether they run or not: compiled code does not check them. A
+// function has nodes of its own for each place that it is called from. What
+// enters or leaves a loop or a branch is not joined, because its size may
+// change there.
+//
 //===----------------------------------------------------------------------===//
 
 #include "Compilation.h"
@@ -40,19 +46,18 @@ using namespace seqc;
 
 namespace {
 
-using Dim = std::pair<void *, int64_t>;
+/// A dimension of a value, in one call of the function that it belongs to.
+using Dim = std::pair<std::pair<void *, unsigned>, int64_t>;
 
 class SizeClasses {
 public:
   explicit SizeClasses(func::FuncOp function) : function(function) {
-    // Nested operators may not run; their conditions are not the caller's.
-    for (Operation &op : function.front())
-      addOperator(&op);
+    addFunction(function);
   }
 
   /// The static size that a dimension must have, or kDynamic.
   int64_t getStaticSize(Value value, int64_t dim) {
-    int64_t leader = find({value.getAsOpaquePointer(), dim});
+    int64_t leader = find(dimOf(value, dim));
     auto it = staticSizes.find(leader);
     return it == staticSizes.end() ? ShapedType::kDynamic : it->second;
   }
@@ -64,7 +69,7 @@ public:
       if (auto type = dyn_cast<RankedTensorType>(argument.getType()))
         for (int64_t dim = 0; dim < type.getRank(); ++dim)
           if (getStaticSize(argument, dim) == ShapedType::kDynamic)
-            groups[find({argument.getAsOpaquePointer(), dim})].push_back(
+            groups[find(dimOf(argument, dim))].push_back(
                 {argument.getArgNumber(), dim});
     std::vector<std::vector<std::pair<unsigned, int64_t>>> result;
     for (auto &group : groups)
@@ -90,13 +95,17 @@ public:
   }
 
 private:
+  Dim dimOf(Value value, int64_t dim) const {
+    return {{value.getAsOpaquePointer(), call}, dim};
+  }
+
   int64_t node(Dim dim) {
     auto [it, inserted] = nodes.try_emplace(dim, int64_t(parent.size()));
     if (!inserted)
       return it->second;
     parent.push_back(it->second);
     auto type = cast<RankedTensorType>(
-        Value::getFromOpaquePointer(dim.first).getType());
+        Value::getFromOpaquePointer(dim.first.first).getType());
     if (!type.isDynamicDim(dim.second))
       staticSizes[it->second] = type.getDimSize(dim.second);
     return it->second;
@@ -129,7 +138,7 @@ private:
     for (BlockArgument argument : function.getArguments())
       if (auto type = dyn_cast<RankedTensorType>(argument.getType()))
         for (int64_t dim = 0; dim < type.getRank(); ++dim)
-          if (find({argument.getAsOpaquePointer(), dim}) == leader)
+          if (find(dimOf(argument, dim)) == leader)
             return Term{std::pair(argument.getArgNumber(), dim), 0};
     return std::nullopt;
   }
@@ -145,7 +154,7 @@ private:
     for (auto [i, letter] : llvm::enumerate(dims)) {
       if (letter == ' ')
         continue;
-      Dim dim(value.getAsOpaquePointer(), int64_t(i));
+      Dim dim = dimOf(value, int64_t(i));
       auto [it, inserted] = letters.try_emplace(letter, dim);
       if (!inserted)
         join(it->second, dim);
@@ -164,7 +173,7 @@ private:
       }
       auto other = cast<RankedTensorType>(first.getType());
       for (int64_t i = 0; i < std::min(type.getRank(), other.getRank()); ++i)
-        join({first.getAsOpaquePointer(), i}, {value.getAsOpaquePointer(), i});
+        join(dimOf(first, i), dimOf(value, i));
     }
   }
 
@@ -180,8 +189,7 @@ private:
   }
 
   void addMultiple(Value value, Value divisor, int64_t dim, int64_t other) {
-    multiples.push_back({node({value.getAsOpaquePointer(), dim}),
-                         node({divisor.getAsOpaquePointer(), other})});
+    multiples.push_back({node(dimOf(value, dim)), node(dimOf(divisor, other))});
   }
 
   void addAttention(AttentionOp op) {
@@ -238,7 +246,7 @@ private:
         auto loop = dyn_cast<AffineDimExpr>(expression);
         if (!loop)
           continue;
-        Dim dim(operand.get().getAsOpaquePointer(), int64_t(i));
+        Dim dim = dimOf(operand.get(), int64_t(i));
         auto [it, inserted] = loops.try_emplace(loop.getPosition(), dim);
         if (!inserted)
           join(it->second, dim);
@@ -256,24 +264,54 @@ private:
         joinAll({style.getTiedOpOperand(result)->get(), result});
   }
 
-  void addEmpty(tensor::EmptyOp op) {
-    auto type = cast<RankedTensorType>(op.getType());
-    unsigned next = 0;
-    for (int64_t i = 0; i < type.getRank(); ++i) {
-      if (!type.isDynamicDim(i))
-        continue;
-      Value size = op.getDynamicSizes()[next++];
-      auto source = size.getDefiningOp<tensor::DimOp>();
-      if (!source || !source.getConstantIndex() ||
-          !isa<RankedTensorType>(source.getSource().getType()))
-        continue;
-      join({op.getResult().getAsOpaquePointer(), i},
-           {source.getSource().getAsOpaquePointer(),
-            *source.getConstantIndex()});
+  /// Joins the dimensions of a result to those that its sizes are read from.
+  void addSizes(Value result, ArrayRef<OpFoldResult> sizes) {
+    for (auto [i, size] : llvm::enumerate(sizes)) {
+      auto value = dyn_cast<Value>(size);
+      auto source = value ? value.getDefiningOp<tensor::DimOp>() : nullptr;
+      if (source && source.getConstantIndex() &&
+          isa<RankedTensorType>(source.getSource().getType()))
+        join(dimOf(result, int64_t(i)),
+             dimOf(source.getSource(), *source.getConstantIndex()));
     }
   }
 
+  void addFunction(func::FuncOp called) {
+    active.push_back(called);
+    called.getBody().walk([&](Operation *op) { addOperator(op); });
+    active.pop_back();
+  }
+
+  void addCall(func::CallOp op) {
+    auto callee = SymbolTable::lookupNearestSymbolFrom<func::FuncOp>(
+        op, op.getCalleeAttr());
+    // Recursion may change sizes, and a tree of calls can be large.
+    if (!callee || callee.isExternal() || llvm::is_contained(active, callee) ||
+        numCalls == kMaxCalls)
+      return;
+    unsigned caller = call, inner = ++numCalls;
+    auto joinValues = [&](Value outside, Value inside) {
+      auto type = dyn_cast<RankedTensorType>(outside.getType());
+      for (int64_t i = 0; type && i < type.getRank(); ++i)
+        join({{outside.getAsOpaquePointer(), caller}, i},
+             {{inside.getAsOpaquePointer(), inner}, i});
+    };
+    for (auto [operand, argument] :
+         llvm::zip(op.getOperands(), callee.getArguments()))
+      joinValues(operand, argument);
+    if (callee.getBody().hasOneBlock())
+      for (auto [result, returned] :
+           llvm::zip(op.getResults(),
+                     callee.front().getTerminator()->getOperands()))
+        joinValues(result, returned);
+    call = inner;
+    addFunction(callee);
+    call = caller;
+  }
+
   void addOperator(Operation *op) {
+    if (auto call = dyn_cast<func::CallOp>(op))
+      return addCall(call);
     if (auto attention = dyn_cast<AttentionOp>(op))
       return addAttention(attention);
     if (auto scan = dyn_cast<SelectiveScanOp>(op))
@@ -283,7 +321,13 @@ private:
     if (auto linalg = dyn_cast<linalg::LinalgOp>(op))
       return addLinalg(linalg);
     if (auto empty = dyn_cast<tensor::EmptyOp>(op))
-      return addEmpty(empty);
+      return addSizes(empty, empty.getMixedSizes());
+    if (auto slice = dyn_cast<tensor::ExtractSliceOp>(op)) {
+      // A slice of a lower rank leaves out dimensions of one.
+      if (slice.getType().getRank() == int64_t(slice.getMixedSizes().size()))
+        addSizes(slice, slice.getMixedSizes());
+      return;
+    }
     if (isa<tensor::CastOp>(op) || op->hasTrait<OpTrait::Elementwise>()) {
       SmallVector<Value> values(op->getOperands());
       llvm::append_range(values, op->getResults());
@@ -291,7 +335,12 @@ private:
     }
   }
 
+  static constexpr unsigned kMaxCalls = 1 << 14;
+
   func::FuncOp function;
+  /// The functions being walked, and the number of the innermost call.
+  std::vector<func::FuncOp> active;
+  unsigned call = 0, numCalls = 0;
   llvm::DenseMap<Dim, int64_t> nodes;
   std::vector<int64_t> parent;
   llvm::DenseMap<int64_t, int64_t> staticSizes;

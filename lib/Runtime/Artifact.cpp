@@ -165,13 +165,22 @@ bool seqc::readArtifact(std::string_view bytes, uint32_t abiVersion,
                            ", this runtime has " + std::to_string(abiVersion) +
                            "; compile it again");
 
+  uint64_t end = tableEnd;
   for (uint32_t i = 0; i < count; ++i) {
     const char *entry = bytes.data() + kHeaderSize + kSectionSize * i;
     uint64_t offset = load<uint64_t>(entry + 8);
     uint64_t length = load<uint64_t>(entry + 16);
-    if (offset < tableEnd || offset > size || length > size - offset)
+    if (offset > size || length > size - offset)
       return fail(error, "artifact is corrupt: section " + std::to_string(i) +
                              " lies outside the file");
+    if (offset != alignUp(end))
+      return fail(error, "artifact is corrupt: section " + std::to_string(i) +
+                             " does not follow what is before it");
+    for (uint64_t at = end; at < offset; ++at)
+      if (bytes[at] != 0)
+        return fail(error, "artifact is corrupt: byte " + std::to_string(at) +
+                               " between sections is not 0");
+    end = offset + length;
     ArtifactSection section;
     section.kind = SectionKind(load<uint32_t>(entry));
     section.target = load<uint64_t>(entry + 24);
@@ -181,6 +190,8 @@ bool seqc::readArtifact(std::string_view bytes, uint32_t abiVersion,
                              std::to_string(i));
     sections.push_back(section);
   }
+  if (end != size)
+    return fail(error, "artifact is corrupt: bytes follow its last section");
   if (sections.front().kind != SectionKind::Metadata)
     return fail(error, "artifact is corrupt: its first section is not the "
                        "metadata");

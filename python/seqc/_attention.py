@@ -349,8 +349,9 @@ def attention(
 
     Arrays may be numpy arrays, torch CPU tensors or anything with `__dlpack__`,
     with any strides; nothing is copied, and the result is the same kind as
-    `query`. dtypes: f16, bf16, f32, f64. The softmax and all sums are in f32
-    (f64 for f64).
+    `query`. query, key and value have one dtype: f16, bf16, f32 or f64. The
+    softmax and all sums are in f32 (f64 for f64). Positions and lengths count
+    elements of the sequence, and the first has number 0.
 
     Args:
         query: (batch, heads, query length, head_dim).
@@ -363,34 +364,57 @@ def attention(
             "top_left" the first with the first.
         window: how many keys before the query's position it sees, or
             (before, after); None is unbounded.
-        softcap: scores become softcap * tanh(score / softcap).
+        softcap: scores become softcap * tanh(score / softcap); above 0.
         bias: added to the scores: (batch, heads, query length, key length),
-            each size the full one or 1.
-        alibi_slopes: (heads) or (batch, heads): the score of a key loses the
-            slope times its distance from the query's position.
+            each size the full one or 1, in the dtype of query or that of the
+            sums.
+        alibi_slopes: (heads) or (batch, heads), any float dtype: the score of a
+            key loses the slope times its distance from the query's position.
         score_mod: a function (score, b, h, q_idx, kv_idx) of one score to the
             new one.
         mask_mod: a function (b, h, q_idx, kv_idx) to whether the query sees the
             key.
         segment_ids: (batch, length) integers: a query sees keys of its own
             segment only. A pair where query and key lengths differ.
-        return_lse: also return the log of the softmax's denominator,
-            (batch, heads, query length) in f32 (f64 for f64).
+        return_lse: also return the natural logarithm of the softmax's
+            denominator, (batch, heads, query length) in f32 (f64 for f64).
         prefix: how many keys every query sees whatever `causal` and `window`
             say: an integer or (batch).
-        sinks: (heads): the denominator gains exp(sink).
-        dropout_p: the probability of dropping a weight.
-        seed: the seed of dropout; the same seed drops the same weights.
+        sinks: (heads), any float dtype: the denominator gains exp(sink).
+        dropout_p: the probability of dropping a weight, from 0 to below 1.
+        seed: the seed of dropout, 64 bits; the same one drops the same weights.
         schedule: tiling of this call: {"tile_m": queries, "tile_n": keys,
             "splits": parts of the keys}.
 
-    A query that sees no key gives 0, and -inf for its lse.
+    Returns:
+        out, (batch, heads, query length, value_dim) in the dtype of query; with
+        `return_lse` the tuple (out, lse). A query that sees no key gives 0, and
+        -inf for its lse.
+
+    Raises:
+        TypeError: an argument is no array, or has a dtype that is not taken.
+        ValueError: a shape or a number does not fit; the message names the
+            argument, what it is and what is expected.
+        TraceError: `score_mod` or `mask_mod` cannot be compiled. It is a
+            TypeError.
+        SeqcError: the compiler failed.
 
     The score is changed in this order: scale, softcap, ALiBi, score_mod, bias,
     masks. `score_mod` and `mask_mod` are compiled: they are run once on
     stand-ins for the numbers, may use arithmetic, comparisons, & | ~, the
     functions of seqc (or their numpy and torch namesakes), and may index arrays
     that they capture.
+
+    The first call with given dtypes, head_dim, value_dim and options compiles a
+    program, and later ones run it. Numbers are options: another `scale`, `window`
+    or `softcap`, or a Python number that a function captures and that has changed,
+    compiles anew. What is in arrays is not: capture an array of shape () for a
+    number that often changes.
+
+    The maths, with every mask and special case, is in docs/spec.md. It is that of
+    Vaswani et al. 2017, computed tile by tile as in FlashAttention (Dao et al.
+    2022), with grouped key heads (Ainslie et al. 2023) and ALiBi (Press et al.
+    2022). Dropout draws from Philox4x32-10 (Salmon et al. 2011).
     """
     q, k, v = view("query", query), view("key", key), view("value", value)
     qs, ks, vs = q.shape, k.shape, v.shape

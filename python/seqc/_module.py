@@ -82,7 +82,14 @@ def _map(rank: int, dims: Sequence[int]) -> str:
 
 
 class Module:
-    """Builds one public function, operation by operation."""
+    """Builds one public function, operation by operation.
+
+    A method takes values of this module and returns a value of it, of the dtype of
+    its first operand unless it says otherwise; the operands of an operation have
+    one dtype. A wrong shape or dtype is a ValueError or TypeError as the operation
+    is added, or a SeqcError as the module is compiled. Sizes that only a call knows
+    are checked at the call, as `seqc.Function` says.
+    """
 
     def __init__(self, name: str = "main") -> None:
         self._check_name(name)

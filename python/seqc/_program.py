@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import operator
 import os
 import threading
 from collections import OrderedDict
@@ -43,11 +44,51 @@ def _parameters(items: list[dict[str, Any]]) -> tuple[Parameter, ...]:
     )
 
 
+def _scalar(label: str, dtype: str, value: Any) -> int | float:
+    """A scalar argument; whether it fits a narrower `dtype` the runtime checks."""
+    is_float = dtype in _arrays.FLOATS
+    try:
+        if isinstance(value, (str, bytes)):
+            raise TypeError
+        number = float(value) if is_float else operator.index(value)
+    except (TypeError, ValueError):
+        expected = "a number" if is_float else "an integer"
+        raise TypeError(
+            f"{label}: expected {expected} for {dtype}, got {type(value).__name__}"
+        ) from None
+    if isinstance(number, int) and not -(2**63) <= number < 2**63:
+        raise ValueError(f"{label}: value {number} does not fit in {dtype}")
+    return number
+
+
 class Function:
     """A function of a program: call it with arrays and numbers.
 
-    Results are arrays of the same kind as the first array argument; several
-    come as a tuple.
+    A tensor argument is a numpy array, a torch CPU tensor or anything with
+    `__dlpack__`, with any strides, and has exactly the dtype, the rank and the
+    static sizes of its parameter. A scalar is a Python number. Arguments are given
+    by position, or by name where the parameter has one.
+
+    Dynamic sizes are checked too. Before any code runs, the runtime compares the
+    sizes that the function's operators need to be equal, such as the lengths of
+    key and value, or one a multiple of another, such as query heads of key heads.
+    The conditions are those on sizes of arguments, from operators that are not
+    inside a loop or a branch; sizes that the program itself computes are its own
+    affair, and what it does where they disagree is undefined.
+
+    Results are arrays of the same kind as the first array argument and share no
+    memory with the arguments; several come as a tuple.
+
+    Attributes:
+        name: the name in the source.
+        arguments: a Parameter for each.
+        results: a Parameter for each.
+
+    Calling it raises:
+        SeqcArgumentError: a tensor's dtype, rank or size is not what is expected,
+            or a scalar does not fit. It is a ValueError.
+        TypeError: too few or too many arguments, an unknown name, or neither an
+            array nor a number.
     """
 
     def __init__(self, raw: _seqc.Function) -> None:
@@ -62,34 +103,45 @@ class Function:
         outs = ", ".join(map(str, self.results))
         return f"<seqc function {self.name}({ins}) -> ({outs})>"
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        values = list(args)
-        for parameter in self.arguments[len(args) :]:
-            if parameter.name in kwargs:
-                values.append(kwargs.pop(parameter.name))
-        if kwargs:
+    def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
+        """The arguments in order."""
+        if len(args) > len(self.arguments):
             raise TypeError(
-                f"{self.name}: unexpected argument `{next(iter(kwargs))}`; it takes "
-                f"{', '.join(p.name or '?' for p in self.arguments)}"
-            )
-        if len(values) != len(self.arguments):
-            raise TypeError(
-                f"{self.name}: got {len(values)} arguments, expected "
+                f"{self.name}: got {len(args)} arguments, expected "
                 f"{len(self.arguments)}"
             )
+        names = [p.name for p in self.arguments]
+        for given in kwargs:
+            if given in names[: len(args)]:
+                raise TypeError(
+                    f"{self.name}: argument `{given}` is given by position and by name"
+                )
+            if given not in names:
+                raise TypeError(
+                    f"{self.name}: unexpected argument `{given}`; it takes "
+                    f"{', '.join(n or '?' for n in names)}"
+                )
+        values = list(args)
+        for position, name in enumerate(names[len(args) :], len(args)):
+            if name is None or name not in kwargs:
+                label = f"argument {position}" if name is None else f"argument `{name}`"
+                raise TypeError(f"{self.name}: missing {label}")
+            values.append(kwargs[name])
+        return values
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        values = self._bind(args, kwargs)
         like: Any = None
         views: list[Any] = []
         for position, (parameter, value) in enumerate(
             zip(self.arguments, values, strict=False)
         ):
+            label = parameter.name or f"argument {position}"
             if parameter.kind == "tensor":
-                label = parameter.name or f"argument {position}"
                 views.append(_arrays.view(label, value))
                 like = value if like is None else like
-            elif parameter.dtype in _arrays.FLOATS:
-                views.append(float(value))
             else:
-                views.append(int(value))
+                views.append(_scalar(label, parameter.dtype, value))
         results = tuple(
             _arrays.wrap(r, like) if isinstance(r, _arrays.Array) else r
             for r in self._raw.call(views)
@@ -100,8 +152,9 @@ class Function:
 class Program:
     """A compiled module, loaded and ready to call.
 
-    `program["name"]` is a function of it; a program with one function can be
-    called itself.
+    `program["name"]` is a Function of it, and `program.functions` holds all; a
+    program with one function can be called itself. What a call takes, checks and
+    raises is said in Function.
     """
 
     def __init__(self, raw: _seqc.Program, artifact: bytes | None = None) -> None:
@@ -236,7 +289,8 @@ def compile(
         features: LLVM features to add or take away, such as "-avx512f".
         schedule: overrides of the schedule, such as {"tile_m": 64}.
         source_name: what diagnostics call the source.
-        dump_dir: a folder that receives the program after every pass.
+        dump_dir: a folder that receives the program after every pass that
+            changed it.
         reproducer_dir: a folder for reproducers of internal failures.
         opt_level: 0 to 3 for LLVM's optimiser.
         verify_each: verify the program after every pass.
@@ -265,6 +319,9 @@ def emit(source: Source, level: str, **options: Any) -> str | bytes:
 
     Text levels give str and binary ones bytes. An unknown level is an error
     that lists them. Options are those of `compile`.
+
+    Raises:
+        SeqcError: as `compile`, and for an unknown level.
     """
     text, name = _read_source(source)
     options.setdefault("source_name", name)
@@ -273,7 +330,16 @@ def emit(source: Source, level: str, **options: Any) -> str | bytes:
 
 
 def load(path: str | os.PathLike[str] | bytes, target: str | None = None) -> Program:
-    """Loads an artifact from a file, or from its bytes."""
+    """Loads an artifact from a file, or from its bytes.
+
+    Args:
+        path: where the file is, or what it holds.
+        target: which of its targets to load; None is the best for this machine.
+
+    Raises:
+        SeqcError: there is no such file, it is no whole artifact, or has no code
+            that this machine runs.
+    """
     if isinstance(path, bytes):
         return Program(_seqc.load(path, target), path)
     return Program(_seqc.load(os.fspath(path), target))
@@ -289,13 +355,20 @@ def explain(
 ) -> Any:
     """Predicts what each operator of a module moves and computes.
 
+    Sizes of memory are in bytes, work in floating-point operations (FLOP) and
+    exponentials, and times in seconds; docs/io-model.md has the formulas.
+
     Args:
         source: as in `compile`.
-        chip: "cpu", "h200" or "a100".
-        sizes: values of the dynamic sizes, such as {"B": 2, "S": 1000};
+        chip: "cpu" (this one), "x86-64-v3", "x86-64-v4", "a100" or "h200".
+        sizes: numbers of elements for the dynamic sizes, such as {"B": 2, "S": 1000};
             the names are B, H, Hkv, S, Sq, Sk, D, L, G and arg<i>.<dim>.
         schedule: overrides of the schedule.
         json: return a dict instead of a table.
+
+    Raises:
+        SeqcError: the source is wrong, the chip is unknown, or a name in `sizes`
+            is none of the module's.
     """
     text, name = _read_source(source)
     given = ",".join(f"{key}={int(value)}" for key, value in (sizes or {}).items())

@@ -112,17 +112,20 @@ def selective_scan(
     h_t = exp(dt A) h_{t-1} + dt B_t u_t, and out_t = (C_t h_t + D u_t) silu(z_t).
     The state is kept in f32 (f64 for f64).
 
+    Arrays may be numpy arrays, torch CPU tensors or anything with `__dlpack__`,
+    with any strides; nothing is copied, and the result is the same kind as `u`.
+
     Args:
-        u: (batch, dim, length); the result has its shape and dtype.
+        u: (batch, dim, length) in f16, bf16, f32 or f64.
         delta: like `u`.
         A: (dim, state).
         B, C: (dim, state), or (batch, state, length), or
             (batch, groups, state, length) where groups divide dim.
-        D: (dim).
-        z: like `u`.
+        D: (dim); the term D u is left out without it.
+        z: like `u`; the factor silu(z), z / (1 + exp(-z)), is left out without it.
         delta_bias: (dim).
-        delta_softplus: apply softplus to dt.
-        initial_state: (batch, dim, state) in f32 (f64 for f64).
+        delta_softplus: apply softplus, log(1 + exp(x)), to dt; x itself above 20.
+        initial_state: (batch, dim, state) in f32 (f64 for f64); zeros by default.
         return_final_state: also return the state after the last step, so that
             a later call continues from it.
         schedule: tiling of this call: {"tile_m": channels, "tile_n": steps in a
@@ -130,6 +133,21 @@ def selective_scan(
 
     A, D, delta_bias and constant B and C have the dtype of `u` or that of the
     state; variable B and C have that of `u`.
+
+    Returns:
+        out, with the shape and dtype of `u`; with `return_final_state` the tuple
+        (out, state), the state like `initial_state`.
+
+    Raises:
+        TypeError: an argument is no array, or has a dtype that is not taken.
+        ValueError: a shape does not fit; the message names the argument, what it
+            is and what is expected.
+        SeqcError: the compiler failed.
+
+    The first call with given dtypes, state size, groups and options compiles a
+    program; batch, dim, length and strides are free. The maths, as docs/spec.md
+    states it, is that of Mamba (Gu and Dao 2023, algorithm 2), computed in chunks
+    of the sequence.
     """
     first = view("u", u)
     check_rank("u", first, 3, "(batch, dim, length)")
@@ -297,16 +315,37 @@ def causal_conv1d(
 ) -> Any:
     """A depthwise convolution whose output at l sees inputs up to l.
 
+    out[b, d, l] = act(bias[d] + sum_w weight[d, w] x[b, d, l - (width - 1) + w]),
+    summed in f32 (f64 for f64).
+
+    Arrays may be numpy arrays, torch CPU tensors or anything with `__dlpack__`,
+    with any strides; nothing is copied, and the result is the same kind as `x`.
+
     Args:
-        x: (batch, dim, length); the result has its shape and dtype.
-        weight: (dim, width); weight[:, -1] is that of the newest input.
-        bias: (dim).
-        activation: None, "silu" or "swish".
-        initial_state: (batch, dim, width - 1), the inputs before x[..., 0];
-            zeros by default.
+        x: (batch, dim, length) in f16, bf16, f32 or f64.
+        weight: (dim, width) in the dtype of `x` or that of the sums; weight[:, -1]
+            is that of the newest input.
+        bias: (dim) in the dtype of `x` or that of the sums.
+        activation: None, "silu" or "swish"; both are x / (1 + exp(-x)).
+        initial_state: (batch, dim, width - 1) in the dtype of `x`, the inputs
+            before x[..., 0]; zeros by default.
         return_final_state: also return the last width - 1 inputs, so that a
             later call continues from them.
         schedule: tiling of this call: {"tile_m": channels, "tile_n": steps}.
+
+    Returns:
+        out, with the shape and dtype of `x`; with `return_final_state` the tuple
+        (out, state), the state like `initial_state`.
+
+    Raises:
+        TypeError: an argument is no array, or has a dtype that is not taken.
+        ValueError: a shape or `activation` does not fit; the message names the
+            argument, what it is and what is expected.
+        SeqcError: the compiler failed.
+
+    The first call with given dtypes, width and options compiles a program; batch,
+    dim, length and strides are free. The layer is the one in front of the scan of
+    a Mamba block (Gu and Dao 2023); docs/spec.md defines it.
     """
     first = view("x", x)
     check_rank("x", first, 3, "(batch, dim, length)")

@@ -6,9 +6,9 @@
 //===----------------------------------------------------------------------===//
 //
 // A thin layer: it turns numpy arrays and DLPack capsules into SeqcTensor views
-// without copying, calls libseqc with the GIL released, and hands results out as
-// numpy arrays or DLPack capsules that own the memory. What is an argument of
-// which function, and every check with a name in it, is in the .py files.
+// without copying, calls libseqc with the GIL released, and hands results out
+// as numpy arrays or DLPack capsules that own the memory. What is an argument
+// of which function, and every check with a name in it, is in the .py files.
 //
 // Ownership. An Array shares a Storage: either a borrowed view, which keeps the
 // exporting object alive, or a result of a call. Every numpy array and capsule
@@ -84,8 +84,8 @@ struct DLManagedTensorVersioned {
   std::string message = seqcLastErrorMessage();
   if (message.empty())
     message = seqcStatusName(status);
-  py::object error = py::module_::import("seqc._errors")
-                         .attr("from_status")(status, message);
+  py::object error =
+      py::module_::import("seqc._errors").attr("from_status")(status, message);
   PyErr_SetObject(py::type::handle_of(error).ptr(), error.ptr());
   throw py::error_already_set();
 }
@@ -162,16 +162,19 @@ SeqcDType dtypeOfNumpy(const py::dtype &dtype) {
   auto size = dtype.itemsize();
   switch (kind) {
   case 'f':
-    return size == 4 ? SEQC_F32 : size == 8 ? SEQC_F64 : size == 2 ? SEQC_F16
-                                                                   : 0;
+    return size == 4   ? SEQC_F32
+           : size == 8 ? SEQC_F64
+           : size == 2 ? SEQC_F16
+                       : 0;
   case 'i':
-    return size == 4 ? SEQC_I32 : size == 8 ? SEQC_I64 : size == 1 ? SEQC_I8
-                                                                   : 0;
+    return size == 4   ? SEQC_I32
+           : size == 8 ? SEQC_I64
+           : size == 1 ? SEQC_I8
+                       : 0;
   case 'b':
     return SEQC_I1;
   case 'V':
-    if (size == 2 &&
-        py::str(dtype.attr("name")).equal(py::str("bfloat16")))
+    if (size == 2 && py::str(dtype.attr("name")).equal(py::str("bfloat16")))
       return SEQC_BF16;
     return 0;
   default:
@@ -200,8 +203,8 @@ Array fromNumpy(py::array array) {
     return true;
   };
   if (!isViewable(array))
-    array = array.attr("astype")(dtype.attr("newbyteorder")("="))
-                .attr("copy")();
+    array =
+        array.attr("astype")(dtype.attr("newbyteorder")("=")).attr("copy")();
 
   Array result{std::make_shared<Storage>()};
   SeqcTensor &t = result.storage->tensor;
@@ -334,8 +337,8 @@ py::capsule toDLPack(const Array &array) {
     }
     delete holder;
   };
-  PyObject *capsule = PyCapsule_New(
-      &holder->managed, "dltensor", [](PyObject *self) {
+  PyObject *capsule =
+      PyCapsule_New(&holder->managed, "dltensor", [](PyObject *self) {
         if (!PyCapsule_IsValid(self, "dltensor"))
           return; // The consumer took it.
         auto *managed = static_cast<DLManagedTensor *>(
@@ -344,7 +347,7 @@ py::capsule toDLPack(const Array &array) {
       });
   if (!capsule)
     throw py::error_already_set();
-  holder.release();
+  (void)holder.release();
   return py::reinterpret_steal<py::capsule>(capsule);
 }
 
@@ -544,16 +547,15 @@ py::bytes emit(const std::string &source, const std::string &level,
   SeqcStatus status;
   {
     py::gil_scoped_release release;
-    status = seqcEmit(shared, source.data(), source.size(), &raw,
-                      level.c_str(), &text.handle);
+    status = seqcEmit(shared, source.data(), source.size(), &raw, level.c_str(),
+                      &text.handle);
   }
   check(status);
   return text.bytes();
 }
 
 py::bytes explain(const std::string &source, const std::string &chip,
-                  const std::string &sizes, bool json,
-                  const Options &options) {
+                  const std::string &sizes, bool json, const Options &options) {
   SeqcContext *shared = context();
   SeqcCompileOptions raw = options.get();
   Buffer report;
@@ -582,14 +584,16 @@ PYBIND11_MODULE(_seqc, m) {
   py::class_<Array>(m, "Array")
       .def_property_readonly("shape", &Array::shape)
       .def_property_readonly(
-          "strides", [](const Array &a) { return py::tuple(py::cast(a.strides())); })
+          "strides",
+          [](const Array &a) { return py::tuple(py::cast(a.strides())); })
       .def_property_readonly(
-          "dtype", [](const Array &a) { return seqcDTypeName(a.tensor().dtype); })
-      .def_property_readonly(
-          "data",
-          [](const Array &a) {
-            return reinterpret_cast<uintptr_t>(a.tensor().data);
-          })
+          "dtype",
+          [](const Array &a) { return seqcDTypeName(a.tensor().dtype); })
+      .def_property_readonly("data",
+                             [](const Array &a) {
+                               return reinterpret_cast<uintptr_t>(
+                                   a.tensor().data);
+                             })
       .def("as_i8",
            [](const Array &a) {
              // A bool array as bytes.
@@ -660,7 +664,12 @@ PYBIND11_MODULE(_seqc, m) {
         py::arg("sizes"), py::arg("json"), py::arg("options"));
   m.def("emit_levels", &seqcEmitLevels);
   m.def("targets", &seqcTargets);
-  m.def("set_num_threads",
-        [](int32_t count) { check(seqcSetNumThreads(count)); });
-  m.def("get_num_threads", &seqcGetNumThreads);
+  m.def(
+      "set_num_threads", [](int32_t count) { check(seqcSetNumThreads(count)); },
+      py::arg("count"),
+      "How many threads one call may use, for every call that starts later in\n"
+      "this process. 0 means all that OpenMP allows. A negative count raises\n"
+      "SeqcArgumentError.");
+  m.def("get_num_threads", &seqcGetNumThreads,
+        "How many threads a call that starts now may use.");
 }

@@ -12,7 +12,7 @@
 // CHIP: error: unknown chip 'tpu': known chips are h200, a100, cpu
 // NAME: error: assumption 'Q=3' names 'Q', which is none of B, H, Hkv, S,
 // SIZE: error: assumption 'B=x' must be NAME=SIZE with a size of at least 0
-// NEGATIVE: error: option 'tile-m' must not be negative, but is -1
+// NEGATIVE: error: option 'tile-m' must be from 0 to 4096, but is -1
 
 // HOST: chip cpu: this CPU
 // HOST: function @causal

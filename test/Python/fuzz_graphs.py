@@ -1011,6 +1011,7 @@ class Function:
         out = self.value(
             names[0], dtype, dims, run(0), inputs, 4 * spread * ATTENTION[dtype]
         )
+        self.raw.append(out)
         self.pool.append(self.scaled(out))
         if with_lse:
             lse = self.value(names[1], acc, dims[:3], run(1), inputs, 4 * LSE[dtype])
@@ -1242,11 +1243,9 @@ class Function:
                 **dict(zip(used, xs, strict=True)), delta_softplus=softplus
             )[which]
 
-        self.pool.append(
-            self.scaled(
-                self.value(names[0], dtype, dims, run(0), inputs, 4 * SCAN[dtype])
-            )
-        )
+        out = self.value(names[0], dtype, dims, run(0), inputs, 4 * SCAN[dtype])
+        self.raw.append(out)
+        self.pool.append(self.scaled(out))
         if with_state:
             last = self.value(
                 names[1], acc, state_dims, run(1), inputs, 4 * STATE[dtype]
@@ -1302,11 +1301,9 @@ class Function:
 
             return go
 
-        self.pool.append(
-            self.scaled(
-                self.value(names[0], dtype, dims, run(0), inputs, 4 * CONV[dtype])
-            )
-        )
+        out = self.value(names[0], dtype, dims, run(0), inputs, 4 * CONV[dtype])
+        self.raw.append(out)
+        self.pool.append(self.scaled(out))
         if with_state:
             last = self.value(names[1], dtype, state_dims, run(1), inputs, 0.0)
             self.raw.append(last)

@@ -78,12 +78,18 @@ STATE = {"f64": 1e-12, "f32": 2e-5, "f16": 2e-5, "bf16": 2e-5}
 CONV = {"f64": 1e-13, "f32": 2e-6, "f16": 1e-3, "bf16": 8e-3}
 
 
-def attention_bound(dtype: str, value: Any, dropout_p: float = 0.0) -> Any:
-    """How far each element of out may be from the f64 reference."""
+def attention_bound(
+    dtype: str, value: Any, dropout_p: float = 0.0, heads: int | None = None
+) -> Any:
+    """How far each element of out may be from the f64 reference.
+
+    `heads` is the number of query heads, where it is not that of `value`.
+    """
     v = as_f64(value)
     v = np.where(np.isfinite(v), np.abs(v), 0.0)
-    # The largest value of each column of any head, which group shares it or not.
-    largest = v.max(axis=(1, 2), initial=1.0)[:, None, None, :]
+    largest = v.max(axis=2, keepdims=True, initial=1.0)
+    if heads is not None and v.shape[1]:
+        largest = np.repeat(largest, heads // v.shape[1], axis=1)
     return ATTENTION[dtype] * largest / (1 - dropout_p)
 
 

@@ -9,6 +9,7 @@ import functools
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -279,9 +280,15 @@ def test_wrong_artifacts(program: seqc.Program, tmp_path: Path) -> None:
 
 def test_wrong_calls(program: seqc.Program) -> None:
     scale = program["scale"]
-    with pytest.raises(TypeError, match="scale: got 1 arguments, expected 3"):
+    with pytest.raises(TypeError, match="scale: missing argument `factor`"):
         scale(X)
-    with pytest.raises(TypeError, match="unexpected argument `nope`"):
+    with pytest.raises(TypeError, match="scale: missing argument `x`"):
+        scale(factor=1.0, n=2)
+    with pytest.raises(TypeError, match="scale: got 4 arguments, expected 3"):
+        scale(X, 1.0, 2, 3)
+    with pytest.raises(TypeError, match="`x` is given by position and by name"):
+        scale(X, 1.0, 2, x=X)
+    with pytest.raises(TypeError, match="unexpected argument `nope`; it takes x, fac"):
         scale(X, 1.0, 2, nope=3)
     with pytest.raises(TypeError, match="x: expected a numpy array"):
         scale("x", 1.0, 2)
@@ -294,6 +301,156 @@ def test_wrong_calls(program: seqc.Program) -> None:
         program["missing"]
     with pytest.raises(TypeError, match="2 functions"):
         program(X)
+
+
+@pytest.mark.parametrize(
+    ("position", "value", "message"),
+    [
+        (1, "x", "factor: expected a number for f32, got str"),
+        (1, None, "factor: expected a number for f32, got NoneType"),
+        (2, 2.5, "n: expected an integer for i64, got float"),
+        (2, "3", "n: expected an integer for i64, got str"),
+        (2, X, "n: expected an integer for i64, got ndarray"),
+        (2, 2**63, "n: value 9223372036854775808 does not fit in i64"),
+    ],
+)
+def test_wrong_scalars(
+    program: seqc.Program, position: int, value: Any, message: str
+) -> None:
+    arguments: list[Any] = [X, 1.0, 2]
+    arguments[position] = value
+    with pytest.raises((TypeError, ValueError), match=f"^{message}$"):
+        program["scale"](*arguments)
+
+
+def test_scalars_of_libraries(program: seqc.Program) -> None:
+    doubled, _ = program["scale"](X, np.float16(2), np.int32(-7))
+    np.testing.assert_array_equal(doubled, 2 * X)
+
+
+# Dynamic sizes. Every one that another argument depends on is checked at the
+# call: each in turn is made smaller, and the call has to say so.
+
+
+def attention_module() -> tuple[seqc.Module, dict[str, tuple[int, ...]]]:
+    m = seqc.Module("attend")
+    sizes: dict[str, tuple[int, ...]] = {
+        "query": (2, 6, 5, 8),
+        "key": (2, 3, 7, 8),
+        "value": (2, 3, 7, 4),
+        "bias": (2, 6, 5, 7),
+        "query_segments": (2, 5),
+        "key_segments": (2, 7),
+        "prefix": (2,),
+        "sinks": (6,),
+    }
+    dtypes = {"query_segments": "i32", "key_segments": "i32", "prefix": "i32"}
+    v = {
+        name: m.input(
+            name,
+            (None, None, None, shape[3])
+            if name in ("query", "key", "value")
+            else (None,) * len(shape),
+            dtypes.get(name, "f32"),
+        )
+        for name, shape in sizes.items()
+    }
+    out = m.attention(
+        v["query"],
+        v["key"],
+        v["value"],
+        bias=v["bias"],
+        segment_ids=(v["query_segments"], v["key_segments"]),
+        prefix=v["prefix"],
+        sinks=v["sinks"],
+    )
+    m.output(out)
+    return m, sizes
+
+
+def scan_module() -> tuple[seqc.Module, dict[str, tuple[int, ...]]]:
+    m = seqc.Module("scan")
+    sizes: dict[str, tuple[int, ...]] = {
+        "u": (2, 6, 5),
+        "delta": (2, 6, 5),
+        "A": (6, 4),
+        "B": (2, 3, 4, 5),
+        "C": (2, 4, 5),
+        "D": (6,),
+        "z": (2, 6, 5),
+        "delta_bias": (6,),
+        "initial_state": (2, 6, 4),
+        "weight": (6, 3),
+        "bias": (6,),
+        "residual": (2, 6, 5),
+    }
+    static = {"A": {1}, "B": {1, 2}, "C": {1}, "initial_state": {2}, "weight": {1}}
+    v = {
+        name: m.input(
+            name,
+            tuple(
+                size if dim in static.get(name, ()) else None
+                for dim, size in enumerate(shape)
+            ),
+        )
+        for name, shape in sizes.items()
+    }
+    conv = m.causal_conv1d(v["u"], v["weight"], v["bias"])
+    out = m.selective_scan(
+        conv,
+        v["delta"],
+        v["A"],
+        v["B"],
+        v["C"],
+        D=v["D"],
+        z=v["z"],
+        delta_bias=v["delta_bias"],
+        initial_state=v["initial_state"],
+    )
+    m.output(m.add(out, v["residual"]))
+    return m, sizes
+
+
+@pytest.mark.parametrize("make", [attention_module, scan_module])
+def test_sizes_that_do_not_match(
+    make: Callable[[], tuple[seqc.Module, dict[str, tuple[int, ...]]]],
+) -> None:
+    module, sizes = make()
+    function = module.compile()[module.name]
+
+    def call(changed: dict[str, tuple[int, ...]]) -> Any:
+        return function(
+            **{
+                p.name or "": np.zeros(
+                    (sizes | changed)[p.name or ""],
+                    np.int32 if p.dtype == "i32" else np.float32,
+                )
+                for p in function.arguments
+            }
+        )
+
+    call({})
+    checked = 0
+    for parameter in function.arguments:
+        name = parameter.name or ""
+        for dim, size in enumerate(sizes[name]):
+            smaller = list(sizes[name])
+            smaller[dim] = size - 1
+            with pytest.raises(seqc.SeqcArgumentError, match=f"dimension {dim} ") as e:
+                call({name: tuple(smaller)})
+            assert f"'{name}'" in str(e.value)
+            assert "\n" not in str(e.value)
+            checked += 1
+    assert checked == sum(map(len, sizes.values()))
+
+
+def test_sizes_that_are_free(program: seqc.Program) -> None:
+    """Query length, and a number of key heads that divides that of query heads."""
+    for heads, length in ((3, 9), (1, 9), (3, 4), (1, 0)):
+        out = program["attend"](Q, *[np.zeros((2, heads, length, 16), np.float32)] * 2)
+        np.testing.assert_array_equal(out, np.zeros_like(Q))
+    with pytest.raises(seqc.SeqcArgumentError, match="multiple of dimension 1"):
+        program["attend"](Q, *[np.zeros((2, 2, 9, 16), np.float32)] * 2)
 
 
 # Explaining.

@@ -5,9 +5,15 @@
 // RUN: seqc-opt %s --seqc-schedule | FileCheck %s --check-prefix=HOST
 // RUN: not seqc-opt %s --seqc-schedule="chip=tpu" 2>&1 | FileCheck %s --check-prefix=CHIP
 // RUN: not seqc-opt %s --seqc-schedule="splits=-2" 2>&1 | FileCheck %s --check-prefix=NEGATIVE
+// RUN: not seqc-opt %s --seqc-schedule="tile-m=4097" 2>&1 | FileCheck %s --check-prefix=TILE
+// RUN: not seqc-opt %s --seqc-schedule="splits=1025" 2>&1 | FileCheck %s --check-prefix=SPLITS
+// RUN: seqc-opt %s --seqc-schedule="tile-m=4096 tile-n=4096 splits=1024" | FileCheck %s --check-prefix=LARGEST
 
+// TILE: error: option 'tile-m' must be from 0 to 4096, but is 4097
+// SPLITS: error: option 'splits' must be from 0 to 1024, but is 1025
+// LARGEST: #seqc.schedule<tile_m = 4096, tile_n = 4096, splits = 1024>
 // CHIP: error: unknown chip 'tpu': known chips are
-// NEGATIVE: error: option 'splits' must not be negative, but is -2
+// NEGATIVE: error: option 'splits' must be from 0 to 1024, but is -2
 
 !q = tensor<2x8x?x64xf32>
 !s = tensor<2x8x?xf32>

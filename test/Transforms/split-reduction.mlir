@@ -2,11 +2,13 @@
 // RUN: seqc-opt %s --seqc-split-reduction="splits=2" --canonicalize --cse | FileCheck %s --check-prefix=TWO
 // RUN: seqc-opt %s --seqc-split-reduction --seqc-statistics -o /dev/null 2>&1 | FileCheck %s --check-prefix=STATS
 // RUN: not seqc-opt %s --seqc-split-reduction="splits=-2" 2>&1 | FileCheck %s --check-prefix=NEGATIVE
+// RUN: not seqc-opt %s --seqc-split-reduction="splits=16777216" 2>&1 | FileCheck %s --check-prefix=MANY
 
 // STATS: seqc-split-reduction
 // STATS-NEXT: 4 reductions-split
 
-// NEGATIVE: error: option 'splits' must not be negative, but is -2
+// MANY: error: option 'splits' must be from 0 to 1024, but is 16777216
+// NEGATIVE: error: option 'splits' must be from 0 to 1024, but is -2
 
 // Four parts of a multiple of 64 keys each. A part starts from the identity and
 // sees its keys at their place in the whole; it is split no further. The merge is

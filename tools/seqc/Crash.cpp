@@ -7,7 +7,10 @@
 //
 // Everything that the handler needs is prepared by the guard, because a handler
 // may only call async-signal-safe functions. It runs on a stack of its own, so
-// that it also works when the stack overflowed.
+// that it also works when the stack overflowed. Such a stack belongs to one
+// thread: those of OpenMP, which run compiled code, get theirs from
+// prepareThreads(). Threads that work alike crash alike, at the same time, so
+// the first to come reports and the others wait for the end.
 //
 //===----------------------------------------------------------------------===//
 
@@ -15,8 +18,10 @@
 
 #include "Driver.h"
 
+#include <atomic>
 #include <csignal>
 #include <cstdlib>
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <memory>
 #include <unistd.h>
@@ -29,16 +34,6 @@ constexpr int kSignals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
 constexpr size_t kNumSignals = sizeof(kSignals) / sizeof(kSignals[0]);
 constexpr size_t kStackSize = 1 << 16;
 
-/// What the handler reads.
-struct State {
-  std::string before, reproducer, after;
-  std::string_view source;
-  struct sigaction previous[kNumSignals];
-  stack_t previousStack;
-  std::unique_ptr<char[]> stack;
-};
-State state;
-
 bool writeAll(int fd, std::string_view text) {
   while (!text.empty()) {
     ssize_t count = ::write(fd, text.data(), text.size());
@@ -49,7 +44,37 @@ bool writeAll(int fd, std::string_view text) {
   return true;
 }
 
+std::atomic_flag isHandled = ATOMIC_FLAG_INIT;
+
+/// A stack for the handler, for as long as its thread lives.
+class AlternateStack {
+public:
+  AlternateStack() : memory(new char[kStackSize]) {
+    stack_t stack = {};
+    stack.ss_sp = memory.get();
+    stack.ss_size = kStackSize;
+    ::sigaltstack(&stack, &previous);
+  }
+  AlternateStack(const AlternateStack &) = delete;
+  ~AlternateStack() { ::sigaltstack(&previous, nullptr); }
+
+private:
+  std::unique_ptr<char[]> memory;
+  stack_t previous;
+};
+
+/// What the handler reads.
+struct State {
+  std::string before, reproducer, after;
+  std::string_view source;
+  struct sigaction previous[kNumSignals];
+  std::unique_ptr<AlternateStack> stack;
+};
+State state;
+
 void handleSignal(int) {
+  while (isHandled.test_and_set())
+    ::pause();
   bool written = false;
   if (!state.source.empty()) {
     int fd =
@@ -75,14 +100,10 @@ CrashGuard::CrashGuard(const std::string &activity, std::string_view source) {
   state.after = "; reproducer: " + state.reproducer;
   state.source = source;
 
-  state.stack = std::make_unique<char[]>(kStackSize);
-  stack_t stack = {};
-  stack.ss_sp = state.stack.get();
-  stack.ss_size = kStackSize;
-  ::sigaltstack(&stack, &state.previousStack);
+  state.stack = std::make_unique<AlternateStack>();
   struct sigaction action = {};
   action.sa_handler = handleSignal;
-  action.sa_flags = SA_ONSTACK | SA_RESETHAND;
+  action.sa_flags = SA_ONSTACK;
   for (size_t i = 0; i < kNumSignals; ++i)
     ::sigaction(kSignals[i], &action, &state.previous[i]);
 }
@@ -90,6 +111,22 @@ CrashGuard::CrashGuard(const std::string &activity, std::string_view source) {
 CrashGuard::~CrashGuard() {
   for (size_t i = 0; i < kNumSignals; ++i)
     ::sigaction(kSignals[i], &state.previous[i], nullptr);
-  ::sigaltstack(&state.previousStack, nullptr);
   state.stack.reset();
+}
+
+void seqc::driver::prepareThreads(unsigned count) {
+  // libseqc-runtime has brought the library in; GOMP_parallel is the one entry
+  // point of it that takes a plain function.
+  void *library = ::dlopen("libomp.so.5", RTLD_NOW | RTLD_LOCAL);
+  using Parallel = void (*)(void (*)(void *), void *, unsigned, unsigned);
+  auto parallel = reinterpret_cast<Parallel>(
+      library ? ::dlsym(library, "GOMP_parallel") : nullptr);
+  if (!parallel)
+    return;
+  auto prepare = [](void *) {
+    static thread_local std::unique_ptr<AlternateStack> stack;
+    if (!stack)
+      stack = std::make_unique<AlternateStack>();
+  };
+  parallel(prepare, nullptr, count, /*flags=*/0);
 }

@@ -29,6 +29,10 @@ public:
   CrashGuard &operator=(const CrashGuard &) = delete;
 };
 
+/// Gives `count` threads of OpenMP what a guard needs to report that one of
+/// their stacks overflowed. For compiled code that runs on as many.
+void prepareThreads(unsigned count);
+
 } // namespace seqc::driver
 
 #endif // SEQC_TOOLS_SEQC_CRASH_H

@@ -13,7 +13,9 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 
+#include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <utility>
 
 using namespace seqc::driver;
@@ -43,13 +45,43 @@ bool seqc::driver::looksLikeArtifact(const std::string &path,
                        extension) == 0);
 }
 
+bool seqc::driver::isForeign(std::string_view bytes) {
+  constexpr std::string_view bytecode = "ML\xEFR";
+  // Text has no zero byte, and every binary format has one early.
+  return bytes.substr(0, bytecode.size()) != bytecode &&
+         bytes.substr(0, 4096).find('\0') != std::string_view::npos;
+}
+
+void seqc::driver::addInteger(CLI::App &command, const std::string &flag,
+                              int64_t &value, Range range,
+                              const std::string &help) {
+  auto read = [=, &value](const std::string &text) {
+    char *end = nullptr;
+    errno = 0;
+    int64_t parsed = std::strtoll(text.c_str(), &end, 10);
+    if (end == text.c_str() || *end)
+      throw UsageError(flag + " is '" + text + "', expected an integer");
+    bool isOpen = range.least == INT64_MIN && range.largest == INT64_MAX;
+    if ((errno == ERANGE && !isOpen) || parsed < range.least || parsed > range.largest)
+      throw UserError(flag + " is " + text + ", expected an integer from " +
+                      std::to_string(range.least) + " to " +
+                      std::to_string(range.largest));
+    value = parsed;
+  };
+  command.add_option_function<std::string>(flag, read, help)
+      ->type_name("INT")
+      ->default_str(std::to_string(value));
+}
+
 void CompileFlags::addScheduleFlags(CLI::App &command) {
-  command.add_option("--tile-m", tileM,
-                     "Queries or channels in a tile (default: chosen by the "
-                     "cost model)");
-  command.add_option("--tile-n", tileN, "Keys or time steps in a tile");
-  command.add_option("--splits", splits,
-                     "Parts that the keys or the sequence are split into");
+  // libseqc knows the ranges.
+  addInteger(command, "--tile-m", tileM, {},
+             "Queries or channels in a tile; 0: chosen by the cost model");
+  addInteger(command, "--tile-n", tileN, {},
+             "Keys or time steps in a tile; 0: chosen by the cost model");
+  addInteger(command, "--splits", splits, {},
+             "Parts that the keys or the sequence are split into; 0: chosen by "
+             "the cost model");
   command.add_option("--schedule", schedule,
                      "The schedule in one word: \"tile_m=64 tile_n=256\"");
 }
@@ -66,11 +98,10 @@ void CompileFlags::addAllFlags(CLI::App &command) {
   command.add_option("--features", features,
                      "Processor features, as in +avx512bf16,-fma");
   addScheduleFlags(command);
-  command.add_option("-O", optLevel, "Optimisation level of LLVM")
-      ->check(CLI::Range(0, 3))
-      ->capture_default_str();
+  addInteger(command, "-O", optLevel, {0, 3}, "Optimisation level of LLVM");
   command.add_option("--dump-dir", dumpDir,
-                     "Folder that receives the program after every stage");
+                     "Folder that receives the program after every stage that "
+                     "changed it");
   command.add_flag("--timing", timing,
                    "Print the time of each pass and stage to stderr");
 }
@@ -79,6 +110,10 @@ Source::Source(const std::string &path) : Source(path, readFile(path)) {}
 
 Source::Source(const std::string &path, Bytes bytes)
     : name(path == "-" ? "<stdin>" : path), content(std::move(bytes)) {
+  if (looksLikeArtifact("", content.view()))
+    throw UserError("'" + name + "' is a compiled program, expected MLIR");
+  if (isForeign(content.view()))
+    throw UserError("'" + name + "' is not MLIR, neither text nor bytecode");
   check(seqcContextCreate(&context));
   auto print = [](int32_t severity, const char *text, void *self) {
     std::fprintf(stderr, "%s\n", text);
@@ -96,10 +131,7 @@ void Source::call(const CompileFlags &flags, const Call &body) {
       field = value.c_str();
   };
   std::string schedule = flags.schedule;
-  auto add = [&](const char *key, int value) {
-    if (value < 0)
-      throw UserError(std::string(key) + " is " + std::to_string(value) +
-                      ", expected a positive size");
+  auto add = [&](const char *key, int64_t value) {
     if (value != 0)
       schedule += (schedule.empty() ? "" : " ") + std::string(key) + "=" +
                   std::to_string(value);
@@ -113,7 +145,7 @@ void Source::call(const CompileFlags &flags, const Call &body) {
   set(options.schedule, schedule);
   set(options.dump_dir, flags.dumpDir);
   options.source_name = name.c_str();
-  options.opt_level = flags.optLevel;
+  options.opt_level = int32_t(flags.optLevel);
   SeqcBuffer *timing = nullptr;
   if (flags.timing)
     options.timing = &timing;

@@ -12,6 +12,7 @@
 
 #include "seqc-c/Compiler.h"
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <stdexcept>
@@ -26,12 +27,14 @@ namespace seqc::driver {
 
 enum ExitCode {
   Success = 0,
-  BadInput = 1,     ///< The input is wrong; the message says how.
-  BadUsage = 2,     ///< The command line is wrong.
+  BadInput = 1,     ///< Something that was given is wrong.
+  BadUsage = 2,     ///< The command line is malformed.
   InternalFault = 3 ///< seqc is wrong; the message names a reproducer.
 };
 
-/// The command line asks for something that cannot be.
+/// The command line is malformed: an unknown option or command, a missing
+/// argument, a word where a number belongs. A value that cannot be is a
+/// UserError.
 struct UsageError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -56,11 +59,21 @@ inline std::string_view view(const Buffer &buffer) {
   return {seqcBufferData(buffer.get()), seqcBufferSize(buffer.get())};
 }
 
+/// The range of an integer option.
+struct Range {
+  int64_t least = INT64_MIN, largest = INT64_MAX;
+};
+
+/// Adds an option that takes an integer. The command line is malformed where
+/// its value is none; an integer out of the range is the user's error.
+void addInteger(CLI::App &command, const std::string &flag, int64_t &value,
+                Range range, const std::string &help);
+
 /// The flags of every command that compiles.
 struct CompileFlags {
   std::string target = "cpu", cpu, features, schedule, dumpDir;
-  int tileM = 0, tileN = 0, splits = 0;
-  int optLevel = 3;
+  int64_t tileM = 0, tileN = 0, splits = 0;
+  int64_t optLevel = 3;
   bool timing = false;
 
   /// Those that choose how operators are tiled.
@@ -73,7 +86,7 @@ struct CompileFlags {
 /// as they come.
 class Source {
 public:
-  /// Throws UserError where the file cannot be read.
+  /// Throws UserError where the file cannot be read or holds something else.
   explicit Source(const std::string &path);
   /// Takes bytes that were read from `path`.
   Source(const std::string &path, Bytes content);
@@ -98,6 +111,9 @@ private:
 
 /// Whether the bytes are, or once were, a compiled program rather than source.
 bool looksLikeArtifact(const std::string &path, std::string_view bytes);
+
+/// Whether the bytes cannot be MLIR, as text or as bytecode.
+bool isForeign(std::string_view bytes);
 
 /// What the command line asks for.
 using Action = std::function<void()>;

@@ -39,7 +39,8 @@ void seqc::driver::addExplainCommand(CLI::App &app, Action &action) {
   sub->add_option("input", command->input,
                   "MLIR text or bytecode; - reads stdin")
       ->required();
-  sub->add_option("--chip", command->chip, "cpu, a100 or h200")
+  sub->add_option("--chip", command->chip,
+                  std::string("One of: ") + seqcChips())
       ->capture_default_str();
   sub->add_option("--assume", command->assume,
                   "Dynamic sizes: B=2,S=1000, or of one argument: arg0.1=77");

@@ -60,8 +60,7 @@ struct RunCommand {
   std::string model, function, inputDirectory;
   std::vector<std::string> positional, inputs, outputs, dtypes, shapes;
   bool random = false;
-  uint64_t seed = 0;
-  int repeat = 1, threads = 0;
+  int64_t seed = 0, repeat = 1, threads = 0;
   CompileFlags flags;
 
   Program load() const;
@@ -84,6 +83,8 @@ Program RunCommand::load() const {
     check(status);
     return Program(program);
   }
+  if (isForeign(bytes.view()))
+    throw UserError("'" + model + "' is neither a compiled program nor MLIR");
   Buffer artifact = Source(model, std::move(bytes)).compile(flags);
   check(seqcProgramLoadBytes(view(artifact).data(), view(artifact).size(),
                              /*target=*/nullptr, &program));
@@ -137,8 +138,7 @@ void RunCommand::collect(const Signature &signature,
   for (const std::string &text : inputs) {
     auto [key, value] = splitAssignment(text);
     if (key.empty())
-      throw UsageError("run: --input '" + text +
-                       "' is not of the form NAME=FILE");
+      throw UserError("--input '" + text + "' is not of the form NAME=FILE");
     set(findParameter(parameters, key, "argument"), value);
   }
   size_t next = 0;
@@ -151,7 +151,7 @@ void RunCommand::collect(const Signature &signature,
     set(next, text);
   }
 
-  std::mt19937_64 generator(seed);
+  std::mt19937_64 generator{uint64_t(seed)};
   for (size_t i = 0; i < parameters.size(); ++i) {
     if (arguments.has(i))
       continue;
@@ -203,7 +203,7 @@ static void printTimes(std::vector<double> times) {
 }
 
 void RunCommand::run() const {
-  check(seqcSetNumThreads(threads));
+  check(seqcSetNumThreads(int32_t(threads)));
   Program program = load();
   const SeqcFunction *callee = select(program.get());
   Signature signature = Signature::parse(callee);
@@ -218,7 +218,8 @@ void RunCommand::run() const {
 
   std::unique_ptr<Results> results;
   std::vector<double> times;
-  for (int i = 0; i < repeat; ++i) {
+  prepareThreads(unsigned(seqcGetNumThreads()));
+  for (int64_t i = 0; i < repeat; ++i) {
     results = std::make_unique<Results>(signature.results.size());
     CrashGuard guard("running @" + signature.name + " of '" + model + "'", {});
     auto start = std::chrono::steady_clock::now();
@@ -281,16 +282,12 @@ void seqc::driver::addRunCommand(CLI::App &app, Action &action) {
                 "Draw every other argument: floats normal, integers 0 to 3");
   addRepeated("--shape", command->shapes,
               "NAME=2x1000x512: sizes of a random argument");
-  sub->add_option("--seed", command->seed, "Seed of the random inputs")
-      ->capture_default_str();
-  sub->add_option("--repeat", command->repeat,
-                  "Call this many times and print the times")
-      ->check(CLI::Range(1, 1000000))
-      ->capture_default_str();
-  sub->add_option("--threads", command->threads,
-                  "Threads of a call; 0 for all cores")
-      ->check(CLI::Range(0, 4096))
-      ->capture_default_str();
+  addInteger(*sub, "--seed", command->seed, {0, INT64_MAX},
+             "Seed of the random inputs");
+  addInteger(*sub, "--repeat", command->repeat, {1, 1000000},
+             "Call this many times and print the times");
+  addInteger(*sub, "--threads", command->threads, {0, 4096},
+             "Threads of a call; 0 for all cores");
   command->flags.addAllFlags(*sub);
   sub->callback([&action, command] { action = [command] { command->run(); }; });
 }

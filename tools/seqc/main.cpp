@@ -38,8 +38,9 @@ int main(int argc, char **argv) {
   CLI::App app("The compiler for sequence models: attention and state-space "
                "scans that keep their intermediates on chip.",
                "seqc");
-  app.footer("Exit codes: 0 done; 1 the input is wrong; 2 the command line is "
-             "wrong;\n3 an internal error, whose message names a reproducer.");
+  app.footer("Exit codes: 0 done; 1 a file or a value is wrong; 2 the command "
+             "line is malformed;\n3 an internal error, whose message names a "
+             "reproducer.");
   app.set_version_flag("--version", std::string("seqc ") +
                                         seqcCompilerVersion() +
                                         "\ntargets: " + seqcTargets());

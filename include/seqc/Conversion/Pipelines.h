@@ -41,6 +41,11 @@ struct CPUPipelineOptions
       *this, "splits",
       llvm::cl::desc("Parts of the reduced dimension; 0: chosen by the model"),
       llvm::cl::init(0)};
+  Option<std::string> chip{
+      *this, "chip",
+      llvm::cl::desc("Chip whose table the schedule comes from: cpu (this "
+                     "machine), x86-64-v3 or x86-64-v4"),
+      llvm::cl::init("cpu")};
   Option<int64_t> vectorBits{
       *this, "vector-bits",
       llvm::cl::desc("Width of the machine's vector registers"),

@@ -13,11 +13,13 @@
 #include "mlir/Dialect/Bufferization/Transforms/OneShotAnalysis.h"
 #include "mlir/Dialect/Bufferization/Transforms/OneShotModuleBufferize.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/OpenMP/OpenMPDialect.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/SCF/Transforms/Transforms.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/PatternMatch.h"
 
 namespace seqc {
@@ -39,16 +41,19 @@ static int64_t getBytes(MemRefType type) {
   return type.getNumElements() * ((bits + 7) / 8);
 }
 
-/// Whether the buffer or a view of it leaves the iteration that allocates it,
-/// as what a loop or a branch yields: one buffer for all iterations would not
-/// do then.
+/// Whether the buffer or a view of it may outlive the iteration that allocates
+/// it, as what a loop or a branch yields: one buffer for all iterations would
+/// not do then. Only users that are known to keep nothing are let through.
 static bool escapes(Value buffer) {
-  return llvm::any_of(buffer.getUsers(), [](Operation *user) {
-    if (user->hasTrait<OpTrait::IsTerminator>())
-      return true;
+  return !llvm::all_of(buffer.getUses(), [](OpOperand &use) {
+    Operation *user = use.getOwner();
     if (isa<ViewLikeOpInterface>(user))
-      return llvm::any_of(user->getResults(), escapes);
-    return isa<LoopLikeOpInterface>(user);
+      return llvm::none_of(user->getResults(), escapes);
+    if (isa<memref::StoreOp>(user))
+      return use.getOperandNumber() != 0;
+    return isa<linalg::LinalgOp, memref::LoadOp, memref::CopyOp,
+               memref::DeallocOp, memref::DimOp, vector::TransferReadOp,
+               vector::TransferWriteOp>(user);
   });
 }
 

@@ -31,7 +31,10 @@
 using namespace mlir;
 using namespace seqc;
 
+/// CSE first: bounds that are equal must be one value for a loop to be seen
+/// empty.
 static void addCleanup(OpPassManager &pm) {
+  pm.addPass(createCSEPass());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
 }
@@ -101,7 +104,7 @@ void seqc::buildCPUPipeline(OpPassManager &pm,
   func.addPass(createSeqcOnlineSoftmax());
   func.addPass(createSeqcExpandState());
   SeqcScheduleOptions schedule;
-  schedule.chip = "cpu";
+  schedule.chip = options.chip;
   schedule.tileM = options.tileM;
   schedule.tileN = options.tileN;
   schedule.splits = options.splits;
@@ -120,6 +123,7 @@ void seqc::buildCPUPipeline(OpPassManager &pm,
   // Tiles -> linalg.
   func.addPass(createSeqcDecompose());
   func.addPass(createConvertElementwiseToLinalgPass());
+  addCleanup(func);
   func.addPass(createSeqcTileLinalg());
   addCleanup(func);
   if (last == CPUStage::Linalg)

@@ -34,6 +34,7 @@
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/PatternMatch.h"
 #include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/bit.h"
 
 namespace seqc {
 #define GEN_PASS_DEF_SEQCVECTORIZE
@@ -92,8 +93,13 @@ private:
       at(dim, b.getIndexAttr(0), tile, depth, body);
     else if (main > 0)
       loop(dim, index(0), index(main), tile, depth, body);
-    if (main < extent)
-      at(dim, b.getIndexAttr(main), extent - main, depth, body);
+    // What remains comes in powers of two: other vector lengths compile badly,
+    // and for some element types LLVM has no code at all.
+    while (main < extent) {
+      int64_t size = llvm::bit_floor(uint64_t(extent - main));
+      at(dim, b.getIndexAttr(main), size, depth, body);
+      main += size;
+    }
   }
 
   void loop(unsigned dim, Value from, Value to, int64_t tile, unsigned depth,
@@ -133,7 +139,9 @@ bool hasElementwiseBody(linalg::LinalgOp op) {
       return false;
   for (Operation &inner : op.getBlock()->without_terminator())
     if (!isa<linalg::IndexOp, arith::ConstantOp>(inner) &&
-        !OpTrait::hasElementwiseMappableTraits(&inner))
+        (!OpTrait::hasElementwiseMappableTraits(&inner) ||
+         inner.getNumResults() != 1 ||
+         isa<math::FPowIOp, math::IPowIOp>(inner))) // No vector form in LLVM.
       return false;
   return true;
 }
@@ -193,8 +201,10 @@ static void blockContraction(RewriterBase &b, linalg::LinalgOp op,
   AffineMap result = maps[2];
   unsigned resultRank = result.getNumResults();
   auto clamp = [&](unsigned dim, int64_t tile) {
-    return ShapedType::isDynamic(ranges[dim]) ? tile
-                                              : std::min(tile, ranges[dim]);
+    return ShapedType::isDynamic(ranges[dim])
+               ? tile
+               : std::min<int64_t>(tile,
+                                   llvm::bit_floor(uint64_t(ranges[dim])));
   };
   if (resultRank > 0) {
     unsigned n = result.getDimPosition(resultRank - 1);
@@ -308,7 +318,9 @@ static SmallVector<int64_t> chooseTiles(linalg::LinalgOp op,
   auto extent = [&](unsigned dim, int64_t tile) {
     return ShapedType::isDynamic(ranges[dim])
                ? tile
-               : std::max<int64_t>(1, std::min(tile, ranges[dim]));
+               : std::max<int64_t>(
+                     1, std::min<int64_t>(
+                            tile, llvm::bit_floor(uint64_t(ranges[dim]))));
   };
   if (other) {
     tiles[*lane] = extent(*lane, lanes);

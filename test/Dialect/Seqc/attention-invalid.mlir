@@ -646,8 +646,26 @@ func.func @f(%x: f32) -> f32 {
 // -----
 
 // A schedule has no negative parameter.
-// expected-error @+1 {{schedule parameter 'tile_m' must not be negative, but is -64}}
+// expected-error @+1 {{schedule parameter 'tile_m' must be from 0 to 4096, but is -64}}
 #bad = #seqc.schedule<tile_m = -64>
+
+// -----
+
+// Tiles and parts have a largest size.
+// expected-error @+1 {{schedule parameter 'tile_m' must be from 0 to 4096, but is 4097}}
+#bad = #seqc.schedule<tile_m = 4097>
+
+// -----
+
+// The same for tiles of keys.
+// expected-error @+1 {{schedule parameter 'tile_n' must be from 0 to 4096, but is 16777216}}
+#bad = #seqc.schedule<tile_n = 16777216>
+
+// -----
+
+// And for parts.
+// expected-error @+1 {{schedule parameter 'splits' must be from 0 to 1024, but is 1025}}
+#bad = #seqc.schedule<splits = 1025>
 
 // -----
 

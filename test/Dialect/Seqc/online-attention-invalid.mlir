@@ -546,19 +546,19 @@ func.func @f(%q: tensor<2x4x5x8xf32>, %i: index, %max: tensor<2x4x5xf32>) {
 // -----
 
 // No parameter of a schedule is negative.
-// expected-error @+1 {{schedule parameter 'tile_m' must not be negative, but is -1}}
+// expected-error @+1 {{schedule parameter 'tile_m' must be from 0 to 4096, but is -1}}
 func.func private @f() attributes {a = #seqc.schedule<tile_m = -1>}
 
 // -----
 
 // No parameter of a schedule is negative.
-// expected-error @+1 {{schedule parameter 'tile_n' must not be negative, but is -1}}
+// expected-error @+1 {{schedule parameter 'tile_n' must be from 0 to 4096, but is -1}}
 func.func private @f() attributes {a = #seqc.schedule<tile_n = -1>}
 
 // -----
 
 // No parameter of a schedule is negative.
-// expected-error @+1 {{schedule parameter 'splits' must not be negative, but is -1}}
+// expected-error @+1 {{schedule parameter 'splits' must be from 0 to 1024, but is -1}}
 func.func private @f() attributes {a = #seqc.schedule<splits = -1>}
 
 // -----

@@ -10,9 +10,12 @@
 
 #include "gtest/gtest.h"
 
+#include <atomic>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <thread>
+#include <vector>
 
 using namespace seqc::driver;
 namespace fs = std::filesystem;
@@ -67,6 +70,26 @@ TEST_F(CrashTest, SurvivesAFullStackAndNoSource) {
   EXPECT_EXIT(crash(), testing::ExitedWithCode(InternalFault),
               "^seqc: internal error: crashed while running @f\n$");
   EXPECT_TRUE(fs::is_empty(folder));
+}
+
+TEST_F(CrashTest, ReportsOnceForManyThreads) {
+  auto crash = [] {
+    CrashGuard guard("running @f", {});
+    std::atomic<int> waiting{8};
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 8; ++i)
+      threads.emplace_back([&] {
+        --waiting;
+        while (waiting > 0)
+          ;
+        std::raise(SIGSEGV);
+      });
+    for (std::thread &thread : threads)
+      thread.join();
+  };
+  for (int i = 0; i < 10; ++i)
+    EXPECT_EXIT(crash(), testing::ExitedWithCode(InternalFault),
+                "^seqc: internal error: crashed while running @f\n$");
 }
 
 TEST_F(CrashTest, EndsWithTheGuard) {

@@ -96,21 +96,9 @@ TEST(Artifact, EveryTruncation) {
 }
 
 TEST(Artifact, EveryDamagedByte) {
-  // Padding between sections carries no meaning; all else is checked.
   const std::string &good = goodArtifact();
-  std::vector<ArtifactSection> sections;
-  std::string error;
-  ASSERT_TRUE(readArtifact(good, SEQC_ABI_VERSION, sections, error)) << error;
-  std::vector<bool> covered(good.size(), false);
-  for (size_t i = 0; i < 32 + 32 * sections.size(); ++i)
-    covered[i] = true;
-  for (const ArtifactSection &section : sections)
-    for (size_t i = 0; i < section.content.size(); ++i)
-      covered[size_t(section.content.data() - good.data()) + i] = true;
   std::mt19937 random(1);
   for (size_t i = 0; i < good.size(); i += i < 1024 ? 1 : 13) {
-    if (!covered[i])
-      continue;
     std::string bad = good;
     bad[i] = char(bad[i] ^ char(1u << (random() % 8)));
     EXPECT_EQ(refused(bad), SEQC_ERROR_INVALID_ARTIFACT) << "byte " << i;

@@ -499,6 +499,74 @@ TEST(Signature, SizesFromOperators) {
 // Threads
 //===----------------------------------------------------------------------===//
 
+TEST(Signature, SizesFromCallsBranchesAndSlices) {
+  Program program = build(R"(
+    !t = tensor<1x2x?x16xf32>
+    func.func private @attend(%q: !t, %k: !t, %v: !t) -> !t {
+      %r = seqc.attention query(%q) key(%k) value(%v) : (!t, !t, !t) -> !t
+      return %r : !t
+    }
+    func.func private @through(%v: !t, %k: !t, %q: !t) -> !t {
+      %r = call @attend(%q, %k, %v) : (!t, !t, !t) -> !t
+      return %r : !t
+    }
+    func.func @called(%q: !t, %k: !t, %v: !t) -> !t {
+      %r = call @through(%v, %k, %q) : (!t, !t, !t) -> !t
+      return %r : !t
+    }
+    func.func @twice(%q: !t, %k: !t, %c: !t) -> (!t, !t) {
+      %r = call @attend(%q, %k, %k) : (!t, !t, !t) -> !t
+      %s = call @attend(%q, %c, %c) : (!t, !t, !t) -> !t
+      return %r, %s : !t, !t
+    }
+    func.func @branch(%q: !t, %k: !t, %v: !t, %c: i1) -> !t {
+      %r = scf.if %c -> !t {
+        %a = seqc.attention query(%q) key(%k) value(%v) : (!t, !t, !t) -> !t
+        scf.yield %a : !t
+      } else {
+        scf.yield %q : !t
+      }
+      return %r : !t
+    }
+    func.func @slice(%q: !t, %k: !t, %v: !t) -> !t {
+      %c2 = arith.constant 2 : index
+      %n = tensor.dim %q, %c2 : !t
+      %part = tensor.extract_slice %k[0, 0, 0, 0] [1, 2, %n, 16] [1, 1, 1, 1]
+          : !t to !t
+      %r = seqc.attention query(%q) key(%part) value(%v) : (!t, !t, !t) -> !t
+      return %r : !t
+    })");
+  ASSERT_TRUE(program);
+  std::vector<float> data(size_t(1 * 2 * 9 * 16), 1);
+  auto run = [&](const char *name, int64_t q, int64_t k, int64_t v,
+                 bool isBranch = false) {
+    Tensor query(data.data(), SEQC_F32, {1, 2, q, 16}),
+        key(data.data(), SEQC_F32, {1, 2, k, 16}),
+        value(data.data(), SEQC_F32, {1, 2, v, 16});
+    SeqcValue arguments[] = {query, key, value, integer(0)}, results[2] = {};
+    const SeqcFunction *function = nullptr;
+    EXPECT_EQ(seqcProgramLookup(program.get(), name, &function), SEQC_OK);
+    SeqcStatus status =
+        seqcFunctionCall(function, arguments, isBranch ? 4 : 3, results,
+                         seqcFunctionNumResults(function));
+    for (SeqcValue &result : results)
+      if (status == SEQC_OK && result.kind == SEQC_VALUE_TENSOR)
+        seqcTensorRelease(&result.as.tensor);
+    return status;
+  };
+  EXPECT_EQ(run("called", 3, 5, 5), SEQC_OK) << seqcLastErrorMessage();
+  EXPECT_EQ(run("called", 3, 5, 4), SEQC_ERROR_INVALID_ARGUMENT);
+  EXPECT_TRUE(messageHas("dimension 2 is 4, expected the size of dimension 2 "
+                         "of argument 1 'k'"));
+  // Each call has conditions of its own.
+  EXPECT_EQ(run("twice", 3, 5, 7), SEQC_OK) << seqcLastErrorMessage();
+  EXPECT_EQ(run("branch", 3, 5, 5, true), SEQC_OK) << seqcLastErrorMessage();
+  EXPECT_EQ(run("branch", 3, 5, 4, true), SEQC_ERROR_INVALID_ARGUMENT);
+  EXPECT_EQ(run("slice", 3, 5, 3), SEQC_OK) << seqcLastErrorMessage();
+  EXPECT_EQ(run("slice", 3, 5, 2), SEQC_ERROR_INVALID_ARGUMENT);
+  EXPECT_TRUE(messageHas("argument 2 'v'"));
+}
+
 TEST(Threads, ManyCallersOfOneProgram) {
   const SeqcFunction *function = nullptr;
   ASSERT_EQ(seqcProgramLookup(twiceMatrix(), "twice", &function), SEQC_OK);

@@ -9,12 +9,15 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <limits>
 #include <random>
 #include <sstream>
 #include <thread>
+
+#include <sys/stat.h>
 
 using namespace seqc::test;
 namespace fs = std::filesystem;
@@ -158,6 +161,51 @@ TEST(Compile, MalformedSource) {
             SEQC_ERROR_COMPILE);
 }
 
+TEST(Compile, FunctionsMayHaveTheNamesOfWhatCodeCalls) {
+  std::string source = R"(
+    func.func private @exp2f(%x: f32) -> f32 {
+      %two = arith.constant 2.0 : f32
+      %r = arith.mulf %x, %two : f32
+      return %r : f32
+    }
+    func.func @math(%x: tensor<?xf32>, %s: f32) -> (tensor<?xf32>, f32) {
+      %r = math.exp2 %x : tensor<?xf32>
+      %t = func.call @exp2f(%s) : (f32) -> f32
+      return %r, %t : tensor<?xf32>, f32
+    }
+    func.func @_mlir_ciface_math(%x: f64) -> f64 { return %x : f64 }
+  )";
+  std::vector<std::string> names = {
+      "malloc",   "free",          "aligned_alloc", "memcpy",
+      "memset",   "memmove",       "memrefCopy",    "dealloc_helper",
+      "expf",     "tanh",          "__kmpc_barrier", "omp_get_num_threads",
+      "main",     "llvm.exp2.f32", "seqc.malloc",   "__truncsfbf2",
+      "_seqc_packed_math"};
+  for (const std::string &name : names)
+    source += "func.func @" + name +
+              "(%x: tensor<?xf32>) -> tensor<?xf32> {\n"
+              "  %r = math.tanh %x : tensor<?xf32>\n"
+              "  return %r : tensor<?xf32>\n"
+              "}\n";
+  Program program = build(source);
+  ASSERT_TRUE(program);
+  const float data[] = {0, 1, 2};
+  Tensor x(data, SEQC_F32, {3});
+  for (const std::string &name : names) {
+    SeqcValue result;
+    ASSERT_EQ(seqcProgramCall(program.get(), name.c_str(), &x.value, 1, &result,
+                              1),
+              SEQC_OK)
+        << name << ": " << seqcLastErrorMessage();
+    EXPECT_NEAR(take<float>(result)[1], std::tanh(1.0f), 1e-6) << name;
+  }
+  SeqcValue arguments[] = {x, real(3)}, results[2];
+  ASSERT_EQ(seqcProgramCall(program.get(), "math", arguments, 2, results, 2),
+            SEQC_OK);
+  EXPECT_NEAR(take<float>(results[0])[2], 4, 1e-5);
+  EXPECT_EQ(results[1].as.f64, 6);
+}
+
 TEST(Compile, NothingToCompile) {
   EXPECT_EQ(statusOf(""), SEQC_ERROR_COMPILE);
   EXPECT_TRUE(messageHas("no public function"));
@@ -206,6 +254,13 @@ TEST(Compile, BadOptions) {
   rejected(options, "value of tile_m is 'many'");
   options.schedule = "splits=-1";
   rejected(options, "value of splits is '-1'");
+  options.schedule = "tile_m=4097";
+  rejected(options, "value of tile_m is '4097', expected an integer from 0 "
+                    "(chosen by the cost model) to 4096");
+  options.schedule = "tile_n=99999999999999999999";
+  rejected(options, "value of tile_n is '99999999999999999999'");
+  options.schedule = "splits=16777216";
+  rejected(options, "to 1024");
   options = defaults();
   options.opt_level = 4;
   rejected(options, "opt_level is 4");
@@ -234,17 +289,11 @@ TEST(Compile, NullPointers) {
 }
 
 TEST(Compile, FaultsOfTheCompilerNameAReproducer) {
-  // An opaque constant has no lowering.
-  const char *source = "func.func @f(%x: i32) -> i32 {\n"
-                       "  %a = builtin.unrealized_conversion_cast %x : i32 to "
-                       "!llvm.ptr\n"
-                       "  %b = builtin.unrealized_conversion_cast %a : "
-                       "!llvm.ptr to i32\n"
-                       "  %c = builtin.unrealized_conversion_cast %a : "
-                       "!llvm.ptr to i64\n"
-                       "  %d = arith.trunci %c : i64 to i32\n"
-                       "  %e = arith.addi %b, %d : i32\n"
-                       "  return %e : i32\n}\n";
+  // An intrinsic that LLVM does not have, which only code generation sees.
+  const char *source =
+      "func.func @f(%x: i32) -> i32 {\n"
+      "  %r = llvm.call_intrinsic \"llvm.no.such\"(%x) : (i32) -> i32\n"
+      "  return %r : i32\n}\n";
   Folder folder;
   std::string where = folder.path;
   SeqcCompileOptions options = defaults();
@@ -262,6 +311,16 @@ TEST(Compile, FaultsOfTheCompilerNameAReproducer) {
   EXPECT_NE(content.str().find("builtin.module("), std::string::npos);
   // The context is as good as new.
   EXPECT_FALSE(compile(scale).empty()) << seqcLastErrorMessage();
+}
+
+TEST(Compile, InlineAssembly) {
+  const char *source =
+      "func.func @f(%x: i32) -> i32 {\n"
+      "  %r = llvm.inline_asm \"incl $0\", \"=r,0\" %x : (i32) -> i32\n"
+      "  return %r : i32\n}\n";
+  EXPECT_EQ(statusOf(source), SEQC_ERROR_COMPILE);
+  EXPECT_TRUE(messageHas("<source>:2:8: error: 'llvm.inline_asm' op is not "
+                         "supported"));
 }
 
 TEST(Compile, DiagnosticHandler) {
@@ -368,6 +427,12 @@ TEST(Compile, DumpsEveryStage) {
   folder.path = where;
   std::vector<std::string> names = folder.names();
   ASSERT_GT(names.size(), 6u);
+  // The folder is a usual one, and files are named by functions of the source.
+  mode_t mask = ::umask(0);
+  ::umask(mask);
+  EXPECT_EQ(mode_t(fs::status(where).permissions()), 0777 & ~mask);
+  for (const std::string &name : names)
+    EXPECT_EQ(name.find("seqc.scale"), std::string::npos) << name;
   EXPECT_EQ(names.front(), "000-source.mlir");
   auto has = [&](const std::string &part) {
     for (const std::string &name : names)
@@ -376,7 +441,7 @@ TEST(Compile, DumpsEveryStage) {
     return false;
   };
   for (const char *part :
-       {"one-shot-bufferize", "llvm-ir.ll", "llvm-ir-optimized.ll",
+       {"seqc-bufferize", "llvm-ir.ll", "llvm-ir-optimized.ll",
         "assembly.s", "object.o", "library.so"})
     EXPECT_TRUE(has(part)) << part;
   folder.path = fs::path(where).parent_path().parent_path();
@@ -472,6 +537,13 @@ TEST(Explain, TextAndJson) {
   seqcBufferRelease(report);
   EXPECT_EQ(seqcExplain(sharedContext(), source.data(), source.size(), nullptr,
                         "abacus", nullptr, 1, &report),
-            SEQC_ERROR_COMPILE);
-  EXPECT_TRUE(messageHas("abacus"));
+            SEQC_ERROR_INVALID_ARGUMENT);
+  EXPECT_STREQ(seqcLastErrorMessage(),
+               ("unknown chip 'abacus': known chips are " +
+                std::string(seqcChips()))
+                   .c_str());
+  EXPECT_EQ(seqcExplain(sharedContext(), source.data(), source.size(), nullptr,
+                        nullptr, "Q=1", 1, &report),
+            SEQC_ERROR_INVALID_ARGUMENT);
+  EXPECT_TRUE(messageHas("assumption 'Q=1' names 'Q'"));
 }

@@ -161,17 +161,15 @@ SmallVector<Value> OnlineAttentionOp::getCarriedInits() {
   return {getMaxInit(), getSumInit(), getAccInit()};
 }
 
-SmallVector<Value> OnlineAttentionOp::getCarriedResults() {
-  return {getMax(), getSum(), getAcc()};
-}
-
-SmallVector<Value> OnlineAttentionOp::buildIdentity(OpBuilder &b,
-                                                    Location loc) {
+SmallVector<Value>
+OnlineAttentionOp::buildIdentity(OpBuilder &b, Location loc,
+                                 ArrayRef<Fold> leadingSizes) {
   auto type = cast<FloatType>(getElementTypeOrSelf(getMaxInit().getType()));
-  SmallVector<Fold> rows = sizesOf(b, loc, getMaxInit());
+  SmallVector<Fold> rows(leadingSizes), full(leadingSizes);
+  llvm::append_range(rows, sizesOf(b, loc, getMaxInit()));
+  llvm::append_range(full, sizesOf(b, loc, getAccInit()));
   return {filled(b, loc, rows, type, minusInfinity()),
-          filled(b, loc, rows, type, 0.0),
-          filled(b, loc, sizesOf(b, loc, getAccInit()), type, 0.0)};
+          filled(b, loc, rows, type, 0.0), filled(b, loc, full, type, 0.0)};
 }
 
 SmallVector<Value> OnlineAttentionOp::buildMerge(OpBuilder &b, Location loc,
@@ -180,26 +178,28 @@ SmallVector<Value> OnlineAttentionOp::buildMerge(OpBuilder &b, Location loc,
   AffineMap rows = b.getMultiDimIdentityMap(3);
   AffineMap full = b.getMultiDimIdentityMap(4);
   AffineMap rowsOfFull = full.getSubMap({0, 1, 2});
-  auto empty = [&](Value like) -> Value {
-    return tensor::EmptyOp::create(b, loc, sizesOf(b, loc, like),
-                                   getElementTypeOrSelf(like.getType()));
+  auto larger = [](OpBuilder &nb, Location l, ValueRange a) -> Value {
+    return arith::MaximumFOp::create(nb, l, a[0], a[1]);
   };
-  Value max = elementwise(b, loc, {lhs[0], rhs[0]}, {rows, rows}, empty(lhs[0]),
-                          [](OpBuilder &nb, Location l, ValueRange a) -> Value {
-                            return arith::MaximumFOp::create(nb, l, a[0], a[1]);
-                          });
+  Value empty = tensor::EmptyOp::create(b, loc, sizesOf(b, loc, lhs[0]),
+                                        getElementTypeOrSelf(lhs[0].getType()));
+  Value top =
+      elementwise(b, loc, {lhs[0], rhs[0]}, {rows, rows}, empty, larger);
+  // Arguments: rhs, both maxima, the new one; then lhs, which is overwritten.
   auto weigh = [](OpBuilder &nb, Location l, ValueRange a) -> Value {
-    Value w1 = mergeWeight(nb, l, a[2], a[4]);
-    Value w2 = mergeWeight(nb, l, a[3], a[4]);
-    Value x = arith::MulFOp::create(nb, l, w1, a[0]);
+    Value w1 = mergeWeight(nb, l, a[1], a[3]);
+    Value w2 = mergeWeight(nb, l, a[2], a[3]);
+    Value x = arith::MulFOp::create(nb, l, w1, a[4]);
     return arith::AddFOp::create(nb, l, x,
-                                 arith::MulFOp::create(nb, l, w2, a[1]));
+                                 arith::MulFOp::create(nb, l, w2, a[0]));
   };
-  Value sum = elementwise(b, loc, {lhs[1], rhs[1], lhs[0], rhs[0], max},
-                          {rows, rows, rows, rows, rows}, empty(lhs[1]), weigh);
-  Value acc = elementwise(b, loc, {lhs[2], rhs[2], lhs[0], rhs[0], max},
-                          {full, full, rowsOfFull, rowsOfFull, rowsOfFull},
-                          empty(lhs[2]), weigh);
+  Value sum = elementwise(b, loc, {rhs[1], lhs[0], rhs[0], top},
+                          {rows, rows, rows, rows}, lhs[1], weigh);
+  Value acc =
+      elementwise(b, loc, {rhs[2], lhs[0], rhs[0], top},
+                  {full, rowsOfFull, rowsOfFull, rowsOfFull}, lhs[2], weigh);
+  // The old maximum has been read for the last time.
+  Value max = elementwise(b, loc, {rhs[0]}, {rows}, lhs[0], larger);
   return {max, sum, acc};
 }
 
@@ -220,7 +220,8 @@ SmallVector<Range> OnlineAttentionOp::getIterationDomain(OpBuilder &b) {
           {zero, keys, one}};
 }
 
-/// Builds the operator on the tile at `offsets`, with the given state.
+/// Builds the operator on the tile at `offsets`, with the given state; null,
+/// with an error, if there is no such tile.
 static Operation *tileAttention(OnlineAttentionOp op, OpBuilder &b,
                                 ArrayRef<Fold> offsets, ArrayRef<Fold> sizes,
                                 ValueRange state,
@@ -237,6 +238,10 @@ static Operation *tileAttention(OnlineAttentionOp op, OpBuilder &b,
   SmallVector<Fold> v = sizesOf(b, loc, op.getValue());
 
   // The key/value head of a query head. A tile holds one head, or all.
+  if (!isOneInteger(sizes[1]) && !isSameSize(sizes[1], q[1])) {
+    op.emitOpError("can be tiled by one head or by all heads, not by a part");
+    return nullptr;
+  }
   Fold kvHead = offsets[1];
   if (!isZeroInteger(kvHead) && !isSameSize(q[1], k[1]))
     kvHead = divide(b, loc, kvHead, divide(b, loc, q[1], k[1]));
@@ -295,6 +300,8 @@ OnlineAttentionOp::getTiledImplementation(OpBuilder &b, ArrayRef<Fold> offsets,
   SmallVector<Operation *> slices;
   SmallVector<Value> state = sliceState(*this, b, offsets, sizes);
   Operation *tiled = tileAttention(*this, b, offsets, sizes, state, slices);
+  if (!tiled)
+    return failure();
   return TilingResult{{tiled}, SmallVector<Value>(tiled->getResults()), slices};
 }
 
@@ -331,14 +338,7 @@ OnlineAttentionOp::generateInitialTensorForPartialReduction(
     const SetVector<unsigned> &reductionDims) {
   if (reductionDims.size() != 1 || reductionDims[0] != getReductionDim())
     return emitOpError("can only be split along its keys");
-  auto type = cast<FloatType>(getElementTypeOrSelf(getMaxInit().getType()));
-  SmallVector<Fold> rows = {tileSizes[getReductionDim()]};
-  SmallVector<Fold> full = rows;
-  llvm::append_range(rows, sizesOf(b, loc, getMaxInit()));
-  llvm::append_range(full, sizesOf(b, loc, getAccInit()));
-  return SmallVector<Value>{filled(b, loc, rows, type, minusInfinity()),
-                            filled(b, loc, rows, type, 0.0),
-                            filled(b, loc, full, type, 0.0)};
+  return buildIdentity(b, loc, {tileSizes[getReductionDim()]});
 }
 
 /// The slice of `partial` that belongs to part `index`, without that dimension.
@@ -367,6 +367,8 @@ FailureOr<TilingResult> OnlineAttentionOp::tileToPartialReduction(
     state.push_back(takePart(b, loc, partial, splitReductionIvs[0]));
   SmallVector<Operation *> slices;
   Operation *tiled = tileAttention(*this, b, offsets, sizes, state, slices);
+  if (!tiled)
+    return failure();
   return TilingResult{{tiled}, SmallVector<Value>(tiled->getResults()), slices};
 }
 
@@ -385,66 +387,28 @@ LogicalResult OnlineAttentionOp::getPartialResultTilePosition(
   return success();
 }
 
+/// Merges the parts into what came in, in their order.
+static MergeResult foldParts(MonoidOpInterface op, OpBuilder &b, Location loc,
+                             ValueRange partial) {
+  Value zero = arith::ConstantIndexOp::create(b, loc, 0);
+  Value one = arith::ConstantIndexOp::create(b, loc, 1);
+  Value parts = tensor::DimOp::create(b, loc, partial[0], zero);
+  auto loop = scf::ForOp::create(
+      b, loc, zero, parts, one, op.getCarriedInits(),
+      [&](OpBuilder &nb, Location l, Value i, ValueRange carried) {
+        SmallVector<Value> part;
+        for (Value p : partial)
+          part.push_back(takePart(nb, l, p, i));
+        scf::YieldOp::create(nb, l, op.buildMerge(nb, l, carried, part));
+      });
+  return MergeResult{{loop}, SmallVector<Value>(loop.getResults())};
+}
+
 FailureOr<MergeResult>
 OnlineAttentionOp::mergeReductions(OpBuilder &b, Location loc,
                                    ValueRange partial,
                                    const SetVector<unsigned> &reductionDims) {
-  auto type = cast<FloatType>(getElementTypeOrSelf(getMaxInit().getType()));
-  AffineMap rows = b.getMultiDimIdentityMap(4);
-  AffineMap full = b.getMultiDimIdentityMap(5);
-  AffineMap rowsOfFull = full.getSubMap({0, 1, 2, 3});
-  SmallVector<utils::IteratorType> iterators(4, utils::IteratorType::parallel);
-  iterators[0] = utils::IteratorType::reduction;
-
-  Value max =
-      linalg::GenericOp::create(
-          b, loc, getMaxInit().getType(), partial[0], getMaxInit(),
-          ArrayRef<AffineMap>{rows, rows.getSubMap({1, 2, 3})}, iterators,
-          [](OpBuilder &nb, Location l, ValueRange a) {
-            Value m = arith::MaximumFOp::create(nb, l, a[1], a[0]);
-            linalg::YieldOp::create(nb, l, m);
-          })
-          .getResult(0);
-
-  // The weighted sum over the parts, in their order.
-  auto weigh = [&](Value values, AffineMap valueMap, AffineMap partMap,
-                   AffineMap rowMap, AffineMap resultMap, Value init) -> Value {
-    SmallVector<utils::IteratorType> its(valueMap.getNumDims(),
-                                         utils::IteratorType::parallel);
-    its[0] = utils::IteratorType::reduction;
-    return linalg::GenericOp::create(
-               b, loc, init.getType(), ValueRange{values, partial[0], max},
-               init, ArrayRef<AffineMap>{valueMap, partMap, rowMap, resultMap},
-               its,
-               [](OpBuilder &nb, Location l, ValueRange a) {
-                 Value w = mergeWeight(nb, l, a[1], a[2]);
-                 Value x = arith::MulFOp::create(nb, l, w, a[0]);
-                 linalg::YieldOp::create(
-                     nb, l, arith::AddFOp::create(nb, l, a[3], x).getResult());
-               })
-        .getResult(0);
-  };
-  // What came in is one more part.
-  auto rescale = [&](Value init, AffineMap map, AffineMap rowMap) -> Value {
-    return elementwise(
-        b, loc, {init, getMaxInit(), max}, {map, rowMap, rowMap},
-        tensor::EmptyOp::create(b, loc, sizesOf(b, loc, init), type),
-        [](OpBuilder &nb, Location l, ValueRange a) -> Value {
-          Value w = mergeWeight(nb, l, a[1], a[2]);
-          return arith::MulFOp::create(nb, l, w, a[0]);
-        });
-  };
-  AffineMap rows3 = b.getMultiDimIdentityMap(3);
-  AffineMap full4 = b.getMultiDimIdentityMap(4);
-  Value sum =
-      weigh(partial[1], rows, rows, rows.getSubMap({1, 2, 3}),
-            rows.getSubMap({1, 2, 3}), rescale(getSumInit(), rows3, rows3));
-  Value acc = weigh(partial[2], full, rowsOfFull, full.getSubMap({1, 2, 3}),
-                    full.getSubMap({1, 2, 3, 4}),
-                    rescale(getAccInit(), full4, full4.getSubMap({0, 1, 2})));
-  return MergeResult{
-      {max.getDefiningOp(), sum.getDefiningOp(), acc.getDefiningOp()},
-      {max, sum, acc}};
+  return foldParts(cast<MonoidOpInterface>(getOperation()), b, loc, partial);
 }
 
 //===----------------------------------------------------------------------===//
@@ -565,16 +529,11 @@ SmallVector<Value> ChunkScanOp::getCarriedInits() {
   return inits;
 }
 
-SmallVector<Value> ChunkScanOp::getCarriedResults() {
-  SmallVector<Value> results = {getState()};
-  if (getDecayInit())
-    results.push_back(getDecay());
-  return results;
-}
-
-SmallVector<Value> ChunkScanOp::buildIdentity(OpBuilder &b, Location loc) {
+SmallVector<Value> ChunkScanOp::buildIdentity(OpBuilder &b, Location loc,
+                                              ArrayRef<Fold> leadingSizes) {
   auto type = cast<FloatType>(getElementTypeOrSelf(getStateInit().getType()));
-  SmallVector<Fold> sizes = sizesOf(b, loc, getStateInit());
+  SmallVector<Fold> sizes(leadingSizes);
+  llvm::append_range(sizes, sizesOf(b, loc, getStateInit()));
   SmallVector<Value> identity = {filled(b, loc, sizes, type, 0.0)};
   if (getDecayInit())
     identity.push_back(filled(b, loc, sizes, type, 1.0));
@@ -615,7 +574,8 @@ SmallVector<Range> ChunkScanOp::getIterationDomain(OpBuilder &b) {
 }
 
 /// Builds the operator on the tile at `offsets`, with the given destinations.
-/// The channels of a tile lie in one group, or are all of them.
+/// The channels of a tile lie in one group, or are all of them; null, with an
+/// error, if not.
 static Operation *tileScan(ChunkScanOp op, OpBuilder &b, ArrayRef<Fold> offsets,
                            ArrayRef<Fold> sizes, ValueRange inits,
                            SmallVectorImpl<Operation *> &slices) {
@@ -639,6 +599,17 @@ static Operation *tileScan(ChunkScanOp op, OpBuilder &b, ArrayRef<Fold> offsets,
     if (isSameSize(sizes[1], channels))
       return take(v, {offsets[0], zero, zero, offsets[2]},
                   {sizes[0], groups, depth, sizes[2]});
+    // Tiles of a dynamic size are the caller's care; seqc-tile keeps to groups.
+    auto tile = getConstantIntValue(sizes[1]),
+         all = getConstantIntValue(channels),
+         count = getConstantIntValue(groups);
+    if (tile && all && count && *count > 0 && *tile > *all / *count) {
+      op.emitOpError(
+          "can be tiled by channels of one group or by all channels, "
+          "but got a tile of ")
+          << *tile << " channels for groups of " << *all / *count;
+      return nullptr;
+    }
     Fold group =
         isOneInteger(groups)
             ? zero
@@ -652,6 +623,8 @@ static Operation *tileScan(ChunkScanOp op, OpBuilder &b, ArrayRef<Fold> offsets,
       takeParameter(op.getB())};
   if (op.getC())
     operands.push_back(takeParameter(op.getC()));
+  if (llvm::is_contained(operands, Value()))
+    return nullptr;
   if (op.getD())
     operands.push_back(take(op.getD(), {offsets[1]}, {sizes[1]}));
   if (op.getZ())
@@ -688,6 +661,8 @@ ChunkScanOp::getTiledImplementation(OpBuilder &b, ArrayRef<Fold> offsets,
                               stateOf(sizes, depth)));
   SmallVector<Operation *> slices;
   Operation *tiled = tileScan(*this, b, offsets, sizes, inits, slices);
+  if (!tiled)
+    return failure();
   return TilingResult{{tiled}, SmallVector<Value>(tiled->getResults()), slices};
 }
 
@@ -732,11 +707,7 @@ ChunkScanOp::generateInitialTensorForPartialReduction(
   if (getOutInit() || !getDecayInit())
     return emitOpError("can only be split for its state and decay: an output "
                        "needs the state before it");
-  auto type = cast<FloatType>(getElementTypeOrSelf(getStateInit().getType()));
-  SmallVector<Fold> sizes = {tileSizes[getReductionDim()]};
-  llvm::append_range(sizes, sizesOf(b, loc, getStateInit()));
-  return SmallVector<Value>{filled(b, loc, sizes, type, 0.0),
-                            filled(b, loc, sizes, type, 1.0)};
+  return buildIdentity(b, loc, {tileSizes[getReductionDim()]});
 }
 
 FailureOr<TilingResult> ChunkScanOp::tileToPartialReduction(
@@ -751,6 +722,8 @@ FailureOr<TilingResult> ChunkScanOp::tileToPartialReduction(
     state.push_back(takePart(b, loc, partial, splitReductionIvs[0]));
   SmallVector<Operation *> slices;
   Operation *tiled = tileScan(*this, b, offsets, sizes, state, slices);
+  if (!tiled)
+    return failure();
   return TilingResult{{tiled}, SmallVector<Value>(tiled->getResults()), slices};
 }
 
@@ -772,17 +745,5 @@ LogicalResult ChunkScanOp::getPartialResultTilePosition(
 FailureOr<MergeResult>
 ChunkScanOp::mergeReductions(OpBuilder &b, Location loc, ValueRange partial,
                              const SetVector<unsigned> &reductionDims) {
-  // States compose in the order of time, so the parts are folded one by one.
-  Value zero = arith::ConstantIndexOp::create(b, loc, 0);
-  Value one = arith::ConstantIndexOp::create(b, loc, 1);
-  Value parts = tensor::DimOp::create(b, loc, partial[0], zero);
-  auto loop = scf::ForOp::create(
-      b, loc, zero, parts, one, ValueRange(getCarriedInits()),
-      [&](OpBuilder &nb, Location l, Value i, ValueRange carried) {
-        SmallVector<Value> part;
-        for (Value p : partial)
-          part.push_back(takePart(nb, l, p, i));
-        scf::YieldOp::create(nb, l, buildMerge(nb, l, carried, part));
-      });
-  return MergeResult{{loop}, SmallVector<Value>(loop.getResults())};
+  return foldParts(cast<MonoidOpInterface>(getOperation()), b, loc, partial);
 }

@@ -43,14 +43,27 @@ LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
                                    int64_t tileM, int64_t tileN,
                                    int64_t splits) {
   auto check = [&](int64_t value, StringRef name) -> LogicalResult {
-    if (value < 0)
-      return emitError() << "schedule parameter '" << name
-                         << "' must not be negative, but is " << value;
+    std::string problem = checkScheduleParameter(name, value);
+    if (!problem.empty())
+      return emitError() << "schedule parameter " << problem;
     return success();
   };
   return failure(failed(check(tileM, "tile_m")) ||
                  failed(check(tileN, "tile_n")) ||
                  failed(check(splits, "splits")));
+}
+
+int64_t seqc::getScheduleLimit(StringRef name) {
+  return name == "splits" ? kMaxSplits : kMaxTileSize;
+}
+
+std::string seqc::checkScheduleParameter(StringRef name, int64_t value) {
+  int64_t limit = getScheduleLimit(name);
+  if (value >= 0 && value <= limit)
+    return "";
+  return ("'" + name + "' must be from 0 to " + Twine(limit) + ", but is " +
+          Twine(value))
+      .str();
 }
 
 FloatType seqc::getAccumulatorType(Type elementType) {

@@ -61,13 +61,19 @@ static void rewrite(RewriterBase &b, AttentionOp op) {
                      ? op.getScale()->convertToDouble()
                      : 1.0 / std::sqrt(double(queryType.getDimSize(3)));
 
+  // A window wider than any sequence is none; positions plus or minus the
+  // others stay far from overflow.
+  auto window = [](IntegerAttr bound) -> IntegerAttr {
+    return bound && bound.getInt() < (int64_t(1) << 40) ? bound : IntegerAttr();
+  };
   auto online = OnlineAttentionOp::create(
       b, loc, TypeRange{max.getType(), sum.getType(), acc.getType()},
       op.getQuery(), op.getKey(), op.getValue(), op.getBias(),
       op.getQuerySegments(), op.getKeySegments(), op.getPrefix(), op.getSeed(),
       offsets, lengths, max, sum, acc, b.getF64FloatAttr(scale),
-      op.getCausalAttr(), op.getWindowLeftAttr(), op.getWindowRightAttr(),
-      op.getAlignmentAttr(), op.getDropoutAttr(),
+      op.getCausalAttr(), window(op.getWindowLeftAttr()),
+      window(op.getWindowRightAttr()), op.getAlignmentAttr(),
+      op.getDropoutAttr(),
       TileClassAttr::get(b.getContext(), TileClass::Partial),
       op.getScheduleAttr());
   b.inlineRegionBefore(op.getScore(), online.getScore(),

@@ -38,9 +38,9 @@ struct SchedulePass : seqc::impl::SeqcScheduleBase<SchedulePass> {
     for (auto [name, value] : {std::pair("tile-m", tileM.getValue()),
                                std::pair("tile-n", tileN.getValue()),
                                std::pair("splits", splits.getValue())})
-      if (value < 0) {
-        emitError(getOperation().getLoc())
-            << "option '" << name << "' must not be negative, but is " << value;
+      if (std::string problem = checkScheduleParameter(name, value);
+          !problem.empty()) {
+        emitError(getOperation().getLoc()) << "option " << problem;
         return signalPassFailure();
       }
 

@@ -284,10 +284,9 @@ struct SplitReductionPass
   using Base::Base;
 
   void runOnOperation() override {
-    if (splits < 0) {
-      emitError(getOperation()->getLoc())
-          << "option 'splits' must not be negative, but is "
-          << splits.getValue();
+    if (std::string problem = checkScheduleParameter("splits", splits);
+        !problem.empty()) {
+      emitError(getOperation()->getLoc()) << "option " << problem;
       return signalPassFailure();
     }
     IRRewriter rewriter(&getContext());

@@ -138,6 +138,52 @@ public:
   Location loc;
 };
 
+/// The tile sizes of `op`: its schedule's, else fixed ones, so that the pass
+/// alone does the same on every machine.
+std::pair<int64_t, int64_t> getTileSizes(Operation *op) {
+  int64_t m = isa<OnlineAttentionOp>(op) ? 64 : 16;
+  int64_t n = isa<OnlineAttentionOp>(op) ? 64
+              : isa<ChunkScanOp>(op)     ? 128
+                                         : 256;
+  if (auto schedule = op->getAttrOfType<ScheduleAttr>("schedule")) {
+    m = schedule.getTileM() ? schedule.getTileM() : m;
+    n = schedule.getTileN() ? schedule.getTileN() : n;
+  }
+  return {m, n};
+}
+
+/// Whether `op` is what this pass makes: a second run leaves it alone.
+bool isTile(Operation *op) {
+  if (!op->getParentOfType<scf::ForallOp>())
+    return false;
+  auto shapeOf = [](Value v) {
+    return cast<RankedTensorType>(v.getType()).getShape();
+  };
+  auto [m, n] = getTileSizes(op);
+  return TypeSwitch<Operation *, bool>(op)
+      .Case([&, m = m, n = n](OnlineAttentionOp tile) {
+        ArrayRef<int64_t> query = shapeOf(tile.getQuery());
+        ArrayRef<int64_t> key = shapeOf(tile.getKey());
+        return query.take_front(3) == ArrayRef<int64_t>({1, 1, m}) &&
+               key.take_front(3) == ArrayRef<int64_t>({1, 1, n});
+      })
+      .Case([&](SoftmaxFinishOp tile) {
+        ArrayRef<int64_t> acc = shapeOf(tile.getAcc());
+        return acc[0] == 1 && acc[1] == 1 && ShapedType::isStatic(acc[2]);
+      })
+      .Case([&, m = m, n = n](ChunkScanOp tile) {
+        return tile.getSteps() &&
+               shapeOf(tile.getU()) == ArrayRef<int64_t>({1, m, n});
+      })
+      .Case([&, m = m, n = n](CausalConv1dOp tile) {
+        bool hasState =
+            tile.getInitialState() || shapeOf(tile.getWeight())[1] == 1;
+        return hasState && tile->getParentOfType<scf::ForOp>() &&
+               shapeOf(tile.getX()) == ArrayRef<int64_t>({1, m, n});
+      })
+      .Default(false);
+}
+
 int64_t roundUp(int64_t value, int64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
 }
@@ -195,9 +241,8 @@ static LogicalResult tileAttention(RewriterBase &rewriter, OnlineAttentionOp op,
   if (ShapedType::isDynamic(headDim) || ShapedType::isDynamic(valueDim))
     return op.emitOpError("can only be tiled with a static head_dim, but got ")
            << queryType << " and " << valueType;
-  ScheduleAttr schedule = op.getScheduleAttr();
-  int64_t tileM = schedule && schedule.getTileM() ? schedule.getTileM() : 64;
-  int64_t tileN = schedule && schedule.getTileN() ? schedule.getTileN() : 64;
+  const auto tileSizes = getTileSizes(op);
+  const int64_t tileM = tileSizes.first, tileN = tileSizes.second;
 
   SoftmaxFinishOp finish = getFinish(op);
   Operation *root = finish ? finish.getOperation() : op.getOperation();
@@ -475,9 +520,9 @@ static LogicalResult tileScan(RewriterBase &rewriter, ChunkScanOp op,
   if (ShapedType::isDynamic(depth))
     return op.emitOpError("can only be tiled with a static d_state, but got A ")
            << aType;
-  ScheduleAttr schedule = op.getScheduleAttr();
-  int64_t tileC = schedule && schedule.getTileM() ? schedule.getTileM() : 16;
-  int64_t tileT = schedule && schedule.getTileN() ? schedule.getTileN() : 128;
+  const auto tileSizes = getTileSizes(op);
+  const int64_t tileC = tileSizes.first;
+  int64_t tileT = tileSizes.second;
 
   Fold batch = t.dim(op.getU(), 0), channels = t.dim(op.getU(), 1),
        steps = t.dim(op.getU(), 2);
@@ -670,9 +715,9 @@ static LogicalResult tileConv(RewriterBase &rewriter, CausalConv1dOp op,
            << weightType;
   Type element = type.getElementType();
   int64_t history = width - 1;
-  ScheduleAttr schedule = op.getScheduleAttr();
-  int64_t tileC = schedule && schedule.getTileM() ? schedule.getTileM() : 16;
-  int64_t tileT = schedule && schedule.getTileN() ? schedule.getTileN() : 256;
+  const auto tileSizes = getTileSizes(op);
+  const int64_t tileC = tileSizes.first;
+  int64_t tileT = tileSizes.second;
   tileT = std::max(tileT, roundUp(std::max<int64_t>(history, 1), 16));
 
   Fold batch = t.dim(op.getX(), 0), channels = t.dim(op.getX(), 1),
@@ -760,6 +805,8 @@ struct TilePass : public seqc::impl::SeqcTileBase<TilePass> {
     SmallVector<Operation *> ops;
     llvm::SetVector<Operation *> finishes;
     getOperation()->walk([&](Operation *op) {
+      if (isTile(op))
+        return;
       if (isa<OnlineAttentionOp, ChunkScanOp, CausalConv1dOp>(op))
         ops.push_back(op);
       if (isa<SoftmaxFinishOp>(op))

@@ -49,6 +49,19 @@ namespace seqc {
 /// operator works on f64, else f32.
 mlir::FloatType getAccumulatorType(mlir::Type elementType);
 
+/// The largest sizes of a tile and numbers of parts: what is larger gains
+/// nothing, and a tile of that size in f64 still fits in memory.
+constexpr int64_t kMaxTileSize = 4096;
+constexpr int64_t kMaxSplits = 1024;
+
+/// What a parameter of a schedule, `tile_m`, `tile_n` or `splits`, must not
+/// exceed.
+int64_t getScheduleLimit(llvm::StringRef name);
+
+/// "'tile_m' must be from 0 to 4096, but is -1", or "" for a legal value. An
+/// option may spell the name `tile-m`.
+std::string checkScheduleParameter(llvm::StringRef name, int64_t value);
+
 /// Whether the two sizes are known to be equal: one value, one constant, or one
 /// dimension of one tensor.
 bool isSameSize(mlir::OpFoldResult lhs, mlir::OpFoldResult rhs);

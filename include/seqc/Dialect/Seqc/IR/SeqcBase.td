@@ -79,7 +79,8 @@ def Seqc_ScheduleAttr : Seqc_Attr<"Schedule", "schedule"> {
   let summary = "How an operator is tiled";
   let description = [{
     The schedule of one operator: chosen by `seqc-schedule` from an analytic model, or
-    written by hand. A parameter that is absent (0) is chosen by the pass.
+    written by hand. A parameter that is absent (0) is chosen by the pass. Tiles have at most
+    4096 positions in each direction, and there are at most 1024 parts.
 
     | parameter | for `attention` | for `selective_scan` and `causal_conv1d` |
     |---|---|---|

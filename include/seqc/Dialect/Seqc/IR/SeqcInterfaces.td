@@ -24,16 +24,15 @@ def Seqc_MonoidOpInterface : OpInterface<"MonoidOpInterface"> {
       "unsigned", "getReductionDim">,
     InterfaceMethod<"Operands that hold the state before the reduction.",
       "::llvm::SmallVector<::mlir::Value>", "getCarriedInits">,
-    InterfaceMethod<"Results that hold the state after the reduction.",
-      "::llvm::SmallVector<::mlir::Value>", "getCarriedResults">,
     InterfaceMethod<[{
-        Builds the identity of the monoid, with the shapes of this operator's
-        state.
+        Builds the identity of the monoid, one state for each point of
+        `leadingSizes`: with none, the shapes are those of this operator's state.
       }], "::llvm::SmallVector<::mlir::Value>", "buildIdentity",
-      (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc)>,
+      (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc,
+           "::mlir::ArrayRef<::mlir::OpFoldResult>":$leadingSizes)>,
     InterfaceMethod<[{
         Builds the merge of two states, `lhs` of the part that comes first along the
-        reduced dimension.
+        reduced dimension. The result may take the place of `lhs`.
       }], "::llvm::SmallVector<::mlir::Value>", "buildMerge",
       (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc,
            "::mlir::ValueRange":$lhs, "::mlir::ValueRange":$rhs)>
