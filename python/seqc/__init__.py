@@ -16,7 +16,7 @@ size and strides: numpy arrays, torch CPU tensors, anything with `__dlpack__`.
 """
 
 from ._attention import attention
-from ._errors import SeqcArgumentError, SeqcError, TraceError
+from ._errors import SeqcArgumentError, SeqcError, SeqcFileError, TraceError
 from ._module import Module, Value
 from ._program import (
     Function,
@@ -60,6 +60,7 @@ __all__ = [
     "Program",
     "SeqcArgumentError",
     "SeqcError",
+    "SeqcFileError",
     "TraceError",
     "Value",
     "__version__",

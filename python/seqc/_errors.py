@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 
 _INVALID_ARGUMENT = 1
+_IO = 5
 _OUT_OF_MEMORY = 8
 
 
@@ -36,6 +37,10 @@ class SeqcArgumentError(SeqcError, ValueError):
     """An argument of a call does not match what the function takes."""
 
 
+class SeqcFileError(SeqcError, OSError):
+    """A file cannot be read or written."""
+
+
 class TraceError(SeqcError, TypeError):
     """A score_mod or mask_mod does something that cannot be compiled."""
 
@@ -45,7 +50,8 @@ def from_status(status: int, message: str) -> BaseException:
     if status == _OUT_OF_MEMORY:
         return MemoryError(message)
     found = re.search(r"reproducer[^\n]*?((?:/|\./)[^\s'\"`]+)", message)
-    cls = SeqcArgumentError if status == _INVALID_ARGUMENT else SeqcError
+    classes = {_INVALID_ARGUMENT: SeqcArgumentError, _IO: SeqcFileError}
+    cls = classes.get(status, SeqcError)
     lines = [line for line in message.splitlines() if line.strip()]
     headline = next((line for line in lines if "error:" in line), None)
     return cls(

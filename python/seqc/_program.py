@@ -337,8 +337,8 @@ def load(path: str | os.PathLike[str] | bytes, target: str | None = None) -> Pro
         target: which of its targets to load; None is the best for this machine.
 
     Raises:
-        SeqcError: there is no such file, it is no whole artifact, or has no code
-            that this machine runs.
+        SeqcFileError: the file cannot be read. It is an OSError.
+        SeqcError: it is no whole artifact, or has no code that this machine runs.
     """
     if isinstance(path, bytes):
         return Program(_seqc.load(path, target), path)

@@ -271,8 +271,10 @@ def test_wrong_artifacts(program: seqc.Program, tmp_path: Path) -> None:
     path.write_bytes(good[:100])
     with pytest.raises(seqc.SeqcError, match=r"model\.seqc|artifact"):
         seqc.load(path)
-    with pytest.raises(seqc.SeqcError, match="missing"):
+    with pytest.raises(seqc.SeqcFileError, match=r"missing\.seqc") as caught:
         seqc.load(tmp_path / "missing.seqc")
+    assert isinstance(caught.value, OSError)
+    assert isinstance(caught.value, seqc.SeqcError)
 
 
 # Wrong calls.

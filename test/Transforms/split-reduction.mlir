@@ -11,10 +11,9 @@
 // NEGATIVE: error: option 'splits' must be from 0 to 1024, but is -2
 
 // Four parts of a multiple of 64 keys each. A part starts from the identity and
-// sees its keys at their place in the whole; it is split no further. The merge is
-// a maximum, and sums in the order of the parts, each weighed by
-// exp2(its maximum - the maximum), which is 0 where a part saw nothing. What
-// came in is one more part.
+// sees its keys at their place in the whole; it is split no further. The parts are
+// merged in their order into what came in: a maximum, and sums of which each is
+// weighed by exp2(its maximum - the maximum), which is 0 where it saw nothing.
 // CHECK-DAG: #[[$SIZE:.*]] = affine_map<()[s0] -> ((s0 ceildiv 256) * 64)>
 // CHECK-DAG: #[[$START:.*]] = affine_map<(d0)[s0] -> (s0, d0)>
 // CHECK-DAG: #[[$LENGTH:.*]] = affine_map<(d0)[s0] -> ((s0 ceildiv 256) * 64, -d0 + s0)>
@@ -37,21 +36,25 @@
 // CHECK: tensor.parallel_insert_slice %max into %[[PM1]][%[[I]], 0, 0, 0] [1, 1, 4, 8]
 // CHECK: tensor.parallel_insert_slice %sum into %[[PS1]][%[[I]], 0, 0, 0] [1, 1, 4, 8]
 // CHECK: tensor.parallel_insert_slice %acc into %[[PA1]][%[[I]], 0, 0, 0, 0] [1, 1, 4, 8, 16]
-// CHECK: %[[MAX:.*]] = linalg.generic {{.*}} iterator_types = ["reduction", "parallel", "parallel", "parallel"]} ins(%[[P]]#0 : {{.*}}) outs(%[[M0]] :
+// CHECK: %[[R:[0-9]+]]:3 = scf.for %[[N:[a-z0-9]+]] = %c0 to %c4 step %c1 iter_args(%[[M:[a-z0-9]+]] = %[[M0]], %[[S:[a-z0-9]+]] = %[[S0]], %[[A:[a-z0-9]+]] = %[[A0]])
+// CHECK: %[[NM:.*]] = tensor.extract_slice %[[P]]#0[%[[N]], 0, 0, 0]
+// CHECK: %[[NS:.*]] = tensor.extract_slice %[[P]]#1[%[[N]], 0, 0, 0]
+// CHECK: %[[NA:.*]] = tensor.extract_slice %[[P]]#2[%[[N]], 0, 0, 0, 0]
+// CHECK: %[[MAX:.*]] = linalg.generic {{.*}} ins(%[[M]], %[[NM]] :
 // CHECK: arith.maximumf
-// CHECK: %[[SUM0:.*]] = linalg.generic {{.*}} ins(%[[S0]], %[[M0]], %[[MAX]] :
-// CHECK: %[[SUM:.*]] = linalg.generic {{.*}} ins(%[[P]]#1, %[[P]]#0, %[[MAX]] : {{.*}}) outs(%[[SUM0]] :
-// CHECK-NEXT: ^bb0(%[[X:.*]]: f32, %[[PART:.*]]: f32, %[[ALL:.*]]: f32, %[[SO_FAR:.*]]: f32):
-// CHECK-NEXT: %[[NONE:.*]] = arith.cmpf oeq, %[[PART]], %[[LOWEST]]
-// CHECK-NEXT: %[[D:.*]] = arith.subf %[[PART]], %[[ALL]]
-// CHECK-NEXT: %[[E:.*]] = math.exp2 %[[D]]
-// CHECK-NEXT: %[[WEIGHT:.*]] = arith.select %[[NONE]], %[[ZERO]], %[[E]]
-// CHECK-NEXT: %[[WX:.*]] = arith.mulf %[[WEIGHT]], %[[X]]
-// CHECK-NEXT: %[[NEXT:.*]] = arith.addf %[[SO_FAR]], %[[WX]]
-// CHECK-NEXT: linalg.yield %[[NEXT]]
-// CHECK: %[[ACC0:.*]] = linalg.generic {{.*}} ins(%[[A0]], %[[M0]], %[[MAX]] :
-// CHECK: %[[ACC:.*]] = linalg.generic {{.*}} iterator_types = ["reduction", "parallel", "parallel", "parallel", "parallel"]} ins(%[[P]]#2, %[[P]]#0, %[[MAX]] : {{.*}}) outs(%[[ACC0]] :
-// CHECK: return %[[MAX]], %[[SUM]], %[[ACC]]
+// CHECK: %[[SUM:.*]] = linalg.generic {{.*}} ins(%[[NS]], %[[M]], %[[NM]], %[[MAX]] : {{.*}}) outs(%[[S]] :
+// CHECK-NEXT: ^bb0(%[[X2:.*]]: f32, %[[T1:.*]]: f32, %[[T2:.*]]: f32, %[[TOP:.*]]: f32, %[[X1:.*]]: f32):
+// CHECK-NEXT: %[[NONE1:.*]] = arith.cmpf oeq, %[[T1]], %[[LOWEST]]
+// CHECK-NEXT: %[[D1:.*]] = arith.subf %[[T1]], %[[TOP]]
+// CHECK-NEXT: %[[E1:.*]] = math.exp2 %[[D1]]
+// CHECK-NEXT: %[[W1:.*]] = arith.select %[[NONE1]], %[[ZERO]], %[[E1]]
+// CHECK: %[[W2:.*]] = arith.select %{{.*}}, %[[ZERO]], %{{.*}}
+// CHECK-DAG: %[[WX1:.*]] = arith.mulf %[[W1]], %[[X1]]
+// CHECK-DAG: %[[WX2:.*]] = arith.mulf %[[W2]], %[[X2]]
+// CHECK: arith.addf %[[WX1]], %[[WX2]]
+// CHECK: %[[ACC:.*]] = linalg.generic {{.*}} ins(%[[NA]], %[[M]], %[[NM]], %[[MAX]] : {{.*}}) outs(%[[A]] :
+// CHECK: scf.yield %{{.*}}, %[[SUM]], %[[ACC]]
+// CHECK: return %[[R]]#0, %[[R]]#1, %[[R]]#2
 //
 // The option wins over the schedule.
 // TWO-LABEL: func @keys(

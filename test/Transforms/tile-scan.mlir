@@ -1,6 +1,11 @@
 // RUN: seqc-opt %s --seqc-tile --canonicalize --cse | FileCheck %s
 // RUN: seqc-opt %s --seqc-tile --seqc-statistics -o /dev/null 2>&1 | FileCheck %s --check-prefix=STATS
 
+// A tile is not tiled again.
+// RUN: seqc-opt %s --seqc-tile --canonicalize --cse -o %t.once.mlir
+// RUN: seqc-opt %t.once.mlir --seqc-tile --canonicalize --cse -o %t.twice.mlir
+// RUN: diff %t.once.mlir %t.twice.mlir
+
 // STATS: seqc-tile{{$}}
 // STATS-NEXT: 9 key-loops
 // STATS-NEXT: 9 ops-tiled

@@ -2,6 +2,11 @@
 // RUN: seqc-opt %s --seqc-online-softmax --seqc-tile | FileCheck %s --check-prefix=RAW
 // RUN: seqc-opt %s --seqc-online-softmax --seqc-tile --seqc-statistics -o /dev/null 2>&1 | FileCheck %s --check-prefix=STATS
 
+// A tile is not tiled again.
+// RUN: seqc-opt %s --seqc-online-softmax --seqc-tile --canonicalize --cse -o %t.once.mlir
+// RUN: seqc-opt %t.once.mlir --seqc-tile --canonicalize --cse -o %t.twice.mlir
+// RUN: diff %t.once.mlir %t.twice.mlir
+
 // STATS: seqc-tile{{$}}
 // STATS-NEXT: 14 full-tile-loops
 // STATS-NEXT: 42 key-loops

@@ -14,8 +14,8 @@ def SeqcOnlineSoftmax : Pass<"seqc-online-softmax", "::mlir::func::FuncOp"> {
   let summary = "Rewrite attention into its online form";
   let description = [{
     Replaces `seqc.attention` by the identity state, `seqc.online_attention` over all
-    keys and `seqc.softmax_finish`. The scale is folded with log2(e), so the running
-    maximum and every exponential are in base 2.
+    keys and `seqc.softmax_finish`. An absent scale becomes `1 / sqrt(head_dim)`. The running maximum and
+    every exponential are in base 2, which the operator's definition brings with it.
 
     Before:
     ```mlir
@@ -109,8 +109,7 @@ def SeqcSplitReduction : Pass<"seqc-split-reduction", "::mlir::func::FuncOp"> {
     After:
     ```mlir
     %p:3 = scf.forall (%i) in (4) shared_outs(...) { seqc.online_attention ... }
-    %m = linalg.reduce ... {dimensions = [0]}
-    ...
+    %r:3 = scf.for %i = %c0 to %c4 step %c1 iter_args(...) { linalg.generic ... }
     ```
   }];
   let options = [
