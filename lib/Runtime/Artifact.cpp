@@ -12,6 +12,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 #include <fcntl.h>
@@ -205,7 +206,13 @@ bool seqc::writeFileAtomically(const std::string &path, std::string_view bytes,
   struct stat info;
   bool special = ::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode) &&
                  !S_ISDIR(info.st_mode);
-  std::string temporary = path;
+  // The target of a symbolic link is replaced, not the link.
+  std::string target = path;
+  if (char *resolved = special ? nullptr : ::realpath(path.c_str(), nullptr)) {
+    target = resolved;
+    std::free(resolved);
+  }
+  std::string temporary = target;
   if (!special)
     temporary += ".tmp." + std::to_string(::getpid()) + "." +
                  std::to_string(counter.fetch_add(1));
@@ -238,7 +245,7 @@ bool seqc::writeFileAtomically(const std::string &path, std::string_view bytes,
     ::unlink(temporary.c_str());
     return failed(code);
   }
-  if (::rename(temporary.c_str(), path.c_str()) != 0) {
+  if (::rename(temporary.c_str(), target.c_str()) != 0) {
     int code = errno;
     ::unlink(temporary.c_str());
     fd = -1;

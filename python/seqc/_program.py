@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from . import _arrays, _seqc
+from ._errors import SeqcError, SeqcFileError
 
 if TYPE_CHECKING:
     from ._module import Module
@@ -342,7 +343,12 @@ def load(path: str | os.PathLike[str] | bytes, target: str | None = None) -> Pro
     """
     if isinstance(path, bytes):
         return Program(_seqc.load(path, target), path)
-    return Program(_seqc.load(os.fspath(path), target))
+    try:
+        return Program(_seqc.load(os.fspath(path), target))
+    except SeqcError as error:
+        if os.path.exists(path):
+            raise
+        raise SeqcFileError(str(error)) from None
 
 
 def explain(

@@ -286,7 +286,9 @@ class Function:
         if self.flip(0.3):
             array = np.full(shape, 0.5)
         text = dense(array, dtype)
-        name = self.define(f"arith.constant {text} : {tensor(shape, [0] * len(shape), dtype)}")
+        name = self.define(
+            f"arith.constant {text} : {tensor(shape, [0] * len(shape), dtype)}"
+        )
         return self.value(name, dtype, [False] * len(shape), lambda: array, noise=0.0)
 
     def scaled(self, value: Value, limit: float = 4.0) -> Value:
@@ -1166,7 +1168,9 @@ class Function:
     def positive(self, value: Value, sign: float, shift: float) -> Value:
         """sign * (|x| + shift)"""
         c = literal(shift, value.dtype)
-        negate = "%r = arith.negf %p : {t}" if sign < 0 else "%r = arith.addf %m, %c : {t}"
+        negate = (
+            "%r = arith.negf %p : {t}" if sign < 0 else "%r = arith.addf %m, %c : {t}"
+        )
         return self.elementwise(
             [value],
             f"%c = arith.constant {c} : {{t}}\n%m = math.absf %a : {{t}}\n"

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-COUNT = int(os.environ.get("SEQC_FUZZ", "30"))
+COUNT = int(os.environ.get("SEQC_FUZZ", "25"))
 FIRST = int(os.environ.get("SEQC_FUZZ_SEED", "0"))
 SECONDS = 240
 

@@ -198,7 +198,9 @@ def drive(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def check_end(result: subprocess.CompletedProcess[str], what: str) -> None:
-    assert result.returncode in (0, 1, 2), f"{what}: {result.returncode} {result.stderr}"
+    assert result.returncode in (0, 1, 2), (
+        f"{what}: {result.returncode} {result.stderr}"
+    )
     if result.returncode:
         assert "error" in result.stderr, f"{what}: says {result.stderr!r}"
 
@@ -297,7 +299,9 @@ def damage_metadata(rng: np.random.Generator, source: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "damage", [damage_anywhere, damage_header, damage_metadata], ids=lambda f: f.__name__
+    "damage",
+    [damage_anywhere, damage_header, damage_metadata],
+    ids=lambda f: f.__name__,
 )
 def test_artifact(
     damage: Callable[[np.random.Generator, bytes], bytes],

@@ -76,12 +76,14 @@ void seqc::driver::addInteger(CLI::App &command, const std::string &flag,
 void CompileFlags::addScheduleFlags(CLI::App &command) {
   // libseqc knows the ranges.
   addInteger(command, "--tile-m", tileM, {},
-             "Queries or channels in a tile; 0: chosen by the cost model");
+             "Queries or channels in a tile, at most 4096; 0: chosen by the cost "
+             "model");
   addInteger(command, "--tile-n", tileN, {},
-             "Keys or time steps in a tile; 0: chosen by the cost model");
+             "Keys or time steps in a tile, at most 4096; 0: chosen by the cost "
+             "model");
   addInteger(command, "--splits", splits, {},
-             "Parts that the keys or the sequence are split into; 0: chosen by "
-             "the cost model");
+             "Parts that the keys or the sequence are split into, at most 1024; "
+             "0: chosen by the cost model");
   command.add_option("--schedule", schedule,
                      "The schedule in one word: \"tile_m=64 tile_n=256\"");
 }

@@ -33,7 +33,9 @@ struct Descriptor {
 };
 
 [[noreturn]] void failReading(const std::string &path, int error) {
-  throw UserError("cannot read '" + path + "': " + std::strerror(error));
+  throw UserError("cannot read " +
+                  (path == "-" ? "standard input" : "'" + path + "'") + ": " +
+                  std::strerror(error));
 }
 
 } // namespace
@@ -149,7 +151,9 @@ FileWriter::~FileWriter() {
 }
 
 void FileWriter::fail(int error) const {
-  throw UserError("cannot write '" + name + "': " + std::strerror(error));
+  throw UserError("cannot write " +
+                  (name == "-" ? "standard output" : "'" + name + "'") + ": " +
+                  std::strerror(error));
 }
 
 void FileWriter::flush() {

@@ -75,7 +75,8 @@ std::vector<char> writeArtifact(const std::vector<ArtifactSection> &sections,
 bool readArtifact(std::string_view bytes, uint32_t abiVersion,
                   std::vector<ArtifactSection> &sections, std::string &error);
 
-/// Replaces `path` by `bytes`: writes a temporary file beside it and renames.
+/// Replaces `path`, or what it is a symbolic link to, by `bytes`: writes a
+/// temporary file beside it and renames.
 /// On failure returns false, sets `error`, and leaves no file behind.
 bool writeFileAtomically(const std::string &path, std::string_view bytes,
                          std::string &error);

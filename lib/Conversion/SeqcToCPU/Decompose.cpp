@@ -58,9 +58,6 @@ static LogicalResult verifyTile(Operation *op) {
     if (!hasUnits(value))
       return fail() << "which has one batch and one head or group, but got "
                     << value.getType() << advice;
-  if (auto conv = dyn_cast<CausalConv1dOp>(op))
-    if (!conv.getInitialState())
-      return fail() << "which has an initial_state, but got none" << advice;
   return success();
 }
 

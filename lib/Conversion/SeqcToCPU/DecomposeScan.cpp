@@ -260,9 +260,17 @@ SmallVector<Value> decomposition::decompose(Emitter &e, CausalConv1dOp op) {
   // The chunk behind its history.
   Value padded = e.dropUnitDims(op.getX(), 2);
   if (W > 1) {
+    Value history;
+    if (op.getInitialState()) {
+      history = e.dropUnitDims(op.getInitialState(), 2);
+    } else {
+      Value zero = arith::ConstantOp::create(b, b.getZeroAttr(element));
+      history = linalg::FillOp::create(b, zero, e.empty({C, W - 1}, element))
+                    .getResult(0);
+    }
     Value buffer = tensor::InsertSliceOp::create(
-        b, e.dropUnitDims(op.getInitialState(), 2),
-        e.empty({C, T + W - 1}, element), at(0), extent(W - 1), ones);
+        b, history, e.empty({C, T + W - 1}, element), at(0), extent(W - 1),
+        ones);
     padded = tensor::InsertSliceOp::create(b, padded, buffer, at(W - 1),
                                            extent(T), ones);
   }
@@ -306,10 +314,12 @@ SmallVector<Value> decomposition::decompose(Emitter &e, CausalConv1dOp op) {
     Value state =
         tensor::ExtractSliceOp::create(b, padded, at(T), extent(W - 1), ones);
     // The state goes back to where it came from.
-    Value home = e.collapseUnitDims(op.getInitialState(), 2);
-    state = bufferization::MaterializeInDestinationOp::create(b, home.getType(),
-                                                              state, home)
-                .getResult();
+    if (op.getInitialState()) {
+      Value home = e.collapseUnitDims(op.getInitialState(), 2);
+      state = bufferization::MaterializeInDestinationOp::create(
+                  b, home.getType(), state, home)
+                  .getResult();
+    }
     results.push_back(e.addUnitDims(state, op.getFinalState().getType()));
   }
   return results;

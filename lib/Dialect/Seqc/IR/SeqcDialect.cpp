@@ -13,6 +13,7 @@
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/DialectImplementation.h"
+#include "mlir/Interfaces/FunctionInterfaces.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -37,6 +38,51 @@ void SeqcDialect::initialize() {
 #define GET_OP_LIST
 #include "seqc/Dialect/Seqc/IR/SeqcOps.cpp.inc"
       >();
+}
+
+/// Checks an attribute `seqc.*` of argument or result `number`; `nameOf` gives
+/// the names of the others.
+static LogicalResult
+verifyName(Operation *op, StringRef what, unsigned number,
+           NamedAttribute attribute,
+           function_ref<Attribute(unsigned, StringRef)> nameOf) {
+  auto error = [&] {
+    return op->emitError() << what << " " << number << ": attribute '"
+                           << attribute.getName().getValue() << "' ";
+  };
+  if (attribute.getName() != "seqc.name")
+    return error() << "is unknown, expected 'seqc.name'";
+  auto name = dyn_cast<StringAttr>(attribute.getValue());
+  if (!name || name.empty() || name.getValue().contains('/') ||
+      name.getValue().contains('='))
+    return error() << "is " << attribute.getValue()
+                   << ", expected a string without '/' and '='";
+  for (unsigned i = 0; i < number; ++i)
+    if (nameOf(i, attribute.getName()) == name)
+      return error() << "is " << name << ", the name of " << what << " " << i;
+  return success();
+}
+
+LogicalResult SeqcDialect::verifyRegionArgAttribute(Operation *op,
+                                                    unsigned regionIndex,
+                                                    unsigned argIndex,
+                                                    NamedAttribute attribute) {
+  auto function = dyn_cast<FunctionOpInterface>(op);
+  return verifyName(op, "argument", argIndex, attribute,
+                    [&](unsigned i, StringRef name) {
+                      return function ? function.getArgAttr(i, name) : nullptr;
+                    });
+}
+
+LogicalResult SeqcDialect::verifyRegionResultAttribute(
+    Operation *op, unsigned regionIndex, unsigned resultIndex,
+    NamedAttribute attribute) {
+  auto function = dyn_cast<FunctionOpInterface>(op);
+  return verifyName(op, "result", resultIndex, attribute,
+                    [&](unsigned i, StringRef name) {
+                      return function ? function.getResultAttr(i, name)
+                                      : nullptr;
+                    });
 }
 
 LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,

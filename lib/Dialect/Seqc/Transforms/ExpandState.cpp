@@ -48,6 +48,16 @@ static void rewrite(RewriterBase &b, SelectiveScanOp op) {
     state = linalg::FillOp::create(b, loc, zero, empty).getResult(0);
   }
   Value out = tensor::EmptyOp::create(b, loc, steps, uType.getElementType());
+  // No steps, or no channels: the state stays, and there are no outputs.
+  if (llvm::is_contained(uType.getShape(), 0)) {
+    SmallVector<Value> results = {out, state};
+    for (auto [result, value] : llvm::zip(op.getResults(), results))
+      if (result.getType() != value.getType())
+        value = tensor::CastOp::create(b, loc, result.getType(), value);
+    results.resize(op.getNumResults());
+    b.replaceOp(op, results);
+    return;
+  }
   auto scan = ChunkScanOp::create(
       b, loc, TypeRange{out.getType(), state.getType()}, op.getU(),
       op.getDelta(), op.getA(), op.getB(), op.getC(), op.getD(), op.getZ(),

@@ -43,6 +43,20 @@ static void rewrite(RewriterBase &b, AttentionOp op) {
       dim(op.getQuery(), 0), dim(op.getQuery(), 1), dim(op.getQuery(), 2)};
   SmallVector<OpFoldResult> full = rows;
   full.push_back(dim(op.getValue(), 3));
+  // No rows: nothing to compute.
+  if (llvm::is_contained(queryType.getShape().take_front(3), 0)) {
+    Value out =
+        tensor::EmptyOp::create(b, loc, full, queryType.getElementType());
+    SmallVector<Value> results = {
+        tensor::CastOp::create(b, loc, op.getOut().getType(), out)};
+    if (op.getLse()) {
+      Value lse = tensor::EmptyOp::create(b, loc, rows, type);
+      results.push_back(
+          tensor::CastOp::create(b, loc, op.getLse().getType(), lse));
+    }
+    b.replaceOp(op, results);
+    return;
+  }
   auto filled = [&](ArrayRef<OpFoldResult> sizes, double value) -> Value {
     Value c = arith::ConstantOp::create(b, loc, b.getFloatAttr(type, value));
     Value e = tensor::EmptyOp::create(b, loc, sizes, type);

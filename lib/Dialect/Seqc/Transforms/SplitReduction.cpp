@@ -83,6 +83,19 @@ public:
 
   void parallelInsert(Value source, Value dest, ArrayRef<Fold> offsets,
                       ArrayRef<Fold> sizes) {
+    // Sizes that agree may be static in one operand only.
+    auto type = cast<RankedTensorType>(source.getType());
+    SmallVector<int64_t> shape;
+    for (Fold size : sizes.take_back(type.getRank()))
+      shape.push_back(getConstantIntValue(size).value_or(ShapedType::kDynamic));
+    auto sliced = RankedTensorType::get(shape, type.getElementType());
+    if (sliced != type) {
+      OpBuilder::InsertionGuard guard(b);
+      if (auto inParallel =
+              dyn_cast<scf::InParallelOp>(b.getInsertionBlock()->getParentOp()))
+        b.setInsertionPoint(inParallel);
+      source = tensor::CastOp::create(b, loc, sliced, source);
+    }
     SmallVector<Fold> ones(offsets.size(), b.getIndexAttr(1));
     tensor::ParallelInsertSliceOp::create(b, loc, source, dest, offsets, sizes,
                                           ones);
@@ -146,6 +159,12 @@ public:
 };
 
 } // namespace
+
+/// Whether `type` is a tensor with a static size of 0.
+static bool hasNoElements(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  return tensor && llvm::is_contained(tensor.getShape(), 0);
+}
 
 static LogicalResult splitAttention(RewriterBase &b, OnlineAttentionOp op,
                                     int64_t parts, int64_t multiple) {
@@ -297,6 +316,10 @@ struct SplitReductionPass
       int64_t parts =
           splits ? int64_t(splits) : (schedule ? schedule.getSplits() : 0);
       if (parts <= 1)
+        continue;
+      // Nothing to split where there is nothing.
+      if (llvm::any_of(op->getResultTypes(), hasNoElements) ||
+          llvm::any_of(op->getOperandTypes(), hasNoElements))
         continue;
       int64_t multiple =
           schedule && schedule.getTileN() ? schedule.getTileN() : 1;

@@ -138,6 +138,10 @@ public:
   Location loc;
 };
 
+int64_t roundUp(int64_t value, int64_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
+
 /// The tile sizes of `op`: its schedule's, else fixed ones, so that the pass
 /// alone does the same on every machine.
 std::pair<int64_t, int64_t> getTileSizes(Operation *op) {
@@ -148,6 +152,11 @@ std::pair<int64_t, int64_t> getTileSizes(Operation *op) {
   if (auto schedule = op->getAttrOfType<ScheduleAttr>("schedule")) {
     m = schedule.getTileM() ? schedule.getTileM() : m;
     n = schedule.getTileN() ? schedule.getTileN() : n;
+  }
+  // A chunk of a convolution holds the whole history of the next.
+  if (auto conv = dyn_cast<CausalConv1dOp>(op)) {
+    int64_t history = conv.getWeight().getType().getDimSize(1) - 1;
+    n = std::max(n, roundUp(std::max<int64_t>(history, 1), 16));
   }
   return {m, n};
 }
@@ -182,10 +191,6 @@ bool isTile(Operation *op) {
                shapeOf(tile.getX()) == ArrayRef<int64_t>({1, m, n});
       })
       .Default(false);
-}
-
-int64_t roundUp(int64_t value, int64_t multiple) {
-  return (value + multiple - 1) / multiple * multiple;
 }
 
 } // namespace
@@ -716,14 +721,24 @@ static LogicalResult tileConv(RewriterBase &rewriter, CausalConv1dOp op,
   Type element = type.getElementType();
   int64_t history = width - 1;
   const auto tileSizes = getTileSizes(op);
-  const int64_t tileC = tileSizes.first;
-  int64_t tileT = tileSizes.second;
-  tileT = std::max(tileT, roundUp(std::max<int64_t>(history, 1), 16));
+  const int64_t tileC = tileSizes.first, tileT = tileSizes.second;
 
   Fold batch = t.dim(op.getX(), 0), channels = t.dim(op.getX(), 1),
        steps = t.dim(op.getX(), 2);
   Value out = tensor::EmptyOp::create(
       rewriter, loc, ArrayRef<Fold>{batch, channels, steps}, element);
+  // No steps, or no channels: only a final state, if anything.
+  if (llvm::is_contained(type.getShape(), 0)) {
+    SmallVector<Value> results = {out};
+    if (op.getFinalState())
+      results.push_back(buildFinalConvState(t, op, history));
+    for (auto [i, result] : llvm::enumerate(op.getResults()))
+      if (results[i].getType() != result.getType())
+        results[i] =
+            tensor::CastOp::create(rewriter, loc, result.getType(), results[i]);
+    rewriter.replaceOp(op, results);
+    return success();
+  }
   auto forall = scf::ForallOp::create(
       rewriter, loc, ArrayRef<Fold>{t.attr(0), t.attr(0)},
       ArrayRef<Fold>{batch, channels}, ArrayRef<Fold>{t.attr(1), t.attr(tileC)},

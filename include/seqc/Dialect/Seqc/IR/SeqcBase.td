@@ -29,8 +29,13 @@ def Seqc_Dialect : Dialect {
     `seqc.chunk_scan` carries (decay product, state). Both declare how that state is
     started, merged and finished, and can be tiled along every dimension, so
     one tiling pass and one split-reduction pass serve both.
+
+    The string attribute `seqc.name` on an argument or a result of a function is the name that
+    callers of a compiled program use for it.
   }];
   let useDefaultAttributePrinterParser = 1;
+  let hasRegionArgAttrVerify = 1;
+  let hasRegionResultAttrVerify = 1;
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::tensor::TensorDialect"
   ];

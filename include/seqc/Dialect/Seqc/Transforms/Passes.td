@@ -79,14 +79,14 @@ def SeqcSchedule : Pass<"seqc-schedule", "::mlir::func::FuncOp"> {
     ```
     After:
     ```mlir
-    seqc.online_attention ... {schedule = #seqc.schedule<tile_m = 64, tile_n = 64, splits = 1>} : ...
+    seqc.online_attention ... {schedule = #seqc.schedule<tile_m = 64, tile_n = 128, splits = 1>} : ...
     ```
   }];
   let options = [
-    Option<"chip", "chip", "std::string", "\"cpu\"", "Chip whose table is used: cpu, a100 or h200">,
-    Option<"tileM", "tile-m", "int64_t", "0", "Queries or channels in a tile; 0 leaves the choice to the table">,
-    Option<"tileN", "tile-n", "int64_t", "0", "Keys or time steps in a tile; 0 leaves the choice to the table">,
-    Option<"splits", "splits", "int64_t", "0", "Parts of the reduced dimension; 0 leaves the choice to the table">
+    Option<"chip", "chip", "std::string", "\"cpu\"", "Chip whose table is used: cpu (this machine), x86-64-v3, x86-64-v4, a100 or h200">,
+    Option<"tileM", "tile-m", "int64_t", "0", "Queries or channels in a tile, at most 4096; 0 leaves the choice to the table">,
+    Option<"tileN", "tile-n", "int64_t", "0", "Keys or time steps in a tile, at most 4096; 0 leaves the choice to the table">,
+    Option<"splits", "splits", "int64_t", "0", "Parts of the reduced dimension, at most 1024; 0 leaves the choice to the table">
   ];
   let statistics = [
     Statistic<"numScheduled", "ops-scheduled", "Operators given a schedule">
@@ -113,7 +113,7 @@ def SeqcSplitReduction : Pass<"seqc-split-reduction", "::mlir::func::FuncOp"> {
     ```
   }];
   let options = [
-    Option<"splits", "splits", "int64_t", "0", "Parts, for every operator; 0 takes the operator's schedule">
+    Option<"splits", "splits", "int64_t", "0", "Parts, for every operator, at most 1024; 0 takes the operator's schedule">
   ];
   let dependentDialects = [
     "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
