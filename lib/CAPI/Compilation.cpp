@@ -474,7 +474,7 @@ static void addSymbolPrefix(ModuleOp module) {
     if (isa<SymbolOpInterface>(op) && SymbolTable::getSymbolName(&op))
       named.push_back(&op);
   // The longest first, as `seqc.f` may be the name of another.
-  llvm::stable_sort(named, [](Operation *lhs, Operation *rhs) {
+  llvm::sort(named, [](Operation *lhs, Operation *rhs) {
     return SymbolTable::getSymbolName(lhs).size() >
            SymbolTable::getSymbolName(rhs).size();
   });
@@ -493,7 +493,7 @@ static void removePrefixOfInterfaces(ModuleOp module,
   for (const Signature &signature : signatures)
     names.push_back(signature.name);
   // The shortest first, for the same reason.
-  llvm::stable_sort(names, [](StringRef lhs, StringRef rhs) {
+  llvm::sort(names, [](StringRef lhs, StringRef rhs) {
     return lhs.size() < rhs.size();
   });
   for (StringRef name : names)
