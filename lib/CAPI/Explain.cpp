@@ -50,13 +50,14 @@ extern "C" SeqcStatus seqcExplain(SeqcContext *context, const char *source,
     explain.splits = settings.splits;
     // The source is right by now: what the analysis rejects is an option.
     std::string problem;
-    mlir::ScopedDiagnosticHandler handler(
-        compilation.getModule().getContext(), [&](mlir::Diagnostic &diagnostic) {
-          if (diagnostic.getSeverity() != mlir::DiagnosticSeverity::Error)
-            return mlir::failure();
-          problem = diagnostic.str();
-          return mlir::success();
-        });
+    mlir::ScopedDiagnosticHandler handler(compilation.getModule().getContext(),
+                                          [&](mlir::Diagnostic &diagnostic) {
+                                            if (diagnostic.getSeverity() !=
+                                                mlir::DiagnosticSeverity::Error)
+                                              return mlir::failure();
+                                            problem = diagnostic.str();
+                                            return mlir::success();
+                                          });
     mlir::FailureOr<Report> result = analyze(compilation.getModule(), explain);
     if (failed(result))
       return setError(SEQC_ERROR_INVALID_ARGUMENT, problem);

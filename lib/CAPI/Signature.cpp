@@ -300,9 +300,8 @@ private:
          llvm::zip(op.getOperands(), callee.getArguments()))
       joinValues(operand, argument);
     if (callee.getBody().hasOneBlock())
-      for (auto [result, returned] :
-           llvm::zip(op.getResults(),
-                     callee.front().getTerminator()->getOperands()))
+      for (auto [result, returned] : llvm::zip(
+               op.getResults(), callee.front().getTerminator()->getOperands()))
         joinValues(result, returned);
     call = inner;
     addFunction(callee);

@@ -53,14 +53,3 @@ func.func @f(%u: tensor<1x16x32xf32>, %A: tensor<16x4xf32>,
        tensor<1x2x4x32xf32>, tensor<1x16x4xf32>) -> tensor<1x16x4xf32>
   return %y : tensor<1x16x4xf32>
 }
-
-// -----
-
-// A convolution that carries no history.
-func.func @f(%x: tensor<1x16x32xf32>, %w: tensor<16x4xf32>)
-    -> tensor<1x16x32xf32> {
-  // expected-error @+1 {{'seqc.causal_conv1d' op can only be decomposed as a tile, which has an initial_state, but got none; run seqc-tile first}}
-  %y = seqc.causal_conv1d x(%x) weight(%w)
-    : (tensor<1x16x32xf32>, tensor<16x4xf32>) -> tensor<1x16x32xf32>
-  return %y : tensor<1x16x32xf32>
-}

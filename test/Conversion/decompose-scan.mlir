@@ -135,3 +135,16 @@ func.func @conv_plain(%x: tensor<1x16x32xf32>, %w: tensor<16x2xf32>,
     -> tensor<1x16x32xf32>
   return %y : tensor<1x16x32xf32>
 }
+
+// Without a state the chunk is the first: zeros lie before it.
+// CHECK-LABEL: func @conv_first(
+// CHECK: %[[ZEROS:.*]] = linalg.fill {{.*}} -> tensor<16x3xf32>
+// CHECK: tensor.insert_slice %[[ZEROS]] into %{{.*}}[0, 0] [16, 3]
+// CHECK: tensor.insert_slice %{{.*}} into %{{.*}}[0, 3] [16, 32]
+// CHECK: linalg.generic
+func.func @conv_first(%x: tensor<1x16x32xf32>, %w: tensor<16x4xf32>)
+    -> tensor<1x16x32xf32> {
+  %y = seqc.causal_conv1d x(%x) weight(%w)
+    : (tensor<1x16x32xf32>, tensor<16x4xf32>) -> tensor<1x16x32xf32>
+  return %y : tensor<1x16x32xf32>
+}

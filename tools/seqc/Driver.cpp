@@ -62,7 +62,8 @@ void seqc::driver::addInteger(CLI::App &command, const std::string &flag,
     if (end == text.c_str() || *end)
       throw UsageError(flag + " is '" + text + "', expected an integer");
     bool isOpen = range.least == INT64_MIN && range.largest == INT64_MAX;
-    if ((errno == ERANGE && !isOpen) || parsed < range.least || parsed > range.largest)
+    if ((errno == ERANGE && !isOpen) || parsed < range.least ||
+        parsed > range.largest)
       throw UserError(flag + " is " + text + ", expected an integer from " +
                       std::to_string(range.least) + " to " +
                       std::to_string(range.largest));
@@ -75,15 +76,18 @@ void seqc::driver::addInteger(CLI::App &command, const std::string &flag,
 
 void CompileFlags::addScheduleFlags(CLI::App &command) {
   // libseqc knows the ranges.
-  addInteger(command, "--tile-m", tileM, {},
-             "Queries or channels in a tile, at most 4096; 0: chosen by the cost "
-             "model");
-  addInteger(command, "--tile-n", tileN, {},
-             "Keys or time steps in a tile, at most 4096; 0: chosen by the cost "
-             "model");
-  addInteger(command, "--splits", splits, {},
-             "Parts that the keys or the sequence are split into, at most 1024; "
-             "0: chosen by the cost model");
+  addInteger(
+      command, "--tile-m", tileM, {},
+      "Queries or channels in a tile, at most 4096; 0: chosen by the cost "
+      "model");
+  addInteger(
+      command, "--tile-n", tileN, {},
+      "Keys or time steps in a tile, at most 4096; 0: chosen by the cost "
+      "model");
+  addInteger(
+      command, "--splits", splits, {},
+      "Parts that the keys or the sequence are split into, at most 1024; "
+      "0: chosen by the cost model");
   command.add_option("--schedule", schedule,
                      "The schedule in one word: \"tile_m=64 tile_n=256\"");
 }

@@ -26,8 +26,8 @@ namespace seqc {
 using namespace mlir;
 using namespace seqc;
 
-/// Whether `op` is a tile: of static shape, with one batch, one head or group,
-/// and the state of the chunk before it.
+/// Whether `op` is a tile: of static shape, with one batch, and one head or
+/// group.
 static LogicalResult verifyTile(Operation *op) {
   auto fail = [&]() {
     return op->emitOpError("can only be decomposed as a tile, ");

@@ -175,12 +175,23 @@ TEST(Compile, FunctionsMayHaveTheNamesOfWhatCodeCalls) {
     }
     func.func @_mlir_ciface_math(%x: f64) -> f64 { return %x : f64 }
   )";
-  std::vector<std::string> names = {
-      "malloc",   "free",          "aligned_alloc", "memcpy",
-      "memset",   "memmove",       "memrefCopy",    "dealloc_helper",
-      "expf",     "tanh",          "__kmpc_barrier", "omp_get_num_threads",
-      "main",     "llvm.exp2.f32", "seqc.malloc",   "__truncsfbf2",
-      "_seqc_packed_math"};
+  std::vector<std::string> names = {"malloc",
+                                    "free",
+                                    "aligned_alloc",
+                                    "memcpy",
+                                    "memset",
+                                    "memmove",
+                                    "memrefCopy",
+                                    "dealloc_helper",
+                                    "expf",
+                                    "tanh",
+                                    "__kmpc_barrier",
+                                    "omp_get_num_threads",
+                                    "main",
+                                    "llvm.exp2.f32",
+                                    "seqc.malloc",
+                                    "__truncsfbf2",
+                                    "_seqc_packed_math"};
   for (const std::string &name : names)
     source += "func.func @" + name +
               "(%x: tensor<?xf32>) -> tensor<?xf32> {\n"
@@ -193,9 +204,9 @@ TEST(Compile, FunctionsMayHaveTheNamesOfWhatCodeCalls) {
   Tensor x(data, SEQC_F32, {3});
   for (const std::string &name : names) {
     SeqcValue result;
-    ASSERT_EQ(seqcProgramCall(program.get(), name.c_str(), &x.value, 1, &result,
-                              1),
-              SEQC_OK)
+    ASSERT_EQ(
+        seqcProgramCall(program.get(), name.c_str(), &x.value, 1, &result, 1),
+        SEQC_OK)
         << name << ": " << seqcLastErrorMessage();
     EXPECT_NEAR(take<float>(result)[1], std::tanh(1.0f), 1e-6) << name;
   }
@@ -441,8 +452,8 @@ TEST(Compile, DumpsEveryStage) {
     return false;
   };
   for (const char *part :
-       {"seqc-bufferize", "llvm-ir.ll", "llvm-ir-optimized.ll",
-        "assembly.s", "object.o", "library.so"})
+       {"seqc-bufferize", "llvm-ir.ll", "llvm-ir-optimized.ll", "assembly.s",
+        "object.o", "library.so"})
     EXPECT_TRUE(has(part)) << part;
   folder.path = fs::path(where).parent_path().parent_path();
 
@@ -538,10 +549,10 @@ TEST(Explain, TextAndJson) {
   EXPECT_EQ(seqcExplain(sharedContext(), source.data(), source.size(), nullptr,
                         "abacus", nullptr, 1, &report),
             SEQC_ERROR_INVALID_ARGUMENT);
-  EXPECT_STREQ(seqcLastErrorMessage(),
-               ("unknown chip 'abacus': known chips are " +
-                std::string(seqcChips()))
-                   .c_str());
+  EXPECT_STREQ(
+      seqcLastErrorMessage(),
+      ("unknown chip 'abacus': known chips are " + std::string(seqcChips()))
+          .c_str());
   EXPECT_EQ(seqcExplain(sharedContext(), source.data(), source.size(), nullptr,
                         nullptr, "Q=1", 1, &report),
             SEQC_ERROR_INVALID_ARGUMENT);

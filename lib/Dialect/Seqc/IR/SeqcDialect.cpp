@@ -74,15 +74,15 @@ LogicalResult SeqcDialect::verifyRegionArgAttribute(Operation *op,
                     });
 }
 
-LogicalResult SeqcDialect::verifyRegionResultAttribute(
-    Operation *op, unsigned regionIndex, unsigned resultIndex,
-    NamedAttribute attribute) {
+LogicalResult
+SeqcDialect::verifyRegionResultAttribute(Operation *op, unsigned regionIndex,
+                                         unsigned resultIndex,
+                                         NamedAttribute attribute) {
   auto function = dyn_cast<FunctionOpInterface>(op);
-  return verifyName(op, "result", resultIndex, attribute,
-                    [&](unsigned i, StringRef name) {
-                      return function ? function.getResultAttr(i, name)
-                                      : nullptr;
-                    });
+  return verifyName(
+      op, "result", resultIndex, attribute, [&](unsigned i, StringRef name) {
+        return function ? function.getResultAttr(i, name) : nullptr;
+      });
 }
 
 LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
