@@ -1,11 +1,14 @@
 // RUN: seqc-opt %s --seqc-vectorize --canonicalize --cse | FileCheck %s
 // RUN: seqc-opt %s --seqc-vectorize="vector-bits=256" --canonicalize --cse | FileCheck %s --check-prefix=AVX2
 // RUN: seqc-opt %s --seqc-vectorize --seqc-statistics -o /dev/null 2>&1 | FileCheck %s --check-prefix=STATS
+// RUN: not seqc-opt %s --seqc-vectorize="vector-bits=100" 2>&1 | FileCheck %s --check-prefix=BITS
+
+// BITS: expected vector-bits to be a power of two from 128 to 2048, but got 100
 
 // STATS: seqc-vectorize
 // STATS-NEXT: 8 contractions
 // STATS-NEXT: 3 ops-to-loops
-// STATS-NEXT: 9 ops-vectorized
+// STATS-NEXT: 10 ops-vectorized
 
 //===----------------------------------------------------------------------===//
 // Contractions
@@ -131,6 +134,17 @@ func.func @generic_contraction(%a: memref<64x64xf16>, %c: memref<64x64xf32>) {
     %s = arith.addf %p, %acc : f32
     linalg.yield %s : f32
   }
+  return
+}
+
+// A dot product has no block of a result: it is a reduction like others.
+// CHECK-LABEL: func @dot(
+// CHECK-NOT: vector.contract
+// CHECK: vector.multi_reduction <add>
+// CHECK: return
+func.func @dot(%v: memref<64xf32>, %c: memref<f32>) {
+  linalg.dot ins(%v, %v : memref<64xf32>, memref<64xf32>)
+      outs(%c : memref<f32>)
   return
 }
 

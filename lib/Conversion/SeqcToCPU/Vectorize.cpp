@@ -35,6 +35,7 @@
 #include "mlir/IR/PatternMatch.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/bit.h"
+#include "llvm/Support/MathExtras.h"
 
 namespace seqc {
 #define GEN_PASS_DEF_SEQCVECTORIZE
@@ -454,6 +455,13 @@ struct VectorizePass : public seqc::impl::SeqcVectorizeBase<VectorizePass> {
   using Base::Base;
 
   void runOnOperation() override {
+    if (vectorBits < 128 || vectorBits > 2048 ||
+        !llvm::isPowerOf2_64(vectorBits)) {
+      getOperation()->emitError("seqc-vectorize: expected vector-bits to be a "
+                                "power of two from 128 to 2048, but got ")
+          << int64_t(vectorBits);
+      return signalPassFailure();
+    }
     IRRewriter rewriter(&getContext());
     SmallVector<memref::CopyOp> copies;
     getOperation()->walk([&](memref::CopyOp copy) { copies.push_back(copy); });
@@ -475,7 +483,9 @@ struct VectorizePass : public seqc::impl::SeqcVectorizeBase<VectorizePass> {
         continue;
       op = versionOnStride(rewriter, op);
       rewriter.setInsertionPoint(op);
-      if (isMultiplyAdd(op)) {
+      if (isMultiplyAdd(op) &&
+          op.getMatchingIndexingMap(op.getDpsInitOperand(0)).getNumResults() >
+              0) {
         blockContraction(rewriter, op, vectorBits);
         ++numContractions;
       } else {
