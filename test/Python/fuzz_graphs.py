@@ -287,7 +287,7 @@ class Function:
             array = np.full(shape, 0.5)
         text = dense(array, dtype)
         name = self.define(
-            f"arith.constant {text} : {tensor(shape, [0] * len(shape), dtype)}"
+            f"arith.constant {text} : {tensor(shape, [False] * len(shape), dtype)}"
         )
         return self.value(name, dtype, [False] * len(shape), lambda: array, noise=0.0)
 
@@ -661,7 +661,7 @@ class Function:
             dynamic = [value.dynamic[i] for i in keep]
             dtype = accumulator(value.dtype)
             total = self.flip(0.6)
-            extent = int(np.prod([shape[i] for i in axes]))
+            reduced = int(np.prod([shape[i] for i in axes]))
             init = self.filled(0.0 if total else -8.0, new, dynamic, dtype)
             extend = (
                 f"%x = arith.extf %a : {value.dtype} to {dtype}\n"
@@ -687,7 +687,7 @@ class Function:
 
             return self.value(
                 name, dtype, dynamic, reduce, [value],
-                noise=ROUNDOFF[dtype] * max(extent, 4) if total else 0.0,
+                noise=ROUNDOFF[dtype] * max(reduced, 4) if total else 0.0,
             )  # fmt: skip
         if kind == "broadcast" and rank and rank < 4:
             extra = self.pick((1, 2, 5, 16))
@@ -738,9 +738,9 @@ class Function:
                 a and b for a, b in zip(value.dynamic, other.dynamic, strict=True)
             ]
             dynamic[axis] = value.dynamic[axis] or other.dynamic[axis]
-            new = list(shape)
-            new[axis] += wanted[axis]
-            type_ = tensor(tuple(new), dynamic, value.dtype)
+            joined = list(shape)
+            joined[axis] += wanted[axis]
+            type_ = tensor(tuple(joined), dynamic, value.dtype)
             pair = [value, other]
             if self.flip():
                 pair.reverse()
@@ -779,17 +779,18 @@ class Function:
                 0.0,
             )
         if kind == "collapse" and rank > 1:
-            at = self.between(1, rank - 1)
-            return self.collapse(value, [list(range(at)), list(range(at, rank))])
+            cut = self.between(1, rank - 1)
+            return self.collapse(value, [list(range(cut)), list(range(cut, rank))])
         if kind == "loop":
             # x = tanh(x + y), `trips` times.
             trips = self.pick((0, 1, 2, 3))
             other = self.match(self.source(shape, value.dtype), value)
-            low, high, one = self.index(0), self.size(trips), self.index(1)
+            first, last, one = self.index(0), self.size(trips), self.index(1)
             t = value.type
             name = self.define(
-                f"scf.for %it = {low} to {high} step {one} iter_args(%x = {value.name})"
-                f" -> ({t}) {{\n    %y = arith.addf %x, {other.name} : {t}\n"
+                f"scf.for %it = {first} to {last} step {one} "
+                f"iter_args(%x = {value.name}) -> ({t}) {{\n"
+                f"    %y = arith.addf %x, {other.name} : {t}\n"
                 f"    %z = math.tanh %y : {t}\n    scf.yield %z : {t}\n  }}"
             )
 
@@ -829,8 +830,8 @@ class Function:
                 name, value.dtype, value.dynamic, lambda x: x * 0.5, [value], 0.0
             )
         if kind == "extract" and value.exact.size:
-            at = tuple(self.between(0, n - 1) for n in shape)
-            spots = ", ".join(self.size(i) for i in at)
+            spot = tuple(self.between(0, n - 1) for n in shape)
+            spots = ", ".join(self.size(i) for i in spot)
             number = self.define(f"tensor.extract {value.name}[{spots}] : {value.type}")
             out = self.empty(shape, value.dynamic, value.dtype)
             name = self.define(
@@ -841,7 +842,7 @@ class Function:
                 name,
                 value.dtype,
                 value.dynamic,
-                lambda x: np.full(shape, x[at]),
+                lambda x: np.full(shape, x[spot]),
                 [value],
                 0.0,
             )
@@ -1480,8 +1481,8 @@ def compare(what: str, got: Array, value: Value) -> None:
         )
         raise AssertionError(
             f"{what}: {wrong} of {x.size} wrong, largest error {worst:.3g} where "
-            f"{bound:.3g} is allowed; at {[int(i) for i in spot]} {x[spot]!r}, expected "
-            f"{y[spot]!r}" + ("" if same else "; infinities or NaN differ")
+            f"{bound:.3g} is allowed; at {[int(i) for i in spot]} {x[spot]!r}, "
+            f"expected {y[spot]!r}" + ("" if same else "; infinities or NaN differ")
         )
 
 

@@ -50,8 +50,8 @@ PROGRAMS = (
   return %o, %l : tensor<?x4x?x8xf32>, tensor<?x4x?xf32>
 }
 """,
-    """func.func @f(%q: tensor<2x3x7x8xbf16>, %b: tensor<1x3x1x7xf32>, %s: tensor<2x7xi32>)
-    -> tensor<2x3x7x8xbf16> {
+    """func.func @f(%q: tensor<2x3x7x8xbf16>, %b: tensor<1x3x1x7xf32>,
+    %s: tensor<2x7xi32>) -> tensor<2x3x7x8xbf16> {
   %o = seqc.attention query(%q) key(%q) value(%q) bias(%b) segments(%s, %s)
     : (tensor<2x3x7x8xbf16>, tensor<2x3x7x8xbf16>, tensor<2x3x7x8xbf16>,
        tensor<1x3x1x7xf32>, tensor<2x7xi32>, tensor<2x7xi32>) -> tensor<2x3x7x8xbf16>
@@ -89,7 +89,8 @@ func.func @f(%x: tensor<2x5x9xf16>, %w: tensor<5x4xf32>, %b: tensor<5xf16>,
   return %r, %t : tensor<10x9xf32>, tensor<2x5x3xf16>
 }
 """,
-    """func.func @f(%x: tensor<?x8xf32>, %w: tensor<8x16xf32>, %n: index) -> tensor<?x16xf32> {
+    """func.func @f(%x: tensor<?x8xf32>, %w: tensor<8x16xf32>, %n: index)
+    -> tensor<?x16xf32> {
   %c0 = arith.constant 0 : index
   %z = arith.constant 0.0 : f32
   %d = tensor.dim %x, %c0 : tensor<?x8xf32>
@@ -97,7 +98,8 @@ func.func @f(%x: tensor<2x5x9xf16>, %w: tensor<5x4xf32>, %b: tensor<5xf16>,
   %i = linalg.fill ins(%z : f32) outs(%e : tensor<?x16xf32>) -> tensor<?x16xf32>
   %m = linalg.matmul ins(%x, %w : tensor<?x8xf32>, tensor<8x16xf32>)
       outs(%i : tensor<?x16xf32>) -> tensor<?x16xf32>
-  %s = tensor.extract_slice %m[0, 0] [%d, 16] [1, 1] : tensor<?x16xf32> to tensor<?x16xf32>
+  %s = tensor.extract_slice %m[0, 0] [%d, 16] [1, 1]
+      : tensor<?x16xf32> to tensor<?x16xf32>
   %t = math.tanh %s : tensor<?x16xf32>
   return %t : tensor<?x16xf32>
 }
@@ -118,9 +120,10 @@ WORDS = (
     "causal", "seqc.attention", "seqc.selective_scan", "seqc.causal_conv1d",
     "seqc.yield", "seqc.online_attention", "seqc.chunk_scan", "seqc.softmax_finish",
     "linalg.matmul", "math.exp", "math.fpowi", "arith.addf", "arith.divsi",
-    "tensor.cast", "tensor.empty", "memref.alloc", "scf.while", "cf.br", "llvm.unreachable",
-    "private", "return", "unknown.op", "align(bottom_right)", "segments", "bias",
-    "tensor.from_elements", "func.call", "ub.poison", "vector.load", "omp.barrier",
+    "tensor.cast", "tensor.empty", "memref.alloc", "scf.while", "cf.br",
+    "llvm.unreachable", "private", "return", "unknown.op", "align(bottom_right)",
+    "segments", "bias", "tensor.from_elements", "func.call", "ub.poison",
+    "vector.load", "omp.barrier",
     "gpu.launch", "seqc.schedule", "loc(unknown)", "dense<>", '"', "'", "\\00",
 )  # fmt: skip
 
@@ -150,7 +153,7 @@ def mutate_text(rng: np.random.Generator, source: str) -> str:
             types = [i for i in solid if re.search(r"(b?f|i)\d+$", tokens[i])]
             spot = int(rng.choice(types))
             new = str(rng.choice(TYPES))
-            tokens[spot] = re.sub(r"(b?f|i)\d+$", lambda m: new, tokens[spot])
+            tokens[spot] = re.split(r"(?:bf|f|i)\d+$", tokens[spot])[0] + new
         elif kind == 7:
             tokens[at] = str(rng.choice(WORDS))
         else:
@@ -257,7 +260,7 @@ def artifact() -> bytes:
 
 
 def repair(data: bytearray) -> None:
-    """Sets the checksums of the metadata and of the header, as far as they are there."""
+    """Sets the checksums of the metadata and of the header."""
     offset, length = struct.unpack_from("<QQ", data, 40)
     struct.pack_into("<I", data, 36, zlib.crc32(data[offset : offset + length]))
     (count,) = struct.unpack_from("<I", data, 24)

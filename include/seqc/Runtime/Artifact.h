@@ -26,9 +26,10 @@
 //       24     8  number of the target in the metadata, or all ones
 //
 // Sections follow one another in the order of the table, each at the first
-// possible offset; the bytes in between are 0. The first is the metadata. A reader skips kinds that it does not
-// know, so a later compiler can add kinds without a new format version. The
-// line break in the magic shows a transfer that treated the file as text.
+// possible offset; the bytes in between are 0. The first is the metadata. A
+// reader skips kinds that it does not know, so a later compiler can add kinds
+// without a new format version. The line break in the magic shows a transfer
+// that treated the file as text.
 //
 //===----------------------------------------------------------------------===//
 

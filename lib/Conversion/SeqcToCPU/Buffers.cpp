@@ -238,12 +238,16 @@ struct ExpandReshapesPass
     SmallVector<memref::ExpandShapeOp> ops;
     getOperation()->walk([&](memref::ExpandShapeOp op) {
       MemRefType type = op.getResultType();
-      for (const ReassociationIndices &group : op.getReassociationIndices())
-        if (llvm::count_if(
-                group, [&](int64_t i) { return type.isDynamicDim(i); }) > 1) {
+      for (const ReassociationIndices &group : op.getReassociationIndices()) {
+        int64_t dynamic = llvm::count_if(
+            group, [&](int64_t i) { return type.isDynamicDim(i); });
+        bool hasZero = llvm::any_of(
+            group, [&](int64_t i) { return type.getDimSize(i) == 0; });
+        if (dynamic > 1 || (dynamic == 1 && hasZero)) {
           ops.push_back(op);
           return;
         }
+      }
     });
     IRRewriter rewriter(&getContext());
     for (memref::ExpandShapeOp op : ops) {

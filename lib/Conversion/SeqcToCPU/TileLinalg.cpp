@@ -35,8 +35,11 @@ using namespace seqc;
 static constexpr int64_t smallOp = 1 << 14;
 
 static bool isSmall(linalg::LinalgOp op) {
+  SmallVector<int64_t, 4> extents = op.getStaticLoopRanges();
+  if (llvm::is_contained(extents, 0))
+    return true;
   int64_t points = 1;
-  for (int64_t extent : op.getStaticLoopRanges()) {
+  for (int64_t extent : extents) {
     if (ShapedType::isDynamic(extent))
       return false;
     points *= extent;

@@ -391,7 +391,8 @@ TEST_F(IOModelTest, BadOptions) {
             "assumption 'S=99999999999999' must be at most 2^40");
   options.assume = "";
   options.splits = -1;
-  EXPECT_EQ(error(options), "option 'splits' must be from 0 to 1024, but is -1");
+  EXPECT_EQ(error(options),
+            "option 'splits' must be from 0 to 1024, but is -1");
 }
 
 TEST_F(IOModelTest, HugeSizesTerminate) {
