@@ -301,6 +301,7 @@ def machine() -> dict[str, str]:
         "cores": str(len(os.sched_getaffinity(0))),
         "vectors": ", ".join(vectors) or "none of AVX2 and above",
         "memory": f"{memory / 2**30:.0f} GiB",
+        "load before": f"{os.getloadavg()[0]:.1f}",
         "python": platform.python_version(),
         "torch": str(torch.__version__) if torch is not None else "not installed",
         "seqc": str(seqc.__version__),
@@ -336,12 +337,18 @@ def plain_row(row: tuple[str, ...]) -> str:
 def page_section(
     about: dict[str, str], results: list[Result], memory: dict[str, float]
 ) -> str:
+    busy = ""
+    if float(about["load before"]) > 0.5:
+        busy = (
+            f" The load average before the run was {about['load before']}: other "
+            "work took part of the machine, and the absolute times are too long."
+        )
     lines = [
         BEGIN,
         "",
         f"Measured {about['date']} with seqc {about['seqc']} and torch "
         f"{about['torch']} on: {about['cpu']}, {about['cores']} cores "
-        f"({about['vectors']}), {about['memory']} of memory.",
+        f"({about['vectors']}), {about['memory']} of memory.{busy}",
         "",
         "| " + " | ".join(HEADER) + " |",
         "|---|---|--:|--:|--:|--:|",

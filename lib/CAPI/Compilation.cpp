@@ -387,6 +387,33 @@ SeqcStatus Compilation::internalError(const std::string &what) {
   return setError(SEQC_ERROR_INTERNAL, message + "; " + writeReproducer());
 }
 
+/// Damaged bytecode can hold what no text can: tensors of negative sizes.
+static LogicalResult checkSizes(ModuleOp module) {
+  auto check = [](Value value) {
+    auto type = dyn_cast<ShapedType>(value.getType());
+    if (!type || !type.hasRank())
+      return success();
+    for (int64_t size : type.getShape())
+      if (size < 0 && ShapedType::isStatic(size))
+        return LogicalResult(emitError(value.getLoc())
+                             << "a tensor has a size of " << size
+                             << ", expected none below 0");
+    return success();
+  };
+  WalkResult result = module.walk([&](Operation *op) {
+    for (Value value : op->getResults())
+      if (failed(check(value)))
+        return WalkResult::interrupt();
+    for (Region &region : op->getRegions())
+      for (Block &block : region)
+        for (Value value : block.getArguments())
+          if (failed(check(value)))
+            return WalkResult::interrupt();
+    return WalkResult::advance();
+  });
+  return failure(result.wasInterrupted());
+}
+
 SeqcStatus Compilation::parse() {
   TimingScope scope = timing.nest("Parse");
   auto buffer = llvm::MemoryBuffer::getMemBuffer(source, settings.sourceName);
@@ -413,7 +440,7 @@ SeqcStatus Compilation::parse() {
     }
   } else {
     module = parseSourceFile<ModuleOp>(*sources, config);
-    if (!module)
+    if (!module || failed(checkSizes(*module)))
       return sourceError();
   }
   if (!settings.dumpDir.empty())

@@ -268,7 +268,7 @@ class Function:
         array = np.asarray(array).astype(kind)
         dynamic = [self.flip(self.graph.dynamic) for _ in shape]
         name = f"%arg{len(self.arguments)}"
-        laid = lay_out(array, self.pick(LAYOUTS)) if self.flip(0.4) else array
+        laid = lay_out(array, self.pick(LAYOUTS)) if shape and self.flip(0.4) else array
         self.arguments.append((name, tensor(shape, dynamic, dtype), laid))
         exact = array if dtype in INTEGERS else as_f64(array)
         value = Value(name, dtype, dynamic, exact, exact, 0.0)

@@ -123,8 +123,9 @@ WORDS = (
     "tensor.cast", "tensor.empty", "memref.alloc", "scf.while", "cf.br",
     "llvm.unreachable", "private", "return", "unknown.op", "align(bottom_right)",
     "segments", "bias", "tensor.from_elements", "func.call", "ub.poison",
-    "vector.load", "omp.barrier",
-    "gpu.launch", "seqc.schedule", "loc(unknown)", "dense<>", '"', "'", "\\00",
+    "vector.load",
+    "omp.barrier", "gpu.launch",
+    "seqc.schedule", "loc(unknown)", "dense<>", '"', "'", "\\00",
 )  # fmt: skip
 
 

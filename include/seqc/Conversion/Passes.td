@@ -40,6 +40,32 @@ def SeqcDecompose : Pass<"seqc-decompose", "::mlir::func::FuncOp"> {
   ];
 }
 
+def SeqcFoldEmpty : Pass<"seqc-fold-empty", "::mlir::func::FuncOp"> {
+  let summary = "Remove tensors without elements";
+  let description = [{
+    A tensor with a static size of 0 holds nothing, so that whatever made it can be left out: `tensor` operators with such a result
+    become `tensor.empty`, and inserting such a slice leaves the destination as it is. Views of buffers without elements would be at an
+    offset that the `memref` dialect calls out of bounds.
+
+    Before:
+    ```mlir
+    %s = tensor.extract_slice %t[0, 4] [3, 0] [1, 1] : tensor<3x4xf32> to tensor<3x0xf32>
+    %r = tensor.insert_slice %s into %d[0, 4] [3, 0] [1, 1] : tensor<3x0xf32> into tensor<3x4xf32>
+    ```
+    After:
+    ```mlir
+    // %d is used in place of %r
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+    "::mlir::tensor::TensorDialect"
+  ];
+  let statistics = [
+    Statistic<"numFolded", "ops-folded", "Operators on nothing removed">
+  ];
+}
+
 def SeqcTileLinalg : Pass<"seqc-tile-linalg", "::mlir::func::FuncOp"> {
   let summary = "Spread the linalg operators of the graph over the cores";
   let description = [{

@@ -124,6 +124,7 @@ void seqc::buildCPUPipeline(OpPassManager &pm,
   func.addPass(createSeqcDecompose());
   func.addPass(createConvertElementwiseToLinalgPass());
   addCleanup(func);
+  func.addPass(createSeqcFoldEmpty());
   func.addPass(createSeqcTileLinalg());
   addCleanup(func);
   if (last == CPUStage::Linalg)
