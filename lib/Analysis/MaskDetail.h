@@ -41,10 +41,10 @@ using Union = llvm::SmallVector<Rows, 4>;
 //===----------------------------------------------------------------------===//
 
 /// The first variables of every system; captures and divisions come after.
-enum : unsigned { varI, varJ, varJ0, firstSymbol };
-constexpr unsigned numFixedVars = firstSymbol + MaskTiling::FirstCapture;
+enum : unsigned { VarI, VarJ, VarJ0, FirstSymbol };
+constexpr unsigned numFixedVars = FirstSymbol + MaskTiling::FirstCapture;
 constexpr unsigned symbolVar(MaskTiling::Symbol symbol) {
-  return firstSymbol + symbol;
+  return FirstSymbol + symbol;
 }
 constexpr unsigned varSq = symbolVar(MaskTiling::QueryLength);
 constexpr unsigned varSk = symbolVar(MaskTiling::KeyLength);

@@ -32,8 +32,8 @@ constexpr unsigned maxFormulaSize = 256;
 //===----------------------------------------------------------------------===//
 
 bool Linear::operator<(const Linear &other) const {
-  bool mine = get(varJ) != 0 || get(varJ0) != 0;
-  bool others = other.get(varJ) != 0 || other.get(varJ0) != 0;
+  bool mine = get(VarJ) != 0 || get(VarJ0) != 0;
+  bool others = other.get(VarJ) != 0 || other.get(VarJ0) != 0;
   if (mine != others)
     return others;
   unsigned count = std::max(coefficients.size(), other.coefficients.size());

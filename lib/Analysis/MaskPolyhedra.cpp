@@ -64,11 +64,11 @@ std::optional<unsigned> System::addDivision(const Linear &dividend,
     if (c == 0)
       continue;
     Linear low = var(v), high = var(v);
-    if (v == varI) {
+    if (v == VarI) {
       division.usesI = true;
       low = var(varRowBegin);
       high = var(varRowEnd) - 1;
-    } else if (v == varJ) {
+    } else if (v == VarJ) {
       division.usesJ = true;
     } else if (variables[v].kind == Variable::Division) {
       division.usesI |= variables[v].usesI;
@@ -128,10 +128,10 @@ SmallVector<Linear> System::getPairContext() const {
   auto var = Linear::variable;
   for (unsigned v : {varSk, varBatch, varHead, varRowBegin, varKVBegin})
     rows.push_back(var(v));
-  rows.push_back(var(varI) - var(varRowBegin));
-  rows.push_back(var(varRowEnd) - var(varI) - 1);
+  rows.push_back(var(VarI) - var(varRowBegin));
+  rows.push_back(var(varRowEnd) - var(VarI) - 1);
   rows.push_back(var(varSq) - var(varRowEnd));
-  rows.push_back(var(varJ) - var(varKVBegin));
+  rows.push_back(var(VarJ) - var(varKVBegin));
   for (auto [v, variable] : llvm::enumerate(variables)) {
     if (variable.kind != Variable::Division)
       continue;
@@ -152,8 +152,8 @@ SmallVector<Linear> System::getTileContext(int64_t M) const {
   rows.push_back(var(varRowEnd) - var(varRowBegin) - 1);
   rows.push_back(var(varRowBegin) + M - var(varRowEnd));
   rows.push_back(var(varSq) - var(varRowEnd));
-  rows.push_back(var(varJ0) - var(varKVBegin));
-  rows.push_back(var(varKVEnd) - var(varJ0) - 1);
+  rows.push_back(var(VarJ0) - var(varKVBegin));
+  rows.push_back(var(varKVEnd) - var(VarJ0) - 1);
   for (auto [v, variable] : llvm::enumerate(variables))
     if (variable.kind == Variable::Division && !variable.usesI &&
         !variable.usesJ)
@@ -314,10 +314,10 @@ static bool isUsable(const Linear &row) {
 Rows System::project(const Rows &set, int64_t N) const {
   auto var = Linear::variable;
   SmallVector<Linear> rows(set.begin(), set.end());
-  rows.push_back(var(varI) - var(varRowBegin));
-  rows.push_back(var(varRowEnd) - var(varI) - 1);
-  rows.push_back(var(varJ) - var(varJ0));
-  rows.push_back(var(varJ0) + (N - 1) - var(varJ));
+  rows.push_back(var(VarI) - var(varRowBegin));
+  rows.push_back(var(varRowEnd) - var(VarI) - 1);
+  rows.push_back(var(VarJ) - var(VarJ0));
+  rows.push_back(var(VarJ0) + (N - 1) - var(VarJ));
   llvm::SmallSetVector<unsigned, 8> divisions;
   for (const Linear &row : set)
     addUsedDivisions(row, divisions);
@@ -332,7 +332,7 @@ Rows System::project(const Rows &set, int64_t N) const {
   IntegerPolyhedron polyhedron = getPolyhedron(rows);
   SmallVector<unsigned> columns =
       llvm::to_vector(llvm::seq<unsigned>(0, variables.size()));
-  SmallVector<unsigned> eliminated = {varJ, varI};
+  SmallVector<unsigned> eliminated = {VarJ, VarI};
   llvm::append_range(eliminated, llvm::reverse(divisions.getArrayRef()));
   for (unsigned v : eliminated) {
     auto *position = llvm::find(columns, v);

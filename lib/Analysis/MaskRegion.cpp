@@ -405,9 +405,9 @@ Formula Reader::readRegion() {
   if (!spec.region->hasOneBlock() || spec.region->getNumArguments() != 4)
     return makeOpaque();
   Block &block = spec.region->front();
-  const unsigned arguments[] = {varBatch, varHead, varI, varJ};
+  const unsigned arguments[] = {varBatch, varHead, VarI, VarJ};
   for (auto [argument, v] : llvm::zip_equal(block.getArguments(), arguments))
-    known[argument] = makeInteger(Linear::variable(v), v >= firstSymbol);
+    known[argument] = makeInteger(Linear::variable(v), v >= FirstSymbol);
 
   for (Operation &op : block) {
     if (isa<YieldOp>(op))
@@ -443,10 +443,10 @@ Formula Reader::readRegion() {
 Formula mask::readMask(const MaskSpec &spec, System &system,
                        SmallVectorImpl<Value> &captures) {
   auto var = Linear::variable;
-  Linear diagonal = var(varI);
+  Linear diagonal = var(VarI);
   if (spec.alignment == Alignment::BottomRight)
     diagonal = diagonal + var(varSk) - var(varSq);
-  Linear distance = var(varJ) - diagonal;
+  Linear distance = var(VarJ) - diagonal;
 
   Formula band = makeBool(true);
   if (spec.causal)
@@ -456,10 +456,10 @@ Formula mask::readMask(const MaskSpec &spec, System &system,
   if (spec.windowRight && *spec.windowRight < maxPosition)
     band = band & makeAtom(Linear(*spec.windowRight) - distance);
   if (spec.hasPrefix)
-    band = band | makeAtom(var(varPrefix) - var(varJ) - 1);
+    band = band | makeAtom(var(varPrefix) - var(VarJ) - 1);
 
-  Formula result = band & makeAtom(var(varSk) - var(varJ) - 1) &
-                   makeAtom(var(varKVEnd) - var(varJ) - 1);
+  Formula result = band & makeAtom(var(varSk) - var(VarJ) - 1) &
+                   makeAtom(var(varKVEnd) - var(VarJ) - 1);
   if (spec.region && !spec.region->empty())
     result = result & Reader(spec, system, captures).readRegion();
   if (spec.hasSegments)

@@ -45,8 +45,8 @@ AffineExpr MaskAnalysis::Impl::getVariableExpr(unsigned v) const {
   const Variable &variable = system.variables[v];
   switch (variable.kind) {
   case Variable::Fixed:
-    return v == varJ0 ? getAffineDimExpr(0, context)
-                      : getAffineSymbolExpr(v - firstSymbol, context);
+    return v == VarJ0 ? getAffineDimExpr(0, context)
+                      : getAffineSymbolExpr(v - FirstSymbol, context);
   case Variable::Capture:
     return getAffineSymbolExpr(MaskTiling::FirstCapture + variable.capture,
                                context);
@@ -71,8 +71,8 @@ MaskTiling::Interval MaskAnalysis::Impl::getInterval(const Rows &rows,
   for (const Linear &row : rows) {
     interval.conditions.push_back(getExpr(row));
     Linear rest = row;
-    rest.at(varJ0) = 0;
-    int64_t factor = int64_t(row.get(varJ0));
+    rest.at(VarJ0) = 0;
+    int64_t factor = int64_t(row.get(VarJ0));
     AffineExpr expr = getExpr(rest);
     // factor * (begin + N * t) + expr >= 0.
     if (factor > 0)
