@@ -128,7 +128,7 @@ TEST(Emit, UnknownLevelListsTheLevels) {
 
 TEST(Compile, BytecodeGivesTheSameProgram) {
   std::string bytecode = emitted(scale, "seqc-bytecode");
-  EXPECT_EQ(compile(bytecode).size() > 0, true) << seqcLastErrorMessage();
+  EXPECT_FALSE(compile(bytecode).empty()) << seqcLastErrorMessage();
   EXPECT_EQ(emitted(bytecode, "seqc"), emitted(scale, "seqc"));
 }
 
