@@ -126,8 +126,11 @@ private:
       std::swap(x, y);
     parent[y] = x;
     auto size = staticSizes.find(y);
-    if (size != staticSizes.end())
-      staticSizes.try_emplace(x, size->second);
+    if (size == staticSizes.end())
+      return;
+    // A copy: inserting may move what the iterator points to.
+    int64_t known = size->second;
+    staticSizes.try_emplace(x, known);
   }
 
   std::optional<Term> getTerm(int64_t n) {

@@ -198,6 +198,8 @@ def drive(*arguments: str) -> subprocess.CompletedProcess[str]:
         errors="replace",
         timeout=SECONDS,
         check=False,
+        # A sanitized driver brings its own runtime.
+        env={k: v for k, v in os.environ.items() if k != "LD_PRELOAD"},
     )
 
 
