@@ -45,10 +45,26 @@ PAGES = (
         ),
     ),
     Page(
+        "dialects/tile.md",
+        "",
+        (
+            Part(
+                "Dialect/Tile/IR/TileDialect.td",
+                ("-gen-dialect-doc", "-dialect=tile"),
+            ),
+        ),
+    ),
+    Page(
+        "dialects/nvx.md",
+        "",
+        (Part("Dialect/NVX/IR/NVXOps.td", ("-gen-dialect-doc", "-dialect=nvx")),),
+    ),
+    Page(
         "passes.md",
         "# Passes\n\nEvery pass runs alone under `seqc-opt`.\n\n",
         (
             Part("Dialect/Seqc/Transforms/Passes.td", ("-gen-pass-doc",)),
+            Part("Dialect/Tile/Transforms/Passes.td", ("-gen-pass-doc",)),
             Part("Conversion/Passes.td", ("-gen-pass-doc",)),
         ),
     ),

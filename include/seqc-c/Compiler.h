@@ -101,7 +101,9 @@ typedef struct SeqcCompileOptions {
   /** Overrides of the schedule that the cost model picks, for every operator:
    *  "tile_m=64 tile_n=128 splits=4": queries or channels in a tile, keys or
    *  time steps in a tile (at most 4096 each), parts of the reduced dimension
-   *  (at most 1024). NULL or a value of 0 leaves the choice to the model. */
+   *  (at most 1024). For GPUs also "stages=2 warps=4": tiles of keys, and of
+   *  values, in shared memory (at most 8), warps that compute a tile (1, 2, 4,
+   *  8, 12 or 16). NULL or a value of 0 leaves the choice to the model. */
   const char *schedule;
   /** What diagnostics call the source; NULL means "<source>". */
   const char *source_name;

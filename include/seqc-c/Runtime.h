@@ -8,7 +8,7 @@
 |*                                                                            *|
 |* The C API of libseqc-runtime.so. It loads an artifact (a `.seqc` file or   *|
 |* the bytes of one), lists its functions and calls them on arrays in host    *|
-|* memory. It holds no compiler.                                              *|
+|* memory, or in the memory of an NVIDIA GPU. It holds no compiler.           *|
 |*                                                                            *|
 |* Errors. Every call that can fail returns a SeqcStatus: zero on success,    *|
 |* else a code. seqcLastErrorMessage() then returns the message of the last   *|
@@ -74,7 +74,12 @@ enum {
   /** A fault of seqc itself; the message names a reproducer where one could be
    *  written. */
   SEQC_ERROR_INTERNAL = 7,
-  SEQC_ERROR_OUT_OF_MEMORY = 8
+  SEQC_ERROR_OUT_OF_MEMORY = 8,
+  /** The GPU or its driver failed; the message has the driver's own. */
+  SEQC_ERROR_DEVICE = 9,
+  /** The address or a stride of an array does not suit the code, which was
+   *  compiled for aligned arrays; the message says which and what it needs. */
+  SEQC_ERROR_MISALIGNED = 10
 };
 
 /** SEQC_OK or one of SEQC_ERROR_*. */
@@ -112,8 +117,9 @@ SEQC_EXPORT const char *seqcDTypeName(SeqcDType dtype);
 /** Bytes of one element; 0 if unknown. */
 SEQC_EXPORT size_t seqcDTypeSize(SeqcDType dtype);
 
-/** Where `data` points. Zero, so that a cleared structure means host memory. */
-enum { SEQC_DEVICE_HOST = 0 };
+/** Where `data` points. Zero, so that a cleared structure means host memory.
+ *  The number for CUDA is DLPack's. */
+enum { SEQC_DEVICE_HOST = 0, SEQC_DEVICE_CUDA = 2 };
 
 /** A view of an array. Nothing is copied: a function reads and writes through
  *  `data` with the given strides, which may be any, also zero and negative.
@@ -133,8 +139,10 @@ typedef struct SeqcTensor {
   const int64_t *shape;
   /** `rank` steps, in elements. NULL means dense row-major. */
   const int64_t *strides;
-  /** SEQC_DEVICE_HOST; other kinds of memory come with other targets. */
+  /** SEQC_DEVICE_*: host memory for a program of a target of kind "cpu", and
+   *  memory of one GPU for all tensors of a call of kind "cuda". */
   int32_t device_type;
+  /** The number of the GPU, as the CUDA driver counts them; else 0. */
   int32_t device_id;
   /** What seqcTensorRelease() frees. */
   void *owner;
@@ -167,7 +175,11 @@ typedef struct SeqcValue {
 SEQC_EXPORT void seqcTensorRelease(SeqcTensor *tensor);
 
 /** seqcTensorRelease() for the memory alone: `owner` is that of a result whose
- *  other fields are no longer at hand. */
+ *  other fields are no longer at hand.
+ *
+ *  Memory of a GPU is given back in the order of the stream of the call that
+ *  allocated it: first put what still reads it into that stream, or make the
+ *  stream wait for it, and destroy the stream later than the result. */
 SEQC_EXPORT void seqcOwnerRelease(void *owner);
 
 /*===----------------------------------------------------------------------===*/
@@ -180,9 +192,12 @@ typedef struct SeqcProgram SeqcProgram;
 /** A function of a program; lives as long as the program. */
 typedef struct SeqcFunction SeqcFunction;
 
-/** Reads an artifact from a file and loads the code for `target`, such as
- *  "cpu". NULL picks the first target of the artifact that this machine can
- *  run. */
+/** Reads an artifact from a file and loads the code for `target`: "cpu",
+ *  "sm_80" (NVIDIA GPUs of compute capability 8.0 and up) or "sm_90a" (9.0).
+ *  NULL picks the first target of the artifact that this machine can run.
+ *
+ *  Loading code for a GPU by name needs no GPU. Each GPU gets the code when a
+ *  call first uses it there; that it cannot run there is the call's error. */
 SEQC_EXPORT SeqcStatus seqcProgramLoadFile(const char *path, const char *target,
                                            SeqcProgram **program);
 
@@ -251,12 +266,79 @@ SEQC_EXPORT SeqcStatus seqcFunctionCall(const SeqcFunction *function,
                                         size_t num_arguments,
                                         SeqcValue *results, size_t num_results);
 
+/** The same, in order with other work of a GPU and without waiting for it.
+ *
+ *  On a program for GPUs the work goes into `stream`, a CUstream of the
+ *  arguments' device (NULL is the default stream, as everywhere in CUDA), and
+ *  the call returns at once: arguments and results must live until the work is
+ *  done. It may be called while the stream is captured into a graph. On one
+ *  for the CPU `stream` is ignored and the results are there on return.
+ *
+ *  Unlike in seqcFunctionCall(), `results` is read: a result of kind
+ *  SEQC_VALUE_TENSOR whose `data` is not NULL is memory to write to, of the
+ *  result's element type, shape and device and any strides that the program
+ *  takes, and remains the caller's. Other results are allocated, on a GPU in
+ *  the order of `stream`. So clear the structures of `results` first. */
+SEQC_EXPORT SeqcStatus
+seqcFunctionCallAsync(const SeqcFunction *function, const SeqcValue *arguments,
+                      size_t num_arguments, SeqcValue *results,
+                      size_t num_results, void *stream);
+
+/** The shapes that the results of a call would have: writes the sizes of all
+ *  tensor results, one after another, to `sizes`, whose length `num_sizes` is
+ *  the sum of their ranks. The arguments' memory is not touched and may be
+ *  absent. Programs for the CPU only know their results' shapes by computing
+ *  them: SEQC_ERROR_UNSUPPORTED where one is dynamic. */
+SEQC_EXPORT SeqcStatus
+seqcFunctionResultShapes(const SeqcFunction *function,
+                         const SeqcValue *arguments, size_t num_arguments,
+                         int64_t *sizes, size_t num_sizes);
+
 /** seqcProgramLookup() and seqcFunctionCall() in one. */
 SEQC_EXPORT SeqcStatus seqcProgramCall(const SeqcProgram *program,
                                        const char *name,
                                        const SeqcValue *arguments,
                                        size_t num_arguments, SeqcValue *results,
                                        size_t num_results);
+
+/*===----------------------------------------------------------------------===*/
+/* GPUs                                                                       */
+/*                                                                            */
+/* The CUDA driver's library is opened by the first call that needs it:       */
+/* "libcuda.so.1", or what the environment variable SEQC_CUDA_DRIVER names. A  */
+/* call works in the current context of its thread where that is one of the   */
+/* arguments' device, else in the device's primary context.                   */
+/*===----------------------------------------------------------------------===*/
+
+/** How many GPUs there are. Fails where there is no driver, no GPU, or a driver
+ *  that is too old; the message says which. */
+SEQC_EXPORT SeqcStatus seqcDeviceCount(int32_t *count);
+
+/** The compute capability of a GPU, 10 * major + minor: 90 for 9.0. */
+SEQC_EXPORT SeqcStatus seqcDeviceCapability(int32_t device_id,
+                                            int32_t *capability);
+
+/** The GPU whose memory `pointer` points into. */
+SEQC_EXPORT SeqcStatus seqcPointerDevice(const void *pointer,
+                                         int32_t *device_id);
+
+/** Makes later work of the CUstream `waiting` wait for all that is in `stream`
+ *  now. */
+SEQC_EXPORT SeqcStatus seqcStreamWait(int32_t device_id, void *waiting,
+                                      void *stream);
+
+/** A point in the work of a stream. */
+typedef struct SeqcMark SeqcMark;
+
+/** Marks the end of what is in `stream` now. */
+SEQC_EXPORT SeqcStatus seqcMarkCreate(int32_t device_id, void *stream,
+                                      SeqcMark **mark);
+
+/** Whether the work before the mark is done; 1 also where the GPU has failed. */
+SEQC_EXPORT int32_t seqcMarkIsDone(const SeqcMark *mark);
+
+/** Does nothing on NULL. */
+SEQC_EXPORT void seqcMarkRelease(SeqcMark *mark);
 
 /*===----------------------------------------------------------------------===*/
 /* Threads                                                                    */

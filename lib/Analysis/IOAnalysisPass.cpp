@@ -29,6 +29,8 @@ struct IOAnalysisPass : seqc::impl::SeqcIOAnalysisBase<IOAnalysisPass> {
     options.tileM = tileM;
     options.tileN = tileN;
     options.splits = splits;
+    options.stages = stages;
+    options.warps = warps;
     options.tilings = tilings;
     options.loopOrder =
         keyOuter ? seqc::LoopOrder::KeyOuter : seqc::LoopOrder::QueryOuter;

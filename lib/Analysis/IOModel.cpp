@@ -140,11 +140,14 @@ static double countTrips(Operation *op, OpReport &report) {
 
 static TileSchedule requestedSchedule(Operation *op,
                                       const ExplainOptions &options) {
-  TileSchedule t{options.tileM, options.tileN, options.splits};
+  TileSchedule t{options.tileM, options.tileN, options.splits, options.stages,
+                 options.warps};
   if (auto attr = op->getAttrOfType<ScheduleAttr>("schedule")) {
     t.tileM = t.tileM ? t.tileM : attr.getTileM();
     t.tileN = t.tileN ? t.tileN : attr.getTileN();
     t.splits = t.splits ? t.splits : attr.getSplits();
+    t.stages = t.stages ? t.stages : attr.getStages();
+    t.warps = t.warps ? t.warps : attr.getWarps();
   }
   return t;
 }
@@ -155,7 +158,7 @@ static void modelOp(Operation *op, const ShapeT &s, const ChipInfo &chip,
   TileSchedule t = chooseSchedule(op, chip, requestedSchedule(op, options));
   constexpr int64_t largest = int64_t(1) << 20;
   t = {std::min(t.tileM, largest), std::min(t.tileN, largest),
-       std::min(t.splits, largest)};
+       std::min(t.splits, largest), t.stages, t.warps};
   // Splits that the shape alone did not tell, but the assumptions do, stay 1:
   // the report shows what the compiler will do.
   report.shape = describe(s);
@@ -245,7 +248,9 @@ FailureOr<Report> seqc::analyze(ModuleOp module,
     return emitError(module.getLoc()) << unknownChipMessage(options.chip);
   for (auto [name, value] :
        {std::pair("tile-m", options.tileM), std::pair("tile-n", options.tileN),
-        std::pair("splits", options.splits)})
+        std::pair("splits", options.splits),
+        std::pair("stages", options.stages),
+        std::pair("warps", options.warps)})
     if (std::string problem = checkScheduleParameter(name, value);
         !problem.empty())
       return emitError(module.getLoc()) << "option " << problem;

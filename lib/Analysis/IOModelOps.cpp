@@ -122,6 +122,8 @@ FormReport seqc::io::makeFusedForm(double onChipBytes, TileSchedule t,
   form.tileM = t.tileM;
   form.tileN = t.tileN;
   form.splits = std::max<int64_t>(1, t.splits);
+  form.stages = t.stages;
+  form.warps = t.warps;
   form.onChipBytes = onChipBytes;
   form.fits = onChipBytes <= double(chip.onChipBytes + chip.registerBytes);
   return form;

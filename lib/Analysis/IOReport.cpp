@@ -289,10 +289,16 @@ static json::Object counts(const Counts &c) {
 static json::Object formObject(const FormReport &form, const ChipInfo &chip) {
   json::Object o = counts(form.counts);
   o["form"] = form.name;
-  if (form.tileM > 0)
-    o["schedule"] = json::Object{{"tile_m", form.tileM},
-                                 {"tile_n", form.tileN},
-                                 {"splits", form.splits}};
+  if (form.tileM > 0) {
+    json::Object schedule{{"tile_m", form.tileM},
+                          {"tile_n", form.tileN},
+                          {"splits", form.splits}};
+    if (form.stages > 0)
+      schedule["stages"] = form.stages;
+    if (form.warps > 0)
+      schedule["warps"] = form.warps;
+    o["schedule"] = std::move(schedule);
+  }
   if (form.tiles > 0) {
     o["tiles"] = form.tiles;
     o["full_tiles"] = form.fullTiles;

@@ -13,9 +13,16 @@
 //
 // elements. The model takes the m and n for which that is least, among those
 // whose scores fit three quarters of L1 and whose buffers fit half of the L2 of
-// a core (on a GPU: the registers, and shared memory with two stages of keys
-// and values). On a machine with 48 KiB of L1 and 1 MiB of L2, f32 and D = 64,
-// that is 64 x 128.
+// a core. On a machine with 48 KiB of L1 and 1 MiB of L2, f32 and D = 64, that
+// is 64 x 128.
+//
+// On a GPU forward attention comes from a table: the tiles that are known to be
+// fast for each range of head dimensions, which keep the scores and the output
+// of 16 rows (64 on Hopper) in the registers of a warp (a warpgroup). They
+// shrink until a query tile and `stages` tiles of keys and of values fit shared
+// memory: first stages, then keys, then queries. Sizes that are not known count
+// as large. Backward attention follows the model above, with registers and
+// shared memory for L1 and L2.
 //
 // A tile of a scan has as many channels as a vector register of 512 bits has
 // lanes, and as many time steps as fit a quarter of L2. Dimensions that
@@ -23,11 +30,17 @@
 // run at once are known to be at most half as many as the cores, the reduced
 // dimension is split.
 //
+// On a GPU a tile of a scan is as many channels as two warps hold in registers
+// with 4 states in each thread, and the steps are those that are unrolled: a
+// block goes over all of them, and its state never leaves the registers. A tile
+// of a convolution has 8 elements for each thread.
+//
 //===----------------------------------------------------------------------===//
 
 #include "IOModelDetail.h"
 
 #include "mlir/IR/TypeUtilities.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MathExtras.h"
 
 #include <algorithm>
@@ -127,12 +140,118 @@ static std::vector<TileSchedule> attentionTiles(const AttentionShape &s,
   return tiles;
 }
 
-static TileSchedule chooseAttention(AttentionShape s, const ChipInfo &chip,
-                                    TileSchedule fixed) {
+//===----------------------------------------------------------------------===//
+// Attention on a GPU
+//===----------------------------------------------------------------------===//
+
+/// Bytes of a tile in shared memory: columns are padded to 16, then to panels
+/// of 128 bytes.
+static int64_t sharedTileBytes(int64_t rows, int64_t columns, int64_t e) {
+  return rows * roundUp(roundUp(columns, 16) * e, 128);
+}
+
+/// Bytes of shared memory of a thread block, with a KiB for barriers and the
+/// alignment of tiles.
+static int64_t sharedBytes(const AttentionShape &s, const TileSchedule &t) {
+  int64_t e = int64_t(s.e);
+  return 1024 + sharedTileBytes(t.tileM, s.D, e) +
+         t.stages * (sharedTileBytes(t.tileN, s.D, e) +
+                     sharedTileBytes(t.tileN, s.Dv, e));
+}
+
+static bool isHopper(const ChipInfo &chip) { return chip.name == "h200"; }
+
+/// The tile of long sequences, if shared memory has room for it.
+static TileSchedule tableEntry(const AttentionShape &s, const ChipInfo &chip) {
+  int64_t head = std::max(s.D, s.Dv);
+  if (s.e > 2) // f32 products are three of TF32 each.
+    return head <= 64    ? TileSchedule{64, 64, 1, 2, 4}
+           : head <= 128 ? TileSchedule{64, 32, 1, 2, 4}
+                         : TileSchedule{64, 32, 1, 1, 4};
+  if (head > 256) // The output alone takes more than half of the registers.
+    return {64, 32, 1, 1, 4};
+  if (isHopper(chip))
+    return head <= 64    ? TileSchedule{192, 128, 1, 2, 12}
+           : head <= 128 ? TileSchedule{128, 128, 1, 2, 8}
+           : head <= 192 ? TileSchedule{128, 96, 1, 2, 8}
+                         : TileSchedule{128, 64, 1, 2, 8};
+  // Two blocks of four warps share an SM, each with tiles that just fit its
+  // registers; one hides what the other waits for, so one stage is enough.
+  return head <= 64    ? TileSchedule{128, 96, 1, 1, 4}
+         : head <= 128 ? TileSchedule{128, 64, 1, 1, 4}
+                       : TileSchedule{64, 64, 1, 1, 4};
+}
+
+/// Warps for `rows` queries: `most`, or as many as have 16 rows each.
+static int64_t fitWarps(int64_t rows, int64_t most) {
+  for (int64_t warps : {16, 12, 8, 4, 2, 1})
+    if (warps <= most && rows % (16 * warps) == 0)
+      return warps;
+  return 1;
+}
+
+static TileSchedule chooseGPUAttention(const AttentionShape &s,
+                                       const ChipInfo &chip,
+                                       TileSchedule fixed) {
+  TileSchedule t = tableEntry(s, chip);
+  // Hopper's tensor cores take 64 rows at least.
+  if (isHopper(chip) && s.e <= 2)
+    t.tileM = shrink(t.tileM, s.Sq, 64);
+  else if (known(s.Sq))
+    t.tileM = std::min<int64_t>(
+        t.tileM, llvm::PowerOf2Ceil(std::max<int64_t>(s.Sq, 16)));
+  t.tileN = shrink(t.tileN, s.Sk, 32);
+  if (fixed.warps && !fixed.tileM && t.tileM % (16 * fixed.warps))
+    t.tileM = 16 * fixed.warps;
+  if (fixed.tileM)
+    t.tileM = fixed.tileM;
+  if (fixed.tileN)
+    t.tileN = fixed.tileN;
+  if (fixed.stages)
+    t.stages = fixed.stages;
+  auto fits = [&] { return sharedBytes(s, t) <= chip.onChipBytes; };
+  while (!fits() && !fixed.stages && t.stages > 1)
+    --t.stages;
+  while (!fits() && !fixed.tileN && t.tileN > 32)
+    t.tileN = roundUp(t.tileN / 2, 32);
+  while (!fits() && !fixed.tileM &&
+         t.tileM > 16 * std::max<int64_t>(fixed.warps, 1) && t.tileM % 32 == 0)
+    t.tileM /= 2;
+  t.warps =
+      fixed.warps ? fixed.warps : fitWarps(t.tileM, fixed.tileM ? 8 : t.warps);
+  t.splits = fixed.splits ? fixed.splits : 1;
+  return t;
+}
+
+static std::string checkGPUAttention(const AttentionShape &s,
+                                     const ChipInfo &chip, TileSchedule t) {
+  if (t.tileM % (16 * t.warps))
+    return llvm::formatv("tile_m is {0}, expected a multiple of {1} (16 for "
+                         "each of {2} warps)",
+                         t.tileM, 16 * t.warps, t.warps);
+  if (t.tileN % 16)
+    return llvm::formatv("tile_n is {0}, expected a multiple of 16", t.tileN);
+  if (int64_t bytes = sharedBytes(s, t); bytes > chip.onChipBytes)
+    return llvm::formatv("tiles of {0} x {1} in {2} stages take {3} bytes of "
+                         "shared memory, more than {4}",
+                         t.tileM, t.tileN, t.stages, bytes, chip.onChipBytes);
+  return "";
+}
+
+/// Head dimensions that are not known count as 64.
+static AttentionShape withHeadDims(AttentionShape s) {
   if (!known(s.D))
     s.D = 64;
   if (!known(s.Dv))
     s.Dv = s.D;
+  return s;
+}
+
+static TileSchedule chooseAttention(AttentionShape s, const ChipInfo &chip,
+                                    TileSchedule fixed) {
+  s = withHeadDims(s);
+  if (!chip.isCPU && !s.backward)
+    return chooseGPUAttention(s, chip, fixed);
   TileSchedule best;
   double bestCost = std::numeric_limits<double>::infinity();
   // The smallest tile is the answer where nothing fits.
@@ -150,6 +269,8 @@ static TileSchedule chooseAttention(AttentionShape s, const ChipInfo &chip,
       bestCost = cost;
     }
   }
+  best.stages = fixed.stages;
+  best.warps = fixed.warps;
   best.splits = fixed.splits;
   if (!best.splits)
     best.splits =
@@ -164,21 +285,63 @@ static TileSchedule chooseAttention(AttentionShape s, const ChipInfo &chip,
 // Scan and convolution
 //===----------------------------------------------------------------------===//
 
-/// Channels in a tile: the lanes of a 512-bit register.
-static int64_t channelTile(Type accType, int64_t channels,
-                           const ChipInfo &chip) {
-  if (!chip.isCPU)
-    return 32;
+/// Channels in a tile on a CPU: the lanes of a 512-bit register.
+static int64_t channelTile(Type accType, int64_t channels) {
   int64_t lanes = accType.isF64() ? 8 : 16;
   return shrink(lanes, channels, lanes / 2);
+}
+
+static int64_t powerOf2Ceil(int64_t value) {
+  return int64_t(llvm::PowerOf2Ceil(std::max<int64_t>(value, 1)));
+}
+
+/// The channels of which one warp of a GPU keeps the state: a thread has 4
+/// states of a channel, or more if 32 threads do not reach.
+static int64_t channelsOfWarp(int64_t states) {
+  return 32 / std::clamp<int64_t>(powerOf2Ceil(states) / 4, 1, 32);
+}
+
+/// Steps that one block of a GPU unrolls, so that it reads ahead of the
+/// recurrence.
+constexpr int64_t kScanSteps = 8;
+
+static TileSchedule chooseGPUScan(const ScanShape &s, const ChipInfo &chip,
+                                  TileSchedule fixed) {
+  TileSchedule t = fixed;
+  // A thread cannot have less than one state.
+  int64_t ofWarp = channelsOfWarp(s.N);
+  int64_t least = 32 / std::min<int64_t>(powerOf2Ceil(s.N), 32);
+  if (fixed.tileM && !fixed.warps) {
+    t.warps = 1;
+    while (t.warps < 4 && fixed.tileM / (t.warps * 2) >= ofWarp)
+      t.warps *= 2;
+  }
+  // Two warps, so that there are blocks enough to even the load out; fewer
+  // where a group (or all) has fewer channels.
+  if (!t.warps) {
+    int64_t channels = known(s.Dm) ? s.Dm / std::max<int64_t>(s.G, 1) : 0;
+    t.warps = channels > 0 && channels <= ofWarp ? 1 : 2;
+  }
+  if (!t.tileM)
+    t.tileM = std::max(ofWarp, least) * t.warps;
+  if (!t.tileN)
+    t.tileN = known(s.L) ? std::clamp<int64_t>(s.L, 1, kScanSteps) : kScanSteps;
+  // A reduction over blocks is not compiled for GPUs.
+  if (!t.splits)
+    t.splits = 1;
+  return t;
 }
 
 static TileSchedule chooseScan(ScanShape s, const ChipInfo &chip,
                                TileSchedule fixed) {
   if (!known(s.N))
     s.N = 16;
+  if (!chip.isCPU && !s.backward)
+    return chooseGPUScan(s, chip, fixed);
   TileSchedule t;
-  t.tileM = channelTile(s.accType, s.Dm, chip);
+  t.stages = fixed.stages;
+  t.warps = fixed.warps;
+  t.tileM = chip.isCPU ? channelTile(s.accType, s.Dm) : 32;
   // A tile must not reach into another group's B and C.
   if (s.G > 1 && known(s.Dm) && s.Dm % s.G == 0)
     t.tileM = std::gcd(t.tileM, s.Dm / s.G);
@@ -204,12 +367,43 @@ static TileSchedule chooseScan(ScanShape s, const ChipInfo &chip,
   return t;
 }
 
+/// 8 elements of a channel for each thread, and 32 threads along it unless
+/// there are fewer steps.
+static TileSchedule chooseGPUConv(const ConvShape &s, TileSchedule fixed) {
+  constexpr int64_t perThread = 8;
+  TileSchedule t = fixed;
+  int64_t history = known(s.W) ? s.W - 1 : 3;
+  // seqc-tile wants the history of a chunk in one chunk, of 16 steps at least.
+  int64_t leastSteps = powerOf2Ceil(std::max<int64_t>(history, 16));
+  if (!t.tileN)
+    t.tileN = std::max(leastSteps,
+                       known(s.L) ? std::min<int64_t>(powerOf2Ceil(s.L), 256)
+                                  : int64_t(256));
+  int64_t ofWarp = std::max<int64_t>(1, 32 * perThread / t.tileN);
+  if (!t.warps) {
+    t.warps = 4;
+    int64_t channels = fixed.tileM ? fixed.tileM : s.Dm;
+    while (t.warps > 1 && (fixed.tileM || known(s.Dm)) &&
+           ofWarp * t.warps / 2 >= channels)
+      t.warps /= 2;
+  }
+  if (!t.tileM)
+    t.tileM = ofWarp * t.warps;
+  if (!t.splits)
+    t.splits = 1;
+  return t;
+}
+
 static TileSchedule chooseConv(const ConvShape &s, const ChipInfo &chip,
                                TileSchedule fixed) {
+  if (!chip.isCPU)
+    return chooseGPUConv(s, fixed);
   TileSchedule t;
+  t.stages = fixed.stages;
+  t.warps = fixed.warps;
   t.tileM = fixed.tileM
                 ? fixed.tileM
-                : std::max<int64_t>(1, channelTile(s.accType, s.Dm, chip) / 2);
+                : std::max<int64_t>(1, channelTile(s.accType, s.Dm) / 2);
   t.tileN = fixed.tileN;
   if (!t.tileN)
     for (int64_t steps : {512, 256, 128}) {
@@ -221,6 +415,34 @@ static TileSchedule chooseConv(const ConvShape &s, const ChipInfo &chip,
     }
   t.splits = fixed.splits ? fixed.splits : 1;
   return t;
+}
+
+/// Why no kernel can have this tile of a scan or a convolution; "" if one can.
+static std::string checkGPUTile(int64_t least, const TileSchedule &t) {
+  int64_t m = t.tileM, warps = std::max<int64_t>(t.warps, 1);
+  if (!llvm::isPowerOf2_64(m) || m < least)
+    return "tile_m is " + std::to_string(m) + ", expected a power of two of " +
+           std::to_string(least) + " or more";
+  if (!llvm::isPowerOf2_64(warps) || m < least * warps)
+    return "warps is " + std::to_string(warps) +
+           ", expected a power of two of " + std::to_string(m / least) +
+           " or less with tiles of " + std::to_string(m) + " channels";
+  if (t.splits > 1)
+    return "splits is " + std::to_string(t.splits) +
+           ", expected 1: GPUs do not split a scan yet";
+  return "";
+}
+
+static std::string checkGPUScan(const ScanShape &s, const TileSchedule &t) {
+  int64_t states = known(s.N) ? s.N : 16;
+  return checkGPUTile(32 / std::min<int64_t>(powerOf2Ceil(states), 32), t);
+}
+
+static std::string checkGPUConv(const TileSchedule &t) {
+  if (!llvm::isPowerOf2_64(t.tileN) || t.tileN < 16)
+    return "tile_n is " + std::to_string(t.tileN) +
+           ", expected a power of two of 16 or more";
+  return checkGPUTile(std::max<int64_t>(1, 32 / t.tileN), t);
 }
 
 //===----------------------------------------------------------------------===//
@@ -250,6 +472,20 @@ TileSchedule seqc::chooseSchedule(Operation *op, const ChipInfo &chip,
   return {};
 }
 
+std::string seqc::checkSchedule(Operation *op, const ChipInfo &chip,
+                                TileSchedule schedule) {
+  if (chip.isCPU)
+    return "";
+  if (auto s = getAttentionShape(op, staticSize))
+    return s->backward ? ""
+                       : checkGPUAttention(withHeadDims(*s), chip, schedule);
+  if (auto s = getScanShape(op, staticSize))
+    return s->backward ? "" : checkGPUScan(*s, schedule);
+  if (getConvShape(op, staticSize))
+    return checkGPUConv(schedule);
+  return "";
+}
+
 std::vector<TileSchedule> seqc::io::enumerateSchedules(Operation *op,
                                                        const ChipInfo &chip) {
   if (auto s = getAttentionShape(op, staticSize))
@@ -264,9 +500,12 @@ std::vector<TileSchedule> seqc::io::enumerateSchedules(Operation *op,
     if (chip.isCPU)
       add({s->accType.isF64() ? 8 : 16}, {64, 128, 256});
     else
-      add({32, 64}, {16, 32, 64});
+      add({16, 32, 64}, {8, 16});
   } else if (getConvShape(op, staticSize)) {
-    add({8, 16}, {256, 512});
+    if (chip.isCPU)
+      add({8, 16}, {256, 512});
+    else
+      add({4, 8}, {256, 512});
   }
   return tiles;
 }

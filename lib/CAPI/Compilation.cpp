@@ -112,17 +112,21 @@ static SeqcStatus readSchedule(StringRef text, Settings &settings) {
                          .Case("tile_m", &settings.tileM)
                          .Case("tile_n", &settings.tileN)
                          .Case("splits", &settings.splits)
+                         .Case("stages", &settings.stages)
+                         .Case("warps", &settings.warps)
                          .Default(nullptr);
     if (!field)
       return badOption("schedule '" + text + "': unknown key '" + key +
-                       "', expected tile_m, tile_n or splits");
-    if (value.getAsInteger(10, *field) ||
-        !checkScheduleParameter(name, *field).empty())
-      return badOption("schedule '" + text + "': value of " + name + " is '" +
-                       value +
-                       "', expected an integer from 0 (chosen by the "
-                       "cost model) to " +
-                       Twine(getScheduleLimit(name)));
+                       "', expected tile_m, tile_n, splits, stages or warps");
+    if (!value.getAsInteger(10, *field) &&
+        checkScheduleParameter(name, *field).empty())
+      continue;
+    std::string expected =
+        name == "warps" ? "0 (chosen by the cost model), 1, 2, 4, 8, 12 or 16"
+                        : "an integer from 0 (chosen by the cost model) to " +
+                              std::to_string(getScheduleLimit(name));
+    return badOption("schedule '" + text + "': value of " + name + " is '" +
+                     value + "', expected " + expected);
   }
   return SEQC_OK;
 }

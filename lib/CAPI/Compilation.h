@@ -56,7 +56,7 @@ struct Settings {
   std::string dumpDir;
   std::string reproducerDir;
   CPUTargetOptions cpu;
-  int64_t tileM = 0, tileN = 0, splits = 0;
+  int64_t tileM = 0, tileN = 0, splits = 0, stages = 0, warps = 0;
   bool verifyEach = true;
   SeqcBuffer **timing = nullptr;
 

@@ -48,6 +48,8 @@ extern "C" SeqcStatus seqcExplain(SeqcContext *context, const char *source,
     explain.tileM = settings.tileM;
     explain.tileN = settings.tileN;
     explain.splits = settings.splits;
+    explain.stages = settings.stages;
+    explain.warps = settings.warps;
     // The source is right by now: what the analysis rejects is an option.
     std::string problem;
     mlir::ScopedDiagnosticHandler handler(compilation.getModule().getContext(),

@@ -46,7 +46,7 @@ static SeqcStatus reject(const SeqcFunction &function, size_t number,
 }
 
 static SeqcStatus checkTensor(const SeqcFunction &function, size_t number,
-                              const SeqcTensor &tensor) {
+                              const SeqcTensor &tensor, bool shapesOnly) {
   const ValueSpec &spec = function.arguments[number];
   if (tensor.rank < 0 || tensor.rank > kMaxRank)
     return reject(function, number,
@@ -80,7 +80,13 @@ static SeqcStatus checkTensor(const SeqcFunction &function, size_t number,
                       std::to_string(spec.shape[i]));
     empty |= tensor.shape[i] == 0;
   }
-  if (tensor.device_type != SEQC_DEVICE_HOST)
+  if (shapesOnly)
+    return SEQC_OK;
+  if (function.gpu) {
+    if (tensor.device_type != SEQC_DEVICE_CUDA)
+      return mismatch("device type is " + std::to_string(tensor.device_type) +
+                      ", only CUDA memory (2) is supported by this program");
+  } else if (tensor.device_type != SEQC_DEVICE_HOST)
     return mismatch("device type is " + std::to_string(tensor.device_type) +
                     ", only host memory (0) is supported");
   if (!tensor.data && !empty)
@@ -110,14 +116,15 @@ static SeqcStatus checkScalar(const SeqcFunction &function, size_t number,
 }
 
 static SeqcStatus checkArgument(const SeqcFunction &function, size_t number,
-                                const SeqcValue &value) {
+                                const SeqcValue &value, bool shapesOnly) {
   const ValueSpec &spec = function.arguments[number];
   int32_t expected = spec.isTensor    ? SEQC_VALUE_TENSOR
                      : spec.isFloat() ? SEQC_VALUE_FLOAT
                                       : SEQC_VALUE_INT;
   if (value.kind == expected)
-    return spec.isTensor ? checkTensor(function, number, value.as.tensor)
-                         : checkScalar(function, number, value);
+    return spec.isTensor
+               ? checkTensor(function, number, value.as.tensor, shapesOnly)
+               : checkScalar(function, number, value);
   std::string actual;
   switch (value.kind) {
   case SEQC_VALUE_TENSOR:
@@ -186,9 +193,10 @@ static SeqcStatus checkSizes(const SeqcFunction &function,
 }
 
 SeqcStatus seqc::checkArguments(const SeqcFunction &function,
-                                const SeqcValue *arguments) {
+                                const SeqcValue *arguments, bool shapesOnly) {
   for (size_t i = 0; i < function.arguments.size(); ++i)
-    if (SeqcStatus status = checkArgument(function, i, arguments[i]))
+    if (SeqcStatus status =
+            checkArgument(function, i, arguments[i], shapesOnly))
       return status;
   return checkSizes(function, arguments);
 }

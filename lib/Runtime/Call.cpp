@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "CudaProgram.h"
 #include "Program.h"
 
 #include "seqc/Runtime/Status.h"
@@ -77,9 +78,8 @@ static T get(const char *from) {
   return value;
 }
 
-static void packScalar(const ValueSpec &spec, const SeqcValue &value,
-                       char *to) {
-  switch (spec.dtype) {
+void seqc::packScalar(SeqcDType dtype, const SeqcValue &value, char *to) {
+  switch (dtype) {
   case SEQC_F16:
     return put<uint16_t>(to, roundTo16(value.as.f64, 10));
   case SEQC_BF16:
@@ -164,6 +164,20 @@ static void copyStrided(char *&to, const char *from, const int64_t *shape,
   for (int64_t i = 0; i < shape[0]; ++i)
     copyStrided(to, from + i * strides[0] * int64_t(size), shape + 1,
                 strides + 1, rank - 1, size);
+}
+
+/// Copies elements from an array to another of the same shape.
+static void scatter(char *to, const char *from, const int64_t *shape,
+                    const int64_t *fromStrides, const int64_t *toStrides,
+                    int32_t rank, size_t size) {
+  if (rank == 0) {
+    std::memcpy(to, from, size);
+    return;
+  }
+  for (int64_t i = 0; i < shape[0]; ++i)
+    scatter(to + i * toStrides[0] * int64_t(size),
+            from + i * fromStrides[0] * int64_t(size), shape + 1,
+            fromStrides + 1, toStrides + 1, rank - 1, size);
 }
 
 /// Lowered constants carry this in place of an allocated pointer.
@@ -259,27 +273,24 @@ static void takeResults(const SeqcFunction &function,
 // Calling
 //===----------------------------------------------------------------------===//
 
-SeqcStatus seqc::call(const SeqcFunction &function, const SeqcValue *arguments,
-                      size_t numArguments, SeqcValue *results,
-                      size_t numResults) {
-  auto wrongCount = [&](const char *what, size_t given, size_t expected) {
-    return setError(SEQC_ERROR_INVALID_ARGUMENT,
-                    "function '" + function.name + "' has " +
-                        std::to_string(expected) + " " + what + ", got " +
-                        std::to_string(given));
-  };
-  if (numArguments != function.arguments.size())
-    return wrongCount("arguments", numArguments, function.arguments.size());
-  if (numResults != function.results.size())
-    return wrongCount("results", numResults, function.results.size());
-  if ((numArguments && !arguments) || (numResults && !results))
-    return setError(SEQC_ERROR_INVALID_ARGUMENT,
-                    "function '" + function.name + "': " +
-                        (numArguments && !arguments ? "arguments" : "results") +
-                        " is null");
-  if (SeqcStatus status = checkArguments(function, arguments))
-    return status;
+static SeqcStatus wrongCount(const SeqcFunction &function, const char *what,
+                             size_t given, size_t expected) {
+  return setError(SEQC_ERROR_INVALID_ARGUMENT,
+                  "function '" + function.name + "' has " +
+                      std::to_string(expected) + " " + what + ", got " +
+                      std::to_string(given));
+}
 
+static SeqcStatus isNull(const SeqcFunction &function, const char *what) {
+  return setError(SEQC_ERROR_INVALID_ARGUMENT,
+                  "function '" + function.name + "': " + what + " is null");
+}
+
+/// Calls code for the CPU.
+static SeqcStatus callCode(const SeqcFunction &function,
+                           const SeqcValue *arguments, SeqcValue *results) {
+  size_t numArguments = function.arguments.size();
+  size_t numResults = function.results.size();
   // Small calls, which are nearly all, need no heap.
   constexpr size_t kLocalBytes = 2048, kLocalSlots = 32;
   alignas(16) char localBytes[kLocalBytes];
@@ -305,7 +316,7 @@ SeqcStatus seqc::call(const SeqcFunction &function, const SeqcValue *arguments,
     if (spec.isTensor)
       packTensor(arguments[i].as.tensor, to);
     else
-      packScalar(spec, arguments[i], to);
+      packScalar(spec.dtype, arguments[i], to);
     slots[slot++] = to;
   }
   {
@@ -313,5 +324,105 @@ SeqcStatus seqc::call(const SeqcFunction &function, const SeqcValue *arguments,
     function.code(slots);
   }
   takeResults(function, arguments, scratch, results);
+  return SEQC_OK;
+}
+
+/// Calls code for the CPU, and writes results where there is memory for them.
+static SeqcStatus callInPlace(const SeqcFunction &function,
+                              const SeqcValue *arguments, SeqcValue *results) {
+  size_t count = function.results.size();
+  std::vector<SeqcValue> own(count);
+  if (SeqcStatus status = callCode(function, arguments, own.data()))
+    return status;
+  SeqcStatus status = SEQC_OK;
+  auto isProvided = [&](size_t i) {
+    return own[i].kind == SEQC_VALUE_TENSOR &&
+           results[i].kind == SEQC_VALUE_TENSOR && results[i].as.tensor.data;
+  };
+  for (size_t i = 0; i < count && !status; ++i) {
+    if (!isProvided(i))
+      continue;
+    const SeqcTensor &from = own[i].as.tensor, &to = results[i].as.tensor;
+    if (to.device_type != SEQC_DEVICE_HOST || to.dtype != from.dtype ||
+        to.rank != from.rank || (to.rank > 0 && !to.shape) ||
+        !std::equal(from.shape, from.shape + from.rank, to.shape))
+      status = setError(SEQC_ERROR_INVALID_ARGUMENT,
+                        "function '" + function.name + "', result " +
+                            std::to_string(i) + ": the memory for it is not " +
+                            tensorType(from.shape, from.rank, from.dtype) +
+                            " of the host");
+  }
+  for (size_t i = 0; i < count; ++i) {
+    if (!status && isProvided(i)) {
+      const SeqcTensor &from = own[i].as.tensor, &to = results[i].as.tensor;
+      size_t size = seqcDTypeSize(from.dtype);
+      std::vector<int64_t> strides(size_t(to.rank) + 1);
+      denseStrides(from.shape, from.rank, strides.data());
+      if (to.strides)
+        std::copy_n(to.strides, to.rank, strides.data());
+      const char *data = static_cast<const char *>(from.data);
+      scatter(static_cast<char *>(to.data), data, from.shape, from.strides,
+              strides.data(), from.rank, size);
+      seqcTensorRelease(&own[i].as.tensor);
+    } else if (!status) {
+      results[i] = own[i];
+    } else if (own[i].kind == SEQC_VALUE_TENSOR) {
+      seqcTensorRelease(&own[i].as.tensor);
+    }
+  }
+  return status;
+}
+
+SeqcStatus seqc::call(const SeqcFunction &function, const SeqcValue *arguments,
+                      size_t numArguments, SeqcValue *results,
+                      size_t numResults, const CallMode &mode) {
+  if (numArguments != function.arguments.size())
+    return wrongCount(function, "arguments", numArguments,
+                      function.arguments.size());
+  if (numResults != function.results.size())
+    return wrongCount(function, "results", numResults, function.results.size());
+  if (numArguments && !arguments)
+    return isNull(function, "arguments");
+  if (numResults && !results)
+    return isNull(function, "results");
+  if (SeqcStatus status = checkArguments(function, arguments))
+    return status;
+  if (function.gpu)
+    return cuda::call(function, arguments, results,
+                      static_cast<cuda::Stream>(mode.stream), mode.inPlace,
+                      mode.wait);
+  return mode.inPlace ? callInPlace(function, arguments, results)
+                      : callCode(function, arguments, results);
+}
+
+SeqcStatus seqc::resultShapes(const SeqcFunction &function,
+                              const SeqcValue *arguments, size_t numArguments,
+                              int64_t *sizes, size_t numSizes) {
+  if (numArguments != function.arguments.size())
+    return wrongCount(function, "arguments", numArguments,
+                      function.arguments.size());
+  size_t expected = 0;
+  for (const ValueSpec &spec : function.results)
+    expected += spec.shape.size();
+  if (numSizes != expected)
+    return wrongCount(function, "sizes of results", numSizes, expected);
+  if (numArguments && !arguments)
+    return isNull(function, "arguments");
+  if (numSizes && !sizes)
+    return isNull(function, "sizes");
+  if (SeqcStatus status =
+          checkArguments(function, arguments, /*shapesOnly=*/true))
+    return status;
+  if (function.gpu)
+    return cuda::resultShapes(function, arguments, sizes);
+  for (const ValueSpec &spec : function.results)
+    for (int64_t size : spec.shape)
+      if (size == kDynamic)
+        return setError(SEQC_ERROR_UNSUPPORTED,
+                        "function '" + function.name +
+                            "': only a call tells the shapes of its results "
+                            "on the CPU");
+  for (const ValueSpec &spec : function.results)
+    sizes = std::copy(spec.shape.begin(), spec.shape.end(), sizes);
   return SEQC_OK;
 }

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Program.h"
+#include "CudaProgram.h"
 
 #include "seqc/Runtime/Artifact.h"
 #include "seqc/Runtime/Status.h"
@@ -25,8 +26,8 @@ using namespace seqc;
 // Loading
 //===----------------------------------------------------------------------===//
 
-/// Why this machine cannot run a target's code, or "".
-static std::string whyUnsupported(const Json &target) {
+/// Why this machine cannot run the code of a target for the CPU, or "".
+static std::string whyUnsupportedCpu(const Json &target) {
   std::string arch = text(target, "arch");
   if (arch != hostArchitecture())
     return "it is for " + arch + ", this machine is " +
@@ -41,21 +42,96 @@ static std::string whyUnsupported(const Json &target) {
   return missing.empty() ? "" : "this processor lacks " + missing;
 }
 
-/// Picks the target to load. Sets `number` to its position.
+/// The content of a target's section of a kind; empty if it has none.
+static std::string_view contentOf(const std::vector<ArtifactSection> &sections,
+                                  SectionKind kind, size_t target) {
+  for (const ArtifactSection &section : sections)
+    if (section.kind == kind && section.target == target)
+      return section.content;
+  return {};
+}
+
+/// Why no GPU here can run a target's code, or "".
+static std::string whyUnsupportedCuda(const cuda::Program &program) {
+  const cuda::Driver *driver = cuda::Driver::get();
+  if (!driver)
+    return seqcLastErrorMessage();
+  std::string reason;
+  for (const cuda::DeviceInfo &device : driver->devices) {
+    reason = program.whyUnsupported(device);
+    if (reason.empty())
+      break;
+  }
+  if (reason.empty() && driver->version < program.oldestDriver())
+    reason = "the CUDA driver is too old";
+  return reason;
+}
+
+/// Loads a target's code into `program`. Returns why it cannot run here, or "".
+/// A target that was asked for by name is loaded whatever GPUs there are.
+static std::string loadTarget(const Json &target, size_t number, bool byName,
+                              const std::vector<ArtifactSection> &sections,
+                              SeqcProgram &program, SeqcStatus &status) {
+  std::string name = text(target, "name"), kind = text(target, "kind");
+  if (kind == "cuda") {
+    auto gpu = std::make_shared<cuda::Program>(
+        target, program.functions,
+        contentOf(sections, SectionKind::Cubin, number),
+        contentOf(sections, SectionKind::Ptx, number));
+    std::string reason = byName ? "" : whyUnsupportedCuda(*gpu);
+    if (!reason.empty())
+      return reason;
+    for (size_t i = 0; i < program.functions.size(); ++i) {
+      program.functions[i].gpu = gpu.get();
+      program.functions[i].number = i;
+    }
+    program.gpu = std::move(gpu);
+    return "";
+  }
+  if (kind != "cpu")
+    return "this runtime runs targets of kind cpu and cuda only";
+  std::string reason = whyUnsupportedCpu(target);
+  if (!reason.empty())
+    return reason;
+  bool found = std::any_of(sections.begin(), sections.end(),
+                           [&](const ArtifactSection &section) {
+                             return section.kind == SectionKind::SharedObject &&
+                                    section.target == number;
+                           });
+  if (!found)
+    throw BadMetadata("no code for target '" + name + "'");
+  std::string error;
+  if (!program.library.load(
+          contentOf(sections, SectionKind::SharedObject, number), error)) {
+    status = setError(SEQC_ERROR_IO, error);
+    return "";
+  }
+  for (SeqcFunction &function : program.functions) {
+    std::string symbol = "_seqc_packed_" + function.name;
+    function.code = reinterpret_cast<void (*)(void **)>(
+        program.library.symbol(symbol.c_str()));
+    if (!function.code)
+      throw BadMetadata("no code for function '" + function.name + "'");
+  }
+  return "";
+}
+
+/// Picks the target, the first that runs here, and loads its code.
 static SeqcStatus chooseTarget(const Json &targets, const char *wanted,
-                               size_t &number) {
+                               const std::vector<ArtifactSection> &sections,
+                               SeqcProgram &program) {
   std::string names, reasons;
   for (size_t i = 0; i < targets.size(); ++i) {
     std::string name = text(targets[i], "name");
     names += (i ? ", " : "") + name;
     if (wanted && name != wanted)
       continue;
-    std::string reason = text(targets[i], "kind") == "cpu"
-                             ? whyUnsupported(targets[i])
-                             : "this runtime runs targets of kind cpu only";
+    SeqcStatus status = SEQC_OK;
+    std::string reason =
+        loadTarget(targets[i], i, wanted != nullptr, sections, program, status);
     if (reason.empty()) {
-      number = i;
-      return SEQC_OK;
+      program.target = name;
+      return status;
     }
     reasons += (reasons.empty() ? "" : "; ") + name + ": " + reason;
   }
@@ -86,26 +162,8 @@ static SeqcStatus loadProgram(std::string_view bytes, const char *wanted,
       program->functions.push_back(readFunction(json));
 
     const Json &targets = member(metadata, "targets", Json::value_t::array);
-    size_t number = 0;
-    if (SeqcStatus status = chooseTarget(targets, wanted, number))
+    if (SeqcStatus status = chooseTarget(targets, wanted, sections, *program))
       return status;
-    program->target = text(targets[number], "name");
-    auto code = std::find_if(
-        sections.begin(), sections.end(), [&](const ArtifactSection &section) {
-          return section.kind == SectionKind::SharedObject &&
-                 section.target == number;
-        });
-    if (code == sections.end())
-      throw BadMetadata("no code for target '" + program->target + "'");
-    if (!program->library.load(code->content, error))
-      return setError(SEQC_ERROR_IO, error);
-    for (SeqcFunction &function : program->functions) {
-      std::string symbol = "_seqc_packed_" + function.name;
-      function.code = reinterpret_cast<void (*)(void **)>(
-          program->library.symbol(symbol.c_str()));
-      if (!function.code)
-        throw BadMetadata("no code for function '" + function.name + "'");
-    }
   } catch (const BadMetadata &e) {
     return setError(SEQC_ERROR_INVALID_ARTIFACT,
                     std::string("artifact is corrupt: metadata: ") + e.what());
@@ -161,7 +219,11 @@ extern "C" {
 void seqcOwnerRelease(void *owner) {
   if (!owner)
     return;
-  std::free(static_cast<Owner *>(owner)->allocated);
+  auto *held = static_cast<Owner *>(owner);
+  if (held->device)
+    releaseDeviceMemory(*held);
+  else
+    std::free(held->allocated);
   std::free(owner);
 }
 
@@ -272,7 +334,35 @@ SeqcStatus seqcFunctionCall(const SeqcFunction *function,
   if (!function)
     return nullArgument("seqcFunctionCall", "function");
   return guarded([&] {
-    return call(*function, arguments, num_arguments, results, num_results);
+    return call(*function, arguments, num_arguments, results, num_results,
+                CallMode());
+  });
+}
+
+SeqcStatus seqcFunctionCallAsync(const SeqcFunction *function,
+                                 const SeqcValue *arguments,
+                                 size_t num_arguments, SeqcValue *results,
+                                 size_t num_results, void *stream) {
+  if (!function)
+    return nullArgument("seqcFunctionCallAsync", "function");
+  return guarded([&] {
+    CallMode mode;
+    mode.stream = stream;
+    mode.inPlace = true;
+    mode.wait = false;
+    return call(*function, arguments, num_arguments, results, num_results,
+                mode);
+  });
+}
+
+SeqcStatus seqcFunctionResultShapes(const SeqcFunction *function,
+                                    const SeqcValue *arguments,
+                                    size_t num_arguments, int64_t *sizes,
+                                    size_t num_sizes) {
+  if (!function)
+    return nullArgument("seqcFunctionResultShapes", "function");
+  return guarded([&] {
+    return resultShapes(*function, arguments, num_arguments, sizes, num_sizes);
   });
 }
 

@@ -21,6 +21,8 @@
 //   Call.cpp       calls the code: descriptors in, results out
 //   Program.cpp    loads artifacts; the C API
 //
+// That is a target for the CPU. CudaProgram.h has those for GPUs.
+//
 //===----------------------------------------------------------------------===//
 
 #ifndef SEQC_LIB_RUNTIME_PROGRAM_H
@@ -35,6 +37,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <memory>
 #include <new>
 #include <stdexcept>
 #include <string>
@@ -63,6 +66,9 @@ struct Descriptor {
 /// What a result tensor's `owner` points to; shape and strides follow.
 struct Owner {
   void *allocated;
+  /// Of memory of a GPU, the context and the stream that it was allocated in.
+  void *device;
+  void *stream;
 
   int64_t *shape() { return reinterpret_cast<int64_t *>(this + 1); }
 
@@ -70,7 +76,7 @@ struct Owner {
     void *memory = std::malloc(sizeof(Owner) + 2 * rank * sizeof(int64_t));
     if (!memory)
       throw std::bad_alloc();
-    return new (memory) Owner{nullptr};
+    return new (memory) Owner{nullptr, nullptr, nullptr};
   }
 };
 
@@ -97,6 +103,13 @@ struct ValueSpec {
   std::string str() const;
 };
 
+namespace cuda {
+class Program;
+} // namespace cuda
+
+/// Frees what an owner of a GPU's memory holds.
+void releaseDeviceMemory(Owner &owner);
+
 /// A dimension of an argument, or a constant.
 struct Dimension {
   static constexpr size_t kNone = ~size_t(0);
@@ -122,7 +135,11 @@ struct SeqcFunction {
   /// Pairs whose first size is a multiple of the second.
   std::vector<std::pair<seqc::Dimension, seqc::Dimension>> multiple;
   size_t scratchBytes = 0;
+  /// On a target for the CPU.
   void (*code)(void **) = nullptr;
+  /// On a target for GPUs, and the function's number there.
+  const seqc::cuda::Program *gpu = nullptr;
+  size_t number = 0;
 };
 
 struct SeqcProgram {
@@ -130,6 +147,7 @@ struct SeqcProgram {
   std::string target;
   std::vector<SeqcFunction> functions;
   seqc::Library library;
+  std::shared_ptr<const seqc::cuda::Program> gpu;
 };
 
 namespace seqc {
@@ -154,13 +172,31 @@ SeqcFunction readFunction(const Json &json);
 std::string tensorType(const int64_t *shape, int32_t rank, SeqcDType dtype);
 
 /// Checks the arguments, which are as many as the function has, one by one and
-/// against each other.
+/// against each other. `shapesOnly`: not where their memory is.
 SeqcStatus checkArguments(const SeqcFunction &function,
-                          const SeqcValue *arguments);
+                          const SeqcValue *arguments, bool shapesOnly = false);
+
+/// Writes a scalar as its type lies in memory.
+void packScalar(SeqcDType dtype, const SeqcValue &value, char *to);
+
+/// How results come and when a call on a GPU returns.
+struct CallMode {
+  void *stream = nullptr;
+  /// Results may come with memory to write to.
+  bool inPlace = false;
+  /// Return when the results are there.
+  bool wait = true;
+};
 
 /// Checks the arguments and calls the code.
 SeqcStatus call(const SeqcFunction &function, const SeqcValue *arguments,
-                size_t numArguments, SeqcValue *results, size_t numResults);
+                size_t numArguments, SeqcValue *results, size_t numResults,
+                const CallMode &mode);
+
+/// The sizes of the results that a call would have.
+SeqcStatus resultShapes(const SeqcFunction &function,
+                        const SeqcValue *arguments, size_t numArguments,
+                        int64_t *sizes, size_t numSizes);
 
 } // namespace seqc
 

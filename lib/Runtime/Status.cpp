@@ -44,6 +44,10 @@ const char *seqcStatusName(SeqcStatus status) {
     return "internal error";
   case SEQC_ERROR_OUT_OF_MEMORY:
     return "out of memory";
+  case SEQC_ERROR_DEVICE:
+    return "device failed";
+  case SEQC_ERROR_MISALIGNED:
+    return "misaligned argument";
   default:
     return "unknown status";
   }

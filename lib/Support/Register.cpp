@@ -15,8 +15,12 @@
 #include "seqc/Analysis/Passes.h"
 #include "seqc/Conversion/Passes.h"
 #include "seqc/Conversion/Pipelines.h"
+#include "seqc/Dialect/NVX/IR/NVX.h"
 #include "seqc/Dialect/Seqc/IR/Seqc.h"
 #include "seqc/Dialect/Seqc/Transforms/Passes.h"
+#include "seqc/Dialect/Tile/IR/Tile.h"
+#include "seqc/Dialect/Tile/Transforms/Passes.h"
+#include "seqc/Target/PTX/Passes.h"
 
 #include "mlir/Conversion/Passes.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
@@ -33,8 +37,10 @@
 #include "mlir/Dialect/ControlFlow/Transforms/BufferizableOpInterfaceImpl.h"
 #include "mlir/Dialect/Func/Extensions/InlinerExtension.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/GPU/IR/GPUDialect.h"
 #include "mlir/Dialect/Index/IR/IndexDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/LLVMIR/Transforms/Passes.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Linalg/Passes.h"
@@ -65,10 +71,11 @@
 using namespace mlir;
 
 void seqc::registerAllDialects(DialectRegistry &registry) {
-  registry.insert<SeqcDialect, affine::AffineDialect, arith::ArithDialect,
-                  bufferization::BufferizationDialect, cf::ControlFlowDialect,
-                  func::FuncDialect, index::IndexDialect, linalg::LinalgDialect,
-                  LLVM::LLVMDialect, math::MathDialect, memref::MemRefDialect,
+  registry.insert<SeqcDialect, tile::TileDialect, affine::AffineDialect,
+                  arith::ArithDialect, bufferization::BufferizationDialect,
+                  cf::ControlFlowDialect, func::FuncDialect, gpu::GPUDialect,
+                  index::IndexDialect, linalg::LinalgDialect, LLVM::LLVMDialect,
+                  NVVM::NVVMDialect, nvx::NVXDialect, math::MathDialect, memref::MemRefDialect,
                   omp::OpenMPDialect, scf::SCFDialect, tensor::TensorDialect,
                   ub::UBDialect, vector::VectorDialect>();
 
@@ -80,6 +87,7 @@ void seqc::registerAllDialects(DialectRegistry &registry) {
   cf::registerBufferizableOpInterfaceExternalModels(registry);
   cf::registerBufferDeallocationOpInterfaceExternalModels(registry);
   func::registerInlinerExtension(registry);
+  registerKernelInterfaces(registry);
   linalg::registerAllDialectInterfaceImplementations(registry);
   memref::registerAllocationOpInterfaceExternalModels(registry);
   scf::registerBufferizableOpInterfaceExternalModels(registry);
@@ -113,6 +121,7 @@ void seqc::registerAllPasses() {
   registerConvertOpenMPToLLVMPass();
   registerConvertSCFToOpenMPPass();
   registerConvertVectorToLLVMPass();
+  registerConvertToLLVMPass();
   registerConvertVectorToSCFPass();
   registerFinalizeMemRefToLLVMConversionPass();
   registerLowerAffinePass();
@@ -121,7 +130,11 @@ void seqc::registerAllPasses() {
   registerUBToLLVMConversionPass();
 
   registerSeqcPasses();
+  registerSeqcTilePasses();
   registerSeqcAnalysisPasses();
   registerSeqcConversionPasses();
+  registerSeqcTargetPTXPasses();
   registerPipelines();
+  registerPTXPipelines();
+  registerTilePipelines();
 }

@@ -384,7 +384,8 @@ def attention(
         dropout_p: the probability of dropping a weight, from 0 to below 1.
         seed: the seed of dropout, 64 bits; the same one drops the same weights.
         schedule: tiling of this call: {"tile_m": queries, "tile_n": keys,
-            "splits": parts of the keys}.
+            "splits": parts of the keys}; on a GPU also "stages" (tiles of
+            keys, and of values, in shared memory) and "warps".
 
     Returns:
         out, (batch, heads, query length, value_dim) in the dtype of query; with

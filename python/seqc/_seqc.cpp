@@ -16,71 +16,22 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "_seqc.h"
+
 #include "seqc-c/Compiler.h"
-#include "seqc-c/Runtime.h"
 
-#include <pybind11/numpy.h>
-#include <pybind11/pybind11.h>
-#include <pybind11/stl.h>
-
+#include <algorithm>
 #include <cstring>
-#include <memory>
+#include <deque>
 #include <optional>
-#include <string>
-#include <vector>
 
-namespace py = pybind11;
-
-namespace {
-
-//===----------------------------------------------------------------------===//
-// DLPack: the structures of its stable ABI
-//===----------------------------------------------------------------------===//
-
-struct DLDevice {
-  int32_t type;
-  int32_t id;
-};
-enum : int32_t { DLCPU = 1, DLCUDAHost = 3 };
-
-struct DLDataType {
-  uint8_t code;
-  uint8_t bits;
-  uint16_t lanes;
-};
-enum : uint8_t { DLInt = 0, DLUInt = 1, DLFloat = 2, DLBfloat = 4, DLBool = 6 };
-
-struct DLTensor {
-  void *data;
-  DLDevice device;
-  int32_t ndim;
-  DLDataType dtype;
-  int64_t *shape;
-  int64_t *strides;
-  uint64_t byteOffset;
-};
-
-struct DLManagedTensor {
-  DLTensor tensor;
-  void *context;
-  void (*deleter)(DLManagedTensor *);
-};
-
-struct DLManagedTensorVersioned {
-  uint32_t major;
-  uint32_t minor;
-  void *context;
-  void (*deleter)(DLManagedTensorVersioned *);
-  uint64_t flags;
-  DLTensor tensor;
-};
+using namespace seqc_python;
 
 //===----------------------------------------------------------------------===//
 // Errors
 //===----------------------------------------------------------------------===//
 
-/// Raises the Python exception for a failed call.
-[[noreturn]] void raise(SeqcStatus status) {
+void seqc_python::raise(SeqcStatus status) {
   std::string message = seqcLastErrorMessage();
   if (message.empty())
     message = seqcStatusName(status);
@@ -90,71 +41,11 @@ struct DLManagedTensorVersioned {
   throw py::error_already_set();
 }
 
-void check(SeqcStatus status) {
-  if (status != SEQC_OK)
-    raise(status);
-}
+namespace {
 
 //===----------------------------------------------------------------------===//
 // Arrays
 //===----------------------------------------------------------------------===//
-
-/// What keeps an array's memory.
-struct Storage {
-  SeqcTensor tensor{};
-  std::vector<int64_t> sizes; // shape, then strides, of a borrowed view
-  py::object keep;            // the exporter of a borrowed view
-  DLManagedTensor *managed = nullptr;
-  DLManagedTensorVersioned *versioned = nullptr;
-
-  Storage() = default;
-  Storage(const Storage &) = delete;
-  Storage &operator=(const Storage &) = delete;
-  ~Storage() {
-    if (managed && managed->deleter)
-      managed->deleter(managed);
-    if (versioned && versioned->deleter)
-      versioned->deleter(versioned);
-    seqcTensorRelease(&tensor);
-  }
-
-  /// Room for the sizes of a borrowed view: shape and strides.
-  int64_t *setRank(int64_t rank) {
-    sizes.resize(2 * static_cast<size_t>(rank) + 1);
-    tensor.rank = static_cast<int32_t>(rank);
-    tensor.shape = sizes.data();
-    tensor.strides = sizes.data() + rank;
-    return sizes.data();
-  }
-};
-
-class Array {
-public:
-  std::shared_ptr<Storage> storage;
-
-  const SeqcTensor &tensor() const { return storage->tensor; }
-
-  py::tuple shape() const {
-    const SeqcTensor &t = tensor();
-    py::tuple sizes(t.rank);
-    for (int32_t i = 0; i < t.rank; ++i)
-      PyTuple_SET_ITEM(sizes.ptr(), i, PyLong_FromLongLong(t.shape[i]));
-    return sizes;
-  }
-
-  std::vector<int64_t> strides() const {
-    const SeqcTensor &t = tensor();
-    if (t.strides)
-      return {t.strides, t.strides + t.rank};
-    std::vector<int64_t> steps(t.rank);
-    int64_t step = 1;
-    for (int32_t i = t.rank; i-- > 0;) {
-      steps[i] = step;
-      step *= t.shape[i];
-    }
-    return steps;
-  }
-};
 
 /// The dtype of a numpy array; 0 if there is none.
 SeqcDType dtypeOfNumpy(const py::dtype &dtype) {
@@ -372,16 +263,6 @@ py::array toNumpy(const Array &array) {
 // Programs
 //===----------------------------------------------------------------------===//
 
-class Program {
-public:
-  SeqcProgram *handle = nullptr;
-
-  Program() = default;
-  Program(const Program &) = delete;
-  Program &operator=(const Program &) = delete;
-  ~Program() { seqcProgramRelease(handle); }
-};
-
 std::shared_ptr<Program> load(const py::object &source,
                               const std::optional<std::string> &target) {
   auto program = std::make_shared<Program>();
@@ -403,78 +284,7 @@ std::shared_ptr<Program> load(const py::object &source,
   return program;
 }
 
-class Function {
-public:
-  std::shared_ptr<Program> program;
-  const SeqcFunction *handle = nullptr;
-  size_t numArguments = 0;
-  size_t numResults = 0;
-
-  Function(std::shared_ptr<Program> p, const std::string &name)
-      : program(std::move(p)) {
-    check(seqcProgramLookup(program->handle, name.c_str(), &handle));
-    numArguments = seqcFunctionNumArguments(handle);
-    numResults = seqcFunctionNumResults(handle);
-  }
-
-  /// Calls with Arrays, ints and floats; one Array or number per result.
-  py::tuple call(const py::sequence &arguments) const {
-    std::vector<SeqcValue> in(arguments.size());
-    // The caller's sequence keeps the arrays; these keep their memory while the
-    // GIL is away.
-    std::vector<std::shared_ptr<Storage>> keep;
-    keep.reserve(in.size());
-    for (size_t i = 0; i < in.size(); ++i) {
-      py::object argument = arguments[i];
-      in[i].reserved = 0;
-      if (py::isinstance<Array>(argument)) {
-        const auto &array = argument.cast<const Array &>();
-        keep.push_back(array.storage);
-        in[i].kind = SEQC_VALUE_TENSOR;
-        in[i].as.tensor = array.tensor();
-      } else if (PyFloat_Check(argument.ptr())) {
-        in[i].kind = SEQC_VALUE_FLOAT;
-        in[i].as.f64 = PyFloat_AS_DOUBLE(argument.ptr());
-      } else if (PyLong_Check(argument.ptr())) {
-        in[i].kind = SEQC_VALUE_INT;
-        in[i].as.i64 = PyLong_AsLongLong(argument.ptr());
-        if (in[i].as.i64 == -1 && PyErr_Occurred())
-          throw py::error_already_set();
-      } else {
-        throw py::type_error("argument " + std::to_string(i) +
-                             ": expected an array or a number, got " +
-                             Py_TYPE(argument.ptr())->tp_name);
-      }
-    }
-    std::vector<SeqcValue> out(numResults);
-    SeqcStatus status;
-    {
-      py::gil_scoped_release release;
-      status = seqcFunctionCall(handle, in.data(), in.size(), out.data(),
-                                out.size());
-    }
-    check(status);
-    py::tuple results(out.size());
-    for (size_t i = 0; i < out.size(); ++i) {
-      switch (out[i].kind) {
-      case SEQC_VALUE_TENSOR: {
-        Array array{std::make_shared<Storage>()};
-        array.storage->tensor = out[i].as.tensor;
-        results[i] = py::cast(std::move(array));
-        break;
-      }
-      case SEQC_VALUE_INT:
-        results[i] = py::int_(out[i].as.i64);
-        break;
-      default:
-        results[i] = py::float_(out[i].as.f64);
-        break;
-      }
-    }
-    return results;
-  }
-};
-
+@FUNCTION@
 //===----------------------------------------------------------------------===//
 // Compiling
 //===----------------------------------------------------------------------===//

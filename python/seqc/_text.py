@@ -69,7 +69,7 @@ def f64_attr(value: float) -> str:
     return float_literal(value, "f64").partition(" ")[0]
 
 
-SCHEDULE_KEYS = ("tile_m", "tile_n", "splits")
+SCHEDULE_KEYS = ("tile_m", "tile_n", "splits", "stages", "warps")
 
 
 def schedule_attr(schedule: Schedule) -> str:

@@ -53,7 +53,7 @@
 // TEXT: seqc.attention: B=1 Hq=2 Hkv=2 Sq=128 Sk=128 D=32 f32 causal, 50.4% of the scores visible, 6 tiles visited, 2 of them full
 // REMARK: remark: @causal: seqc.attention ({{.*}}) moves 131072 bytes, unfused 917504; limit launch
 // TILINGS-LABEL: function @causal
-// TILINGS: seqc.attention fused 128x128
+// TILINGS: seqc.attention fused 64x64
 // TILINGS: fused 64x32
 // TILINGS: fused 128x64
 // TILINGS: unfused

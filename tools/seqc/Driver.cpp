@@ -88,8 +88,15 @@ void CompileFlags::addScheduleFlags(CLI::App &command) {
       command, "--splits", splits, {},
       "Parts that the keys or the sequence are split into, at most 1024; "
       "0: chosen by the cost model");
-  command.add_option("--schedule", schedule,
-                     "The schedule in one word: \"tile_m=64 tile_n=256\"");
+  addInteger(command, "--stages", stages, {},
+             "GPU: tiles of keys, and of values, in shared memory, at most 8; "
+             "0: chosen by the cost model");
+  addInteger(command, "--warps", warps, {},
+             "GPU: warps that compute a tile: 1, 2, 4, 8, 12 or 16; 0: chosen "
+             "by the cost model");
+  command.add_option(
+      "--schedule", schedule,
+      "The schedule in one word: \"tile_m=64 tile_n=256 stages=2 warps=4\"");
 }
 
 void CompileFlags::addAllFlags(CLI::App &command) {
@@ -145,6 +152,8 @@ void Source::call(const CompileFlags &flags, const Call &body) {
   add("tile_m", flags.tileM);
   add("tile_n", flags.tileN);
   add("splits", flags.splits);
+  add("stages", flags.stages);
+  add("warps", flags.warps);
   set(options.target, flags.target);
   set(options.cpu, flags.cpu);
   set(options.features, flags.features);

@@ -45,7 +45,7 @@ struct ExplainOptions {
   /// lists the names.
   std::string assume;
   /// A schedule that wins over the operators' own; 0 leaves it to them.
-  int64_t tileM = 0, tileN = 0, splits = 0;
+  int64_t tileM = 0, tileN = 0, splits = 0, stages = 0, warps = 0;
   /// Also report every legal tiling of each operator.
   bool tilings = false;
   LoopOrder loopOrder = LoopOrder::QueryOuter;
@@ -109,6 +109,8 @@ struct FormReport {
   std::string name;
   /// 0 for a form without tiles.
   int64_t tileM = 0, tileN = 0, splits = 0;
+  /// 0 on a CPU.
+  int64_t stages = 0, warps = 0;
   Counts counts;
   /// Of attention: tiles visited, and those of them that no mask cuts.
   double tiles = 0, fullTiles = 0;
@@ -190,6 +192,8 @@ llvm::StringRef stringifyResource(Resource resource, const ChipInfo &chip);
 
 struct TileSchedule {
   int64_t tileM = 0, tileN = 0, splits = 0;
+  /// Of a GPU: tiles of one operand in shared memory, and warps that compute.
+  int64_t stages = 0, warps = 0;
 };
 
 /// Bytes one core holds for one tile of `op` (seqc.attention,
@@ -203,6 +207,10 @@ double getTileBytes(mlir::Operation *op, TileSchedule schedule);
 /// A zero tile comes back for an operator that has no schedule.
 TileSchedule chooseSchedule(mlir::Operation *op, const ChipInfo &chip,
                             TileSchedule fixed = {});
+
+/// What `chip` cannot do about `schedule`, for an error message; "" if it can.
+std::string checkSchedule(mlir::Operation *op, const ChipInfo &chip,
+                          TileSchedule schedule);
 
 } // namespace seqc
 

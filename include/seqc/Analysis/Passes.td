@@ -31,12 +31,14 @@ def SeqcIOAnalysis : Pass<"seqc-io-analysis", "::mlir::ModuleOp"> {
   }];
   let options = [
     Option<"chip", "chip", "std::string", "\"cpu\"",
-           "Chip: h200, a100, cpu (this machine), x86-64-v3 or x86-64-v4">,
+           "Chip: h200 (or sm_90a), a100 (or sm_80), cpu (this machine), x86-64-v3 or x86-64-v4">,
     Option<"assume", "assume", "std::string", "\"\"",
            "Sizes of dynamic dimensions, B=2,S=1000 and so on">,
     Option<"tileM", "tile-m", "int64_t", "0", "Tile size that wins over every schedule; 0 keeps them">,
     Option<"tileN", "tile-n", "int64_t", "0", "Tile size that wins over every schedule; 0 keeps them">,
     Option<"splits", "splits", "int64_t", "0", "Splits that win over every schedule; 0 keeps them">,
+    Option<"stages", "stages", "int64_t", "0", "Stages that win over every schedule; 0 keeps them">,
+    Option<"warps", "warps", "int64_t", "0", "Warps that win over every schedule; 0 keeps them">,
     Option<"tilings", "tilings", "bool", "false", "Report every legal tiling as well">,
     Option<"keyOuter", "key-outer", "bool", "false",
            "Attention with keys in the outer loop, as in the FlashAttention paper">,

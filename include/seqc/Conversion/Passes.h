@@ -8,6 +8,7 @@
 #ifndef SEQC_CONVERSION_PASSES_H
 #define SEQC_CONVERSION_PASSES_H
 
+#include "seqc/Dialect/Tile/IR/Tile.h"
 #include "seqc/Support/Statistics.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"

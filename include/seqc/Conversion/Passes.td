@@ -313,4 +313,179 @@ def SeqcLowerVectors : Pass<"seqc-lower-vectors", "::mlir::func::FuncOp"> {
   ];
 }
 
+def ConvertSeqcToTile : Pass<"convert-seqc-to-tile", "::mlir::ModuleOp"> {
+  let summary = "Outline tiled operators into kernels on tiles";
+  let description = [{
+    Each `scf.forall` of a function that `seqc-tile{single-loop=true}` made becomes a `tile.kernel` named `<function>_<n>` and
+    its `tile.launch`. Slices and pads of device memory become `tile.load` and `tile.store`, which mask by themselves; the
+    state is carried in tiles without unit dimensions; operators become the tile, `arith` and `math` operations that they stand for.
+    The two forms of a key tile, with and without mask, become one in which only the mask is conditional. A head_dim
+    that is no multiple of 16 is padded with zeros. Expects the IR as `seqc-tile` left it: canonicalization would
+    drop loops of one iteration.
+
+    A scan reads one time step of each input at a time and keeps its state in a tile; a chunk of at most 16 steps is unrolled. A
+    convolution reads its input once per tap. An elementwise `linalg` operator of up to three dimensions that is left in the
+    function becomes a kernel as well, with tiles of 1024 elements.
+
+    A scalar that the kernel needs is passed, unless it is the size of a view. A function keeps only what the host plan can
+    say; anything else is an error that names it, and so are operands of f64 and operations of a score or mask region that
+    do not work on tiles.
+
+    Before:
+    ```mlir
+    %o = scf.forall (%b, %h, %i) = (0, 0, 0) to (%nb, %nh, %sq) step (1, 1, 128) shared_outs(...) {
+      ... seqc.online_attention ... seqc.softmax_finish ...
+    }
+    ```
+    After:
+    ```mlir
+    tile.kernel @f_0(%q: memref<...>, ..., %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+      %qt = tile.load %q[%bz, %by, %i, %c0] : ... -> tensor<128x128xbf16>
+      %r:3 = scf.for %j = %lo to %hi step %c64 iter_args(%m = ..., %l = ..., %acc = ...) {
+        %kt = tile.load %k[%bz, %g, %j, %c0] : ... -> tensor<64x128xbf16>
+        %s = tile.dot %qt, %kt, %zero transpose_b : ...
+        ...
+      }
+      tile.store %out, %o[%bz, %by, %i, %c0] : ...
+    }
+    %o = tile.launch @f_0 grid(%gx, %nh, %nb) ins(%q, %k, %v : ...) outs(%e : ...) -> ...
+    ```
+  }];
+  let options = [
+    Option<"chip", "chip", "std::string", "\"sm_80\"", "Target that diagnostics name">
+  ];
+  let dependentDialects = [
+    "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+    "::mlir::math::MathDialect", "::mlir::memref::MemRefDialect",
+    "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect",
+    "::seqc::tile::TileDialect"
+  ];
+  let statistics = [
+    Statistic<"numKernels", "kernels-formed", "Loops outlined into kernels">
+  ];
+}
+
+def ConvertTileToNVVM : Pass<"convert-tile-to-nvvm", "::mlir::ModuleOp"> {
+  let summary = "Lower kernels on tiles to functions of one thread";
+  let description = [{
+    Each `tile.kernel` becomes a `gpu.module` of its name with an `llvm.func` of its name. A tile
+    becomes the vector of the registers in which a thread holds it, in the order that its layout says; index becomes i32, a
+    view a pointer with those of its sizes and strides that are used. What the parameters are is in `seqc.params`; `seqc.aligned` lists the
+    operands of the launch that are accessed in vectors, with `aligned`, which promises that every view starts at a multiple of
+    16 bytes and that its strides, but those of 1, are multiples of 16 bytes. `seqc.threads` and
+    `seqc.shared_bytes` are the number of threads and of bytes of dynamic shared memory.
+
+    Reductions combine registers in an order that the layout gives, then lanes by shuffles. Functions are those
+    of `nvx`, with operations around them for accuracy. Loads and stores outside of a view are predicated off.
+
+    Before:
+    ```mlir
+    tile.kernel @scale(%x: memref<?x128xf32>, %y: memref<?x128xf32>, %s: f32, %bx: index, ...) attributes {warps = 4 : i64} {
+      %row = arith.muli %bx, %c64 : index
+      %t = tile.load %x[%row, %c0] : memref<?x128xf32> -> tensor<64x128xf32, #tile.mma<warps = 4>>
+      %f = tensor.splat %s : tensor<64x128xf32, #tile.mma<warps = 4>>
+      %r = arith.mulf %t, %f : tensor<64x128xf32, #tile.mma<warps = 4>>
+      tile.store %r, %y[%row, %c0] : ...
+      tile.return
+    }
+    ```
+    After:
+    ```mlir
+    gpu.module @scale [#nvvm.target<O = 3, chip = "sm_80", features = "+ptx80">] {
+      llvm.func @scale(%x: !llvm.ptr<1>, %x0: i32, %y: !llvm.ptr<1>, %y0: i32, %s: f32) attributes {
+          nvvm.kernel, nvvm.reqntid = array<i32: 128, 1, 1>, seqc.params = [{kind = "pointer", arg = 0}, ...]} {
+        %v = nvx.load %p when %inside : vector<2xf32>
+        ...
+        %f = vector.broadcast %s : f32 to vector<64xf32>
+        %r = arith.mulf %t, %f : vector<64xf32>
+        ...
+        llvm.return
+      }
+    }
+    ```
+  }];
+  let options = [
+    Option<"chip", "chip", "std::string", "\"sm_80\"", "sm_80 or sm_90a">,
+    Option<"aligned", "aligned", "bool", "true", "Whether views and their rows start at multiples of 16 bytes">
+  ];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::gpu::GPUDialect", "::mlir::LLVM::LLVMDialect",
+    "::mlir::math::MathDialect", "::mlir::NVVM::NVVMDialect", "::mlir::scf::SCFDialect",
+    "::mlir::vector::VectorDialect", "::seqc::nvx::NVXDialect"
+  ];
+  let statistics = [
+    Statistic<"numKernels", "kernels-lowered", "Kernels lowered">,
+    Statistic<"numVectorAccesses", "vector-accesses", "Accesses of a thread to device memory of several elements">,
+    Statistic<"numScalarAccesses", "scalar-accesses", "Accesses of a thread to device memory of one element">,
+    Statistic<"numSharedBytes", "shared-bytes", "Bytes of shared memory, over all kernels">
+  ];
+}
+
+def ConvertNVXToLLVM : Pass<"convert-nvx-to-llvm"> {
+  let summary = "Lower nvx to intrinsics and inline assembly";
+  let description = [{
+    Arithmetic becomes calls of LLVM's intrinsics, element by element; what LLVM has no intrinsic for becomes
+    assembly.
+
+    Before:
+    ```mlir
+    %r = nvx.ex2 %x : f32
+    %v = nvx.load %p when %inside : f32
+    ```
+    After:
+    ```mlir
+    %r = llvm.call_intrinsic "llvm.nvvm.ex2.approx.ftz.f"(%x) : (f32) -> f32
+    %w = llvm.inline_asm has_side_effects asm_dialect = att
+        "mov.b32 $0, 0;\0A@$2 ld.global.b32 $0, [$1];", "=&r,l,b" %p, %inside : (!llvm.ptr<1>, i1) -> i32
+    %v = llvm.bitcast %w : i32 to f32
+    ```
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
+  let statistics = [
+    Statistic<"numConverted", "ops-lowered", "Operations lowered">
+  ];
+}
+
+def ConvertTileToCPU : Pass<"convert-tile-to-cpu", "::mlir::ModuleOp"> {
+  let summary = "Run kernels on tiles as loops over linalg operators";
+  let description = [{
+    Each `tile.launch` becomes an `scf.forall` over its grid around the kernel's body, and each operation of the tile dialect the `linalg`
+    and `memref` operators that it stands for. Kernels have no layouts and no concurrency by then (`tile-erase-async`,
+    `tile-erase-layouts`). What it leaves goes through the CPU pipeline from bufferization on; it is how the passes on kernels are
+    tested without a GPU, not a way to be fast.
+
+    Before:
+    ```mlir
+    tile.kernel @scale(%x: memref<?xf32, ...>, %y: memref<?xf32, ...>, %bx: index, %by: index, %bz: index) {
+      %t = tile.load %x[%i] : memref<?xf32, ...> -> tensor<64xf32>
+      %r = arith.addf %t, %t : tensor<64xf32>
+      tile.store %r, %y[%i] : tensor<64xf32>, memref<?xf32, ...>
+      tile.return
+    }
+    %r = tile.launch @scale grid(%g, %c1, %c1) ins(%x : tensor<?xf32>) outs(%e : tensor<?xf32>) -> tensor<?xf32>
+    ```
+    After:
+    ```mlir
+    %xb = bufferization.to_buffer %x read_only : ...
+    %yb = memref.alloc(%n) : memref<?xf32>
+    scf.forall (%bx, %by, %bz) in (%g, 1, 1) {
+      %tb = memref.alloc() : memref<64xf32>
+      memref.copy %part, %tb_part
+      %t = bufferization.to_tensor %tb restrict writable : ...
+      %r = linalg.generic ins(%t, %t) ...
+      ...
+    }
+    %r = bufferization.to_tensor %yb restrict writable : ...
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::bufferization::BufferizationDialect",
+    "::mlir::linalg::LinalgDialect", "::mlir::memref::MemRefDialect",
+    "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect"
+  ];
+  let statistics = [
+    Statistic<"numLaunches", "launches-converted", "Launches turned into loops">
+  ];
+}
+
 #endif // SEQC_CONVERSION_PASSES

@@ -14,6 +14,7 @@
 #include <string>
 
 namespace mlir {
+class DialectRegistry;
 class OpPassManager;
 } // namespace mlir
 
@@ -59,8 +60,75 @@ void buildCPUPipeline(mlir::OpPassManager &pm,
                       const CPUPipelineOptions &options,
                       CPUStage last = CPUStage::LLVM);
 
+/// The stages of the GPU pipeline, each of which `--emit=` can stop after.
+enum class PTXStage {
+  Online, ///< L1: reductions explicit, schedules chosen.
+  Tiled,  ///< L1 in tiles: parallel grid and inner loop.
+  Tile,   ///< L2: kernels on tiles, without layouts.
+  Staged, ///< L2 with layouts, shared memory and warp roles.
+  Thread, ///< L3: what one thread does.
+  LLVM    ///< The LLVM dialect in a gpu.module for each kernel.
+};
+
+struct PTXPipelineOptions
+    : public mlir::PassPipelineOptions<PTXPipelineOptions> {
+  Option<std::string> chip{*this, "chip", llvm::cl::desc("sm_80 or sm_90a"),
+                           llvm::cl::init("sm_80")};
+  Option<int64_t> tileM{
+      *this, "tile-m",
+      llvm::cl::desc("Queries or channels in a tile; 0: chosen by the model"),
+      llvm::cl::init(0)};
+  Option<int64_t> tileN{
+      *this, "tile-n",
+      llvm::cl::desc("Keys or time steps in a tile; 0: chosen by the model"),
+      llvm::cl::init(0)};
+  Option<int64_t> splits{
+      *this, "splits",
+      llvm::cl::desc("Parts of the reduced dimension; 0: chosen by the model"),
+      llvm::cl::init(0)};
+  Option<int64_t> stages{
+      *this, "stages",
+      llvm::cl::desc("Tiles of one operand in shared memory; 0: chosen by the "
+                     "model"),
+      llvm::cl::init(0)};
+  Option<int64_t> warps{
+      *this, "warps",
+      llvm::cl::desc("Warps that compute a tile; 0: chosen by the model"),
+      llvm::cl::init(0)};
+  Option<bool> aligned{
+      *this, "aligned",
+      llvm::cl::desc("Tensors and their rows start at multiples of 16 bytes"),
+      llvm::cl::init(true)};
+};
+
+/// Appends the passes that take a module of L0 operators to kernels in the LLVM
+/// dialect and host functions that launch them, up to and including `last`.
+/// Registered as `--seqc-to-ptx`.
+void buildPTXPipeline(mlir::OpPassManager &pm,
+                      const PTXPipelineOptions &options,
+                      PTXStage last = PTXStage::LLVM);
+
+/// The end of it, from L3 on: everything in a gpu.module to the LLVM dialect.
+/// Registered as `--seqc-kernels-to-llvm`.
+void buildKernelPipeline(mlir::OpPassManager &pm);
+
+/// What buildKernelPipeline needs to know of upstream's dialects.
+void registerKernelInterfaces(mlir::DialectRegistry &registry);
+
+/// The end of the CPU pipeline: a module of upstream's tensor operators to the
+/// LLVM dialect.
+void buildCPUBackend(mlir::OpPassManager &pm,
+                     const CPUPipelineOptions &options);
+
+/// Makes a module of kernels on tiles one of upstream's operators that runs on
+/// a CPU: without layouts, without concurrency. Registered as
+/// `--seqc-erase-tile`, and with buildCPUBackend as `--seqc-tile-to-cpu`.
+void buildTileErasure(mlir::OpPassManager &pm);
+
 /// Registers the pipelines by name.
 void registerPipelines();
+void registerTilePipelines();
+void registerPTXPipelines();
 
 } // namespace seqc
 

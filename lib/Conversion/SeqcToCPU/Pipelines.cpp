@@ -130,6 +130,11 @@ void seqc::buildCPUPipeline(OpPassManager &pm,
   if (last == CPUStage::Linalg)
     return;
 
+  buildCPUBackend(pm, options);
+}
+
+void seqc::buildCPUBackend(OpPassManager &pm,
+                           const CPUPipelineOptions &options) {
   addBufferization(pm);
   addVectorization(pm, options);
   addLLVMLowering(pm);

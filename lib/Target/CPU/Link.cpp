@@ -70,7 +70,6 @@ SEQC_UNUSED_TARGET(LoongArch)
 SEQC_UNUSED_TARGET(M68k)
 SEQC_UNUSED_TARGET(MSP430)
 SEQC_UNUSED_TARGET(Mips)
-SEQC_UNUSED_TARGET(NVPTX)
 SEQC_UNUSED_TARGET(PowerPC)
 SEQC_UNUSED_TARGET(RISCV)
 SEQC_UNUSED_TARGET(SPIRV)
@@ -204,11 +203,6 @@ private:
 //===----------------------------------------------------------------------===//
 // Linking
 //===----------------------------------------------------------------------===//
-
-std::shared_mutex &seqc::getOptionsLock() {
-  static std::shared_mutex mutex;
-  return mutex;
-}
 
 /// Runs lld. The caller holds the lock.
 static llvm::Expected<llvm::SmallVector<char, 0>>

@@ -669,6 +669,17 @@ func.func @f(%x: f32) -> f32 {
 
 // -----
 
+// And for stages and warps.
+// expected-error @+1 {{schedule parameter 'stages' must be from 0 to 8, but is 9}}
+#bad = #seqc.schedule<stages = 9>
+
+// -----
+
+// expected-error @+1 {{schedule parameter 'warps' must be 0, 1, 2, 4, 8, 12 or 16, but is 3}}
+#bad = #seqc.schedule<warps = 3>
+
+// -----
+
 // A keyword that is none.
 func.func @f(%q: tensor<2x4x5x8xf32>) {
   // expected-error @+1 {{expected one of bottom_right, top_left for alignment}}

@@ -564,5 +564,5 @@ func.func private @f() attributes {a = #seqc.schedule<splits = -1>}
 // -----
 
 // A parameter that schedules do not have.
-// expected-error @+1 {{duplicate or unknown struct parameter name: stages}}
-func.func private @f() attributes {a = #seqc.schedule<stages = 2>}
+// expected-error @+1 {{duplicate or unknown struct parameter name: rounds}}
+func.func private @f() attributes {a = #seqc.schedule<rounds = 2>}

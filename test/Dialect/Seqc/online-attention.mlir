@@ -89,8 +89,9 @@ func.func @defaults(%q: tensor<1x1x?x8xf64>, %i: index,
 
 // A part of a schedule: what is 0 is left out.
 // CHECK-LABEL: func private @schedules
-// CHECK-SAME: {a = #seqc.schedule<tile_n = 16>, b = #seqc.schedule<tile_m = 8, splits = 3>}
+// CHECK-SAME: {a = #seqc.schedule<tile_n = 16>, b = #seqc.schedule<tile_m = 8, splits = 3>, c = #seqc.schedule<tile_m = 128, stages = 2, warps = 4>}
 func.func private @schedules() attributes {
   a = #seqc.schedule<tile_n = 16>,
-  b = #seqc.schedule<splits = 3, tile_n = 0, tile_m = 8>
+  b = #seqc.schedule<splits = 3, tile_n = 0, tile_m = 8>,
+  c = #seqc.schedule<warps = 4, tile_m = 128, stages = 2, splits = 0>
 }

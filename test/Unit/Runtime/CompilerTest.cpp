@@ -260,7 +260,13 @@ TEST(Compile, BadOptions) {
   rejected(options, "does not start with '+' or '-'");
   options = defaults();
   options.schedule = "tile_q=4";
-  rejected(options, "unknown key 'tile_q', expected tile_m, tile_n or splits");
+  rejected(options, "unknown key 'tile_q', expected tile_m, tile_n, splits, "
+                    "stages or warps");
+  options.schedule = "stages=9";
+  rejected(options, "value of stages is '9'");
+  options.schedule = "warps=3";
+  rejected(options, "value of warps is '3', expected 0 (chosen by the cost "
+                    "model), 1, 2, 4, 8, 12 or 16");
   options.schedule = "tile_m=many";
   rejected(options, "value of tile_m is 'many'");
   options.schedule = "splits=-1";

@@ -14,6 +14,7 @@
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "mlir/Interfaces/FunctionInterfaces.h"
+#include "llvm/ADT/StringSwitch.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -86,8 +87,8 @@ SeqcDialect::verifyRegionResultAttribute(Operation *op, unsigned regionIndex,
 }
 
 LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
-                                   int64_t tileM, int64_t tileN,
-                                   int64_t splits) {
+                                   int64_t tileM, int64_t tileN, int64_t splits,
+                                   int64_t stages, int64_t warps) {
   auto check = [&](int64_t value, StringRef name) -> LogicalResult {
     std::string problem = checkScheduleParameter(name, value);
     if (!problem.empty())
@@ -96,15 +97,27 @@ LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
   };
   return failure(failed(check(tileM, "tile_m")) ||
                  failed(check(tileN, "tile_n")) ||
-                 failed(check(splits, "splits")));
+                 failed(check(splits, "splits")) ||
+                 failed(check(stages, "stages")) ||
+                 failed(check(warps, "warps")));
 }
 
 int64_t seqc::getScheduleLimit(StringRef name) {
-  return name == "splits" ? kMaxSplits : kMaxTileSize;
+  return llvm::StringSwitch<int64_t>(name)
+      .Case("splits", kMaxSplits)
+      .Case("stages", kMaxStages)
+      .Case("warps", kMaxWarps)
+      .Default(kMaxTileSize);
 }
 
 std::string seqc::checkScheduleParameter(StringRef name, int64_t value) {
   int64_t limit = getScheduleLimit(name);
+  if (name == "warps") {
+    if (llvm::is_contained({0, 1, 2, 4, 8, 12, 16}, value))
+      return "";
+    return ("'warps' must be 0, 1, 2, 4, 8, 12 or 16, but is " + Twine(value))
+        .str();
+  }
   if (value >= 0 && value <= limit)
     return "";
   return ("'" + name + "' must be from 0 to " + Twine(limit) + ", but is " +

@@ -37,7 +37,9 @@ struct SchedulePass : seqc::impl::SeqcScheduleBase<SchedulePass> {
     }
     for (auto [name, value] : {std::pair("tile-m", tileM.getValue()),
                                std::pair("tile-n", tileN.getValue()),
-                               std::pair("splits", splits.getValue())})
+                               std::pair("splits", splits.getValue()),
+                               std::pair("stages", stages.getValue()),
+                               std::pair("warps", warps.getValue())})
       if (std::string problem = checkScheduleParameter(name, value);
           !problem.empty()) {
         emitError(getOperation().getLoc()) << "option " << problem;
@@ -55,9 +57,18 @@ struct SchedulePass : seqc::impl::SeqcScheduleBase<SchedulePass> {
           chooseSchedule(op, *info,
                          {fixed(tileM, present ? present.getTileM() : 0),
                           fixed(tileN, present ? present.getTileN() : 0),
-                          fixed(splits, present ? present.getSplits() : 0)});
+                          fixed(splits, present ? present.getSplits() : 0),
+                          fixed(stages, present ? present.getStages() : 0),
+                          fixed(warps, present ? present.getWarps() : 0)});
+      if (std::string problem = checkSchedule(op, *info, schedule);
+          !problem.empty()) {
+        op->emitOpError() << "cannot be tiled on " << info->title << ": "
+                          << problem;
+        return signalPassFailure();
+      }
       auto attr = ScheduleAttr::get(op->getContext(), schedule.tileM,
-                                    schedule.tileN, schedule.splits);
+                                    schedule.tileN, schedule.splits,
+                                    schedule.stages, schedule.warps);
       if (attr == present)
         return;
       op->setAttr("schedule", attr);

@@ -146,7 +146,9 @@ public:
     if (auto schedule = part->getAttrOfType<ScheduleAttr>("schedule"))
       part->setAttr("schedule",
                     ScheduleAttr::get(part->getContext(), schedule.getTileM(),
-                                      schedule.getTileN(), 1));
+                                      schedule.getTileN(), 1,
+                                      schedule.getStages(),
+                                      schedule.getWarps()));
   }
 
   RewriterBase &b;

@@ -18,7 +18,8 @@
 //
 // For attention the key loop is split where the mask says (MaskAnalysis):
 // partial, full, partial. If the mask is a union of convex sets, one loop asks
-// per tile.
+// per tile. With `single-loop` one loop asks per tile in every case, and reads
+// the keys and values before it asks: copies can then run ahead of the loop.
 //
 //===----------------------------------------------------------------------===//
 
@@ -238,7 +239,13 @@ static void hideKeysFrom(RewriterBase &b, OnlineAttentionOp tile, Value end) {
   YieldOp::create(b, loc, inside);
 }
 
+/// Whether two bounds are known to be the same.
+static bool isSameBound(Value a, Value b) {
+  return a == b || isEqualConstantIntOrValue(Fold(a), Fold(b));
+}
+
 static LogicalResult tileAttention(RewriterBase &rewriter, OnlineAttentionOp op,
+                                   bool singleLoop,
                                    TileStatistics &statistics) {
   auto queryType = cast<RankedTensorType>(op.getQuery().getType());
   auto valueType = cast<RankedTensorType>(op.getValue().getType());
@@ -254,6 +261,14 @@ static LogicalResult tileAttention(RewriterBase &rewriter, OnlineAttentionOp op,
   Location loc = op.getLoc();
   rewriter.setInsertionPoint(root);
   Tiler t(rewriter, loc);
+  // GPUs compute with 32-bit positions; a wider window is as good as none.
+  if (singleLoop) {
+    constexpr int64_t widest = int64_t(1) << 30;
+    if (op.getWindowLeft())
+      op.setWindowLeft(std::min<int64_t>(*op.getWindowLeft(), widest));
+    if (op.getWindowRight())
+      op.setWindowRight(std::min<int64_t>(*op.getWindowRight(), widest));
+  }
   MaskAnalysis mask(op);
 
   Fold batch = t.dim(op.getQuery(), 0), heads = t.dim(op.getQuery(), 1),
@@ -304,6 +319,12 @@ static LogicalResult tileAttention(RewriterBase &rewriter, OnlineAttentionOp op,
   Value keyEnd = t.index(affine::makeComposedFoldedAffineApply(
       rewriter, loc, d0 + d1, {Fold(keyBase), keys}));
   MaskOperands operands = MaskOperands::get(rewriter, loc, op, ib, ih);
+  if (singleLoop && operands.prefix) {
+    // For the same reason the prefix is brought into the range of positions.
+    Value end = arith::MinSIOp::create(rewriter, loc, operands.prefix,
+                                       operands.keyLength);
+    operands.prefix = arith::MaxSIOp::create(rewriter, loc, end, t.constant(0));
+  }
   // Tiles hide the keys past the last key there is. If these keys are only a
   // part of all, their tiles must also hide what is past the part.
   bool isPart = !isZeroInteger(Fold(keyBase)) ||
@@ -368,7 +389,72 @@ static LogicalResult tileAttention(RewriterBase &rewriter, OnlineAttentionOp op,
 
   LoopBounds bounds = mask.buildBounds(rewriter, loc, i0, keyBase, keyEnd,
                                        tileM, tileN, operands);
-  if (mask.isConvex()) {
+  // One loop: what is read does not depend on the class of the tile, only what
+  // is computed from it does. A null `isFull` leaves the partial tile, a null
+  // `isEmpty` visits every tile.
+  auto buildChoice = [&](Value key, ValueRange carried, Value isEmpty,
+                         Value isFull) -> SmallVector<Value> {
+    SmallVector<Value> results = partial(key, carried);
+    auto tile = results.front().getDefiningOp<OnlineAttentionOp>();
+    OpBuilder::InsertionGuard guard(rewriter);
+    if (isFull) {
+      auto choice = scf::IfOp::create(rewriter, loc, tile.getResultTypes(),
+                                      isFull, /*withElseRegion=*/true);
+      rewriter.setInsertionPointToStart(choice.thenBlock());
+      auto full = cast<OnlineAttentionOp>(rewriter.clone(*tile));
+      full.setTileClass(TileClass::Full);
+      scf::YieldOp::create(rewriter, loc, full.getResults());
+      rewriter.moveOpBefore(tile, choice.elseBlock(),
+                            choice.elseBlock()->end());
+      rewriter.setInsertionPointToEnd(choice.elseBlock());
+      scf::YieldOp::create(rewriter, loc, tile.getResults());
+      results = llvm::to_vector_of<Value>(choice.getResults());
+      rewriter.setInsertionPointAfter(choice);
+    }
+    if (isEmpty) {
+      Operation *visit = results.front().getDefiningOp();
+      auto skip = scf::IfOp::create(rewriter, loc, visit->getResultTypes(),
+                                    isEmpty, /*withElseRegion=*/true);
+      rewriter.setInsertionPointToStart(skip.thenBlock());
+      scf::YieldOp::create(rewriter, loc, carried);
+      rewriter.moveOpBefore(visit, skip.elseBlock(), skip.elseBlock()->end());
+      rewriter.setInsertionPointToEnd(skip.elseBlock());
+      scf::YieldOp::create(rewriter, loc, visit->getResults());
+      results = llvm::to_vector_of<Value>(skip.getResults());
+    }
+    return results;
+  };
+  auto buildSingleLoop = [&](Value key, ValueRange carried) {
+    Value isEmpty, isFull;
+    if (!mask.isConvex()) {
+      isEmpty = mask.buildIsEmpty(rewriter, loc, i0, key, keyEnd, tileM, tileN,
+                                  operands);
+      if (mask.hasFull())
+        isFull = mask.buildIsFull(rewriter, loc, i0, key, keyEnd, tileM, tileN,
+                                  operands);
+    } else if (mask.hasFull()) {
+      bool fromStart = isSameBound(bounds.lo, bounds.fullLo);
+      bool toEnd = isSameBound(bounds.fullHi, bounds.hi);
+      if (fromStart && toEnd)
+        return full(key, carried);
+      using arith::CmpIPredicate;
+      if (!fromStart)
+        isFull = arith::CmpIOp::create(rewriter, loc, CmpIPredicate::sge, key,
+                                       bounds.fullLo);
+      if (!toEnd) {
+        Value before = arith::CmpIOp::create(rewriter, loc, CmpIPredicate::slt,
+                                             key, bounds.fullHi);
+        isFull = isFull ? arith::AndIOp::create(rewriter, loc, isFull, before)
+                        : before;
+      }
+    }
+    return buildChoice(key, carried, isEmpty, isFull);
+  };
+  if (singleLoop) {
+    state = buildLoop(bounds.lo, bounds.hi, state, buildSingleLoop);
+    if (mask.hasFull())
+      ++statistics.fullLoops;
+  } else if (mask.isConvex()) {
     if (mask.hasFull()) {
       state = buildLoop(bounds.lo, bounds.fullLo, state, partial);
       state = buildLoop(bounds.fullLo, bounds.fullHi, state, full);
@@ -815,11 +901,16 @@ static LogicalResult tileConv(RewriterBase &rewriter, CausalConv1dOp op,
 
 namespace {
 struct TilePass : public seqc::impl::SeqcTileBase<TilePass> {
+  using Base::Base;
+
   void runOnOperation() override {
     IRRewriter rewriter(&getContext());
     SmallVector<Operation *> ops;
     llvm::SetVector<Operation *> finishes;
+    llvm::SmallPtrSet<Operation *, 4> others;
     getOperation()->walk([&](Operation *op) {
+      if (isa<scf::ForallOp>(op))
+        others.insert(op);
       if (isTile(op))
         return;
       if (isa<OnlineAttentionOp, ChunkScanOp, CausalConv1dOp>(op))
@@ -834,16 +925,17 @@ struct TilePass : public seqc::impl::SeqcTileBase<TilePass> {
           finishes.remove(finish);
     TileStatistics statistics;
     for (Operation *op : ops) {
-      LogicalResult tiled = TypeSwitch<Operation *, LogicalResult>(op)
-                                .Case([&](OnlineAttentionOp o) {
-                                  return tileAttention(rewriter, o, statistics);
-                                })
-                                .Case([&](ChunkScanOp o) {
-                                  return tileScan(rewriter, o, statistics);
-                                })
-                                .Case([&](CausalConv1dOp o) {
-                                  return tileConv(rewriter, o, statistics);
-                                });
+      LogicalResult tiled =
+          TypeSwitch<Operation *, LogicalResult>(op)
+              .Case([&](OnlineAttentionOp o) {
+                return tileAttention(rewriter, o, singleLoop, statistics);
+              })
+              .Case([&](ChunkScanOp o) {
+                return tileScan(rewriter, o, statistics);
+              })
+              .Case([&](CausalConv1dOp o) {
+                return tileConv(rewriter, o, statistics);
+              });
       if (failed(tiled))
         return signalPassFailure();
       ++numTiled;
@@ -853,6 +945,11 @@ struct TilePass : public seqc::impl::SeqcTileBase<TilePass> {
         return signalPassFailure();
       ++numTiled;
     }
+    if (singleLoop)
+      getOperation()->walk([&](scf::ForallOp forall) {
+        if (!others.contains(forall))
+          forall->setAttr("seqc.grid", rewriter.getUnitAttr());
+      });
     numLoops += statistics.loops;
     numFullLoops += statistics.fullLoops;
   }

@@ -53,9 +53,12 @@ mlir::FloatType getAccumulatorType(mlir::Type elementType);
 /// nothing, and a tile of that size in f64 still fits in memory.
 constexpr int64_t kMaxTileSize = 4096;
 constexpr int64_t kMaxSplits = 1024;
+/// Tiles of one operand in shared memory, and warps of a thread block.
+constexpr int64_t kMaxStages = 8;
+constexpr int64_t kMaxWarps = 16;
 
-/// What a parameter of a schedule, `tile_m`, `tile_n` or `splits`, must not
-/// exceed.
+/// What a parameter of a schedule, `tile_m`, `tile_n`, `splits`, `stages` or
+/// `warps`, must not exceed.
 int64_t getScheduleLimit(llvm::StringRef name);
 
 /// "'tile_m' must be from 0 to 4096, but is -1", or "" for a legal value. An

@@ -85,20 +85,25 @@ def Seqc_ScheduleAttr : Seqc_Attr<"Schedule", "schedule"> {
   let description = [{
     The schedule of one operator: chosen by `seqc-schedule` from an analytic model, or
     written by hand. A parameter that is absent (0) is chosen by the pass. Tiles have at most
-    4096 positions in each direction, and there are at most 1024 parts.
+    4096 positions in each direction, and there are at most 1024 parts. Stages are at most 8, and warps 1,
+    2, 4, 8, 12 or 16; both are for GPUs, and stay absent on a CPU.
 
     | parameter | for `attention` | for `selective_scan` and `causal_conv1d` |
     |---|---|---|
     | `tile_m` | queries in a tile | channels in a tile |
     | `tile_n` | keys in a tile | time steps in a chunk |
     | `splits` | parts that the keys are split into | parts that the sequence is split into |
+    | `stages` | tiles of keys, and of values, in shared memory | chunks in shared memory |
+    | `warps` | warps that share the queries of a tile | warps that share the channels of a tile |
 
     Example: `#seqc.schedule<tile_m = 64, tile_n = 128, splits = 4>`
   }];
   let parameters = (ins
     OptionalParameter<"int64_t", "0">:$tile_m,
     OptionalParameter<"int64_t", "0">:$tile_n,
-    OptionalParameter<"int64_t", "0">:$splits
+    OptionalParameter<"int64_t", "0">:$splits,
+    OptionalParameter<"int64_t", "0">:$stages,
+    OptionalParameter<"int64_t", "0">:$warps
   );
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;

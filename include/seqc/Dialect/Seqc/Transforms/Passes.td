@@ -72,6 +72,7 @@ def SeqcSchedule : Pass<"seqc-schedule", "::mlir::func::FuncOp"> {
     Attaches a `#seqc.schedule` to each `seqc.online_attention`, `seqc.chunk_scan` and
     `seqc.causal_conv1d` that has none (or fills in the parameters that are 0) from the chip's
     table and the operator's shape. A schedule that is present wins; the pass options win over both.
+    On a GPU the queries of an attention tile are a multiple of 16 for each warp; a schedule that is not is an error.
 
     Before:
     ```mlir
@@ -83,10 +84,12 @@ def SeqcSchedule : Pass<"seqc-schedule", "::mlir::func::FuncOp"> {
     ```
   }];
   let options = [
-    Option<"chip", "chip", "std::string", "\"cpu\"", "Chip whose table is used: cpu (this machine), x86-64-v3, x86-64-v4, a100 or h200">,
+    Option<"chip", "chip", "std::string", "\"cpu\"", "Chip whose table is used: cpu (this machine), x86-64-v3, x86-64-v4, a100 (or sm_80) or h200 (or sm_90a)">,
     Option<"tileM", "tile-m", "int64_t", "0", "Queries or channels in a tile, at most 4096; 0 leaves the choice to the table">,
     Option<"tileN", "tile-n", "int64_t", "0", "Keys or time steps in a tile, at most 4096; 0 leaves the choice to the table">,
-    Option<"splits", "splits", "int64_t", "0", "Parts of the reduced dimension, at most 1024; 0 leaves the choice to the table">
+    Option<"splits", "splits", "int64_t", "0", "Parts of the reduced dimension, at most 1024; 0 leaves the choice to the table">,
+    Option<"stages", "stages", "int64_t", "0", "GPU: tiles of one operand in shared memory, at most 8; 0 leaves the choice to the table">,
+    Option<"warps", "warps", "int64_t", "0", "GPU: warps that compute a tile: 1, 2, 4, 8, 12 or 16; 0 leaves the choice to the table">
   ];
   let statistics = [
     Statistic<"numScheduled", "ops-scheduled", "Operators given a schedule">
@@ -151,7 +154,23 @@ def SeqcTile : Pass<"seqc-tile", "::mlir::func::FuncOp"> {
       seqc.softmax_finish ...
     }
     ```
+
+    With `single-loop`, the form for GPUs, one loop visits all of them. It reads keys and values in the same way
+    in every iteration, and asks which class a tile has afterwards. A loop over tiles is marked `seqc.grid`: its tiles
+    cover what it returns.
+    ```mlir
+    scf.forall (%b, %h, %i) = ... {
+      %r:3 = scf.for %j = %first to %last ... {
+        %key = tensor.pad (tensor.extract_slice ...)
+        %t:3 = scf.if %full { seqc.online_attention ... tile_class(full) } else { seqc.online_attention ... causal }
+      }
+      seqc.softmax_finish ...
+    } {seqc.grid}
+    ```
   }];
+  let options = [
+    Option<"singleLoop", "single-loop", "bool", "false", "One loop over all key tiles of attention, which asks for the class of each">
+  ];
   let dependentDialects = [
     "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
     "::mlir::linalg::LinalgDialect", "::mlir::scf::SCFDialect",

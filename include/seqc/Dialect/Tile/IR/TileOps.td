@@ -1,0 +1,572 @@
+//===- TileOps.td - Operations of the tile dialect ---------*- tablegen -*-===//
+//
+// Part of the seqc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef SEQC_DIALECT_TILE_IR_TILEOPS
+#define SEQC_DIALECT_TILE_IR_TILEOPS
+
+include "seqc/Dialect/Tile/IR/TileBase.td"
+include "mlir/IR/RegionKindInterface.td"
+include "mlir/IR/SymbolInterfaces.td"
+include "mlir/Interfaces/DestinationStyleOpInterface.td"
+include "mlir/Interfaces/FunctionInterfaces.td"
+include "mlir/Interfaces/ControlFlowInterfaces.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+//===----------------------------------------------------------------------===//
+// Kernels
+//===----------------------------------------------------------------------===//
+
+def Tile_KernelOp : Tile_Op<"kernel", [FunctionOpInterface, IsolatedFromAbove,
+    Symbol, AutomaticAllocationScope]> {
+  let summary = "The program of one thread block";
+  let description = [{
+    A function that `tile.launch` runs once for each point of a grid. Its arguments are views of
+    device memory (memrefs of any strides) and scalars; the last three arguments are the
+    indices (x, y, z) of the block in the grid. `warps` is the number of warps that compute
+    tiles. It has one block, which ends in `tile.return`. Views may not overlap where one
+    is written.
+
+    Example:
+    ```mlir
+    tile.kernel @scale(%x: memref<?x128xf32>, %y: memref<?x128xf32>, %s: f32,
+                       %bx: index, %by: index, %bz: index)
+        attributes {warps = 4 : i64} {
+      %c64 = arith.constant 64 : index
+      %c0 = arith.constant 0 : index
+      %row = arith.muli %bx, %c64 : index
+      %t = tile.load %x[%row, %c0] : memref<?x128xf32> -> tensor<64x128xf32>
+      %f = tensor.splat %s : tensor<64x128xf32>
+      %r = arith.mulf %t, %f : tensor<64x128xf32>
+      tile.store %r, %y[%row, %c0] : tensor<64x128xf32>, memref<?x128xf32>
+      tile.return
+    }
+    ```
+  }];
+  let arguments = (ins
+    SymbolNameAttr:$sym_name,
+    TypeAttrOf<FunctionType>:$function_type,
+    OptionalAttr<StrAttr>:$sym_visibility,
+    OptionalAttr<DictArrayAttr>:$arg_attrs,
+    OptionalAttr<DictArrayAttr>:$res_attrs,
+    I64Attr:$warps
+  );
+  let regions = (region AnyRegion:$body);
+  let hasCustomAssemblyFormat = 1;
+  let hasVerifier = 1;
+  let hasRegionVerifier = 1;
+  let extraClassDeclaration = [{
+    ::mlir::Region *getCallableRegion() { return &getBody(); }
+    ::llvm::ArrayRef<::mlir::Type> getArgumentTypes() { return getFunctionType().getInputs(); }
+    ::llvm::ArrayRef<::mlir::Type> getResultTypes() { return getFunctionType().getResults(); }
+    /// The index of this block in dimension 0 (x), 1 (y) or 2 (z) of the grid.
+    ::mlir::BlockArgument getBlockId(unsigned dim) {
+      return getBody().getArgument(getBody().getNumArguments() - 3 + dim);
+    }
+    /// The arguments that a launch passes: all but the three indices.
+    unsigned getNumLaunchArguments() { return getBody().getNumArguments() - 3; }
+  }];
+}
+
+def Tile_ReturnOp : Tile_Op<"return", [Pure, Terminator, ReturnLike,
+    HasParent<"KernelOp">]> {
+  let summary = "Ends a kernel";
+  let assemblyFormat = "attr-dict";
+}
+
+def Tile_LaunchOp : Tile_Op<"launch", [AttrSizedOperandSegments,
+    DestinationStyleOpInterface, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "Runs a kernel for each point of a grid";
+  let description = [{
+    Passes `inputs` (tensors, which the kernel sees as views, and scalars), then the `outputs`, tensors
+    that the kernel writes, to `kernel`. The results are the outputs after the launch. Where
+    a size of the grid is 0 nothing runs, and the results are the outputs unchanged.
+
+    Example:
+    ```mlir
+    %r = tile.launch @scale grid(%gx, %c1, %c1) ins(%x, %s : tensor<?x128xf32>, f32)
+        outs(%y : tensor<?x128xf32>) -> tensor<?x128xf32>
+    ```
+  }];
+  let arguments = (ins
+    FlatSymbolRefAttr:$kernel,
+    Variadic<Index>:$grid,
+    Variadic<AnyType>:$inputs,
+    Variadic<AnyRankedTensor>:$outputs
+  );
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let assemblyFormat = [{
+    $kernel `grid` `(` $grid `)` (`ins` `(` $inputs^ `:` type($inputs) `)`)?
+    (`outs` `(` $outputs^ `:` type($outputs) `)`)? attr-dict
+    (`->` type($results)^)?
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    ::mlir::MutableOperandRange getDpsInitsMutable() { return getOutputsMutable(); }
+  }];
+}
+
+//===----------------------------------------------------------------------===//
+// Device memory
+//===----------------------------------------------------------------------===//
+
+def Tile_LoadOp : Tile_Op<"load", [
+    DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "Reads a tile of device memory; what lies outside is 0";
+  let description = [{
+    The tile starts at `offsets`, one for each dimension of `source`; its dimensions are the dimensions
+    `dims` of the source (the last ones by default). Elements outside of the view, on either
+    side and in any dimension, are 0. Offsets may be negative.
+
+    Example:
+    ```mlir
+    %t = tile.load %k[%b, %h, %j, %c0]
+        : memref<?x?x?x72xbf16, strided<[?, ?, ?, 1], offset: ?>> -> tensor<64x80xbf16>
+    ```
+  }];
+  let arguments = (ins
+    Tile_View:$source, Variadic<Index>:$offsets,
+    OptionalAttr<DenseI64ArrayAttr>:$dims);
+  let results = (outs Tile_Tile:$result);
+  let assemblyFormat = [{
+    $source `[` $offsets `]` (`dims` $dims^)? attr-dict
+    `:` type($source) `->` type($result)
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// The dimension of the source that dimension `i` of the tile is.
+    int64_t getSourceDim(unsigned i);
+  }];
+}
+
+def Tile_StoreOp : Tile_Op<"store", [
+    DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "Writes a tile to device memory, where it lies inside of it";
+  let description = [{
+    The opposite of `tile.load`: elements outside of the view are dropped. A layout that holds an
+    element in several threads writes it once.
+
+    Example:
+    ```mlir
+    tile.store %lse, %l[%b, %h, %i] : tensor<128xf32>, memref<?x?x?xf32>
+    ```
+  }];
+  let arguments = (ins
+    Tile_Tile:$value, Tile_View:$dest, Variadic<Index>:$offsets,
+    OptionalAttr<DenseI64ArrayAttr>:$dims);
+  let assemblyFormat = [{
+    $value `,` $dest `[` $offsets `]` (`dims` $dims^)? attr-dict
+    `:` type($value) `,` type($dest)
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    int64_t getDestDim(unsigned i);
+  }];
+}
+
+def Tile_GatherOp : Tile_Op<"gather", [
+    DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "Reads one element of device memory for each element of a tile";
+  let description = [{
+    `indices` are one tile of integers for each dimension of the source, all of the shape and layout of the
+    result. An index outside of the source reads its nearest element.
+
+    Example:
+    ```mlir
+    %bias = tile.gather %table[%distance] : memref<?xf32>, tensor<128x64xi32> -> tensor<128x64xf32>
+    ```
+  }];
+  let arguments = (ins Tile_View:$source, Variadic<Tile_Tile>:$indices);
+  let results = (outs Tile_Tile:$result);
+  let assemblyFormat = [{
+    $source `[` $indices `]` attr-dict `:` type($source) `,` type($indices) `->` type($result)
+  }];
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Arithmetic that upstream dialects do not have
+//===----------------------------------------------------------------------===//
+
+def Tile_IotaOp : Tile_Op<"iota", [Pure]> {
+  let summary = "The index of each element along a dimension";
+  let description = [{
+    Example:
+    ```mlir
+    %column = tile.iota 1 : tensor<128x64xi32>
+    ```
+  }];
+  let arguments = (ins I64Attr:$dim);
+  let results = (outs Tile_Tile:$result);
+  let assemblyFormat = "$dim attr-dict `:` type($result)";
+  let hasVerifier = 1;
+}
+
+def Tile_BroadcastOp : Tile_Op<"broadcast", [Pure]> {
+  let summary = "Repeats a tile along a new dimension";
+  let description = [{
+    Inserts dimension `dim`. With layouts, the operand's is `#tile.slice<dim, of = L>` where
+    L is the result's.
+
+    Example:
+    ```mlir
+    %m = tile.broadcast %max along 1 : tensor<128xf32> -> tensor<128x64xf32>
+    ```
+  }];
+  let arguments = (ins Tile_Tile:$source, I64Attr:$dim);
+  let results = (outs Tile_Tile:$result);
+  let assemblyFormat = "$source `along` $dim attr-dict `:` type($source) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def Tile_ReduceOp : Tile_Op<"reduce", [Pure]> {
+  let summary = "Combines the elements along a dimension";
+  let description = [{
+    `add` sums, `max` takes the largest and ignores NaN where there is another value. Floating
+    point sums are taken in an order that depends on the layout alone. With layouts, the result's is
+    `#tile.slice<dim, of = L>` where L is the operand's.
+
+    Example:
+    ```mlir
+    %max = tile.reduce max %scores along 1 : tensor<128x64xf32> -> tensor<128xf32>
+    ```
+  }];
+  let arguments = (ins Tile_ReduceKindAttr:$kind, Tile_Tile:$source, I64Attr:$dim);
+  let results = (outs Tile_Tile:$result);
+  let assemblyFormat = "$kind $source `along` $dim attr-dict `:` type($source) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def Tile_FoldOp : Tile_Op<"fold", [Pure]> {
+  let summary = "Combines blocks of columns";
+  let description = [{
+    Combines all elements of a row whose columns are equal modulo the columns of the result: a
+    reduction that has gone as far as it can without exchanging values between threads. In
+    `#tile.mma` the result has 8 columns. `tile.reduce` of the result is that of the operand.
+
+    Example:
+    ```mlir
+    %sums = tile.fold add %weights : tensor<128x64xf32> -> tensor<128x8xf32>
+    ```
+  }];
+  let arguments = (ins Tile_ReduceKindAttr:$kind, Tile_Tile:$source);
+  let results = (outs Tile_Tile:$result);
+  let assemblyFormat = "$kind $source attr-dict `:` type($source) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def Tile_ConvertOp : Tile_Op<"convert", [Pure]> {
+  let summary = "Moves a tile to another layout";
+  let description = [{
+    The same values in another layout. Only what each thread can do by itself is allowed: dropping
+    or adding a layout (`tile-assign-layouts` inserts these and must remove them), and between slices
+    whose parents agree on who holds what. Every other way goes through shared memory, in the open.
+
+    Example:
+    ```mlir
+    %b = tile.convert %a : tensor<128x64xf32> -> tensor<128x64xf32, #tile.mma<warps = 4>>
+    ```
+  }];
+  let arguments = (ins Tile_Tile:$source);
+  let results = (outs Tile_Tile:$result);
+  let assemblyFormat = "$source attr-dict `:` type($source) `->` type($result)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
+def Tile_DotOp : Tile_Op<"dot", [AllTypesMatch<["acc", "result"]>,
+    DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "Matrix product with accumulation";
+  let description = [{
+    `result = a b + acc`, or `a b^T + acc` with `transpose_b`, in which case b is `columns x inner`.
+    `a` and `b` have the same element type; the accumulator is f32. Both may be tiles or lie in shared
+    memory. f32 operands are multiplied with f32 precision, never TF32's. The inner dimension is a multiple
+    of 16 (of 8 for f32).
+
+    With layouts, the result and `acc` have `#tile.mma<warps>`, `a` is in shared memory or has
+    `#tile.mma<warps>`, and `b` is in shared memory.
+
+    Example:
+    ```mlir
+    %s = tile.dot %q, %k, %zero transpose_b
+        : tensor<128x128xbf16>, tensor<64x128xbf16>, tensor<128x64xf32>
+    ```
+  }];
+  let arguments = (ins Tile_TileOrShared:$a, Tile_TileOrShared:$b, Tile_Tile:$acc,
+                       UnitAttr:$transpose_b);
+  let results = (outs Tile_Tile:$result);
+  let assemblyFormat = [{
+    $a `,` $b `,` $acc (`transpose_b` $transpose_b^)? attr-dict
+    `:` type($a) `,` type($b) `,` type($acc)
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// Rows, columns and inner dimension.
+    int64_t getM();
+    int64_t getN();
+    int64_t getK();
+  }];
+}
+
+def Tile_UpdateWhereOp : Tile_Op<"update_where", [RecursiveMemoryEffects,
+    NoRegionArguments, SingleBlockImplicitTerminator<"YieldOp">,
+    AllTypesMatch<["values", "results"]>]> {
+  let summary = "Recomputes the rows of a warp where one of them asks for it";
+  let description = [{
+    Blocks of 16 rows go round `warps` warps, as in `#tile.mma`; the rows of one warp are a group. In each group in
+    which `condition` has a true element, the results are what the region yields; in the others they are
+    `values`. The region computes rows from rows: elementwise operations, and reductions and broadcasts
+    along the columns. It lowers to a vote and a branch of each warp.
+
+    Example:
+    ```mlir
+    %m, %l = tile.update_where %grown (%m0, %l0) warps 4 {
+      ...
+      tile.yield %m1, %l1 : tensor<128xf32>, tensor<128xf32>
+    } : tensor<128x8xi1>, tensor<128xf32>, tensor<128xf32>
+    ```
+  }];
+  let arguments = (ins Tile_Tile:$condition, Variadic<Tile_Tile>:$values,
+                       I64Attr:$warps);
+  let regions = (region SizedRegion<1>:$body);
+  let results = (outs Variadic<Tile_Tile>:$results);
+  let assemblyFormat = [{
+    $condition `(` $values `)` `warps` $warps $body attr-dict
+    `:` type($condition) `,` type($values)
+  }];
+  let hasVerifier = 1;
+  let hasRegionVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Shared memory
+//===----------------------------------------------------------------------===//
+
+def Tile_AllocOp : Tile_Op<"alloc", [
+    DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "A tile of shared memory";
+  let description = [{
+    Lives as long as the kernel. Its contents are undefined.
+
+    Example:
+    ```mlir
+    %s = tile.alloc : !tile.shared<128x128xbf16>
+    ```
+  }];
+  let results = (outs Tile_Shared:$result);
+  let assemblyFormat = "attr-dict `:` qualified(type($result))";
+}
+
+def Tile_SharedStoreOp : Tile_Op<"shared_store", [
+    DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "Writes a tile to shared memory";
+  let description = [{
+    Other threads may read it after a `tile.barrier`. A tile smaller than `dest` is written to its first
+    rows and columns.
+
+    Example:
+    ```mlir
+    tile.shared_store %out, %s : tensor<128x128xbf16>, !tile.shared<128x128xbf16>
+    ```
+  }];
+  let arguments = (ins Tile_Tile:$value, Tile_Shared:$dest);
+  let assemblyFormat = "$value `,` $dest attr-dict `:` type($value) `,` qualified(type($dest))";
+  let hasVerifier = 1;
+}
+
+def Tile_SharedLoadOp : Tile_Op<"shared_load", [
+    DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "Reads a tile from shared memory";
+  let description = [{
+    Example:
+    ```mlir
+    %t = tile.shared_load %s : !tile.shared<128x128xbf16> -> tensor<128x128xbf16>
+    ```
+  }];
+  let arguments = (ins Tile_Shared:$source);
+  let results = (outs Tile_Tile:$result);
+  let assemblyFormat = "$source attr-dict `:` qualified(type($source)) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def Tile_BarrierOp : Tile_Op<"barrier", [
+    DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "Waits for all warps of this role";
+  let description = [{
+    Outside of `tile.roles` it waits for all warps of the block. Writes to shared memory before it are seen by reads
+    after it, also by those of the asynchronous units.
+  }];
+  let assemblyFormat = "attr-dict";
+}
+
+//===----------------------------------------------------------------------===//
+// Rings
+//===----------------------------------------------------------------------===//
+
+def Tile_MakeRingOp : Tile_Op<"make_ring", [
+    DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "An empty ring";
+  let description = [{
+    Example:
+    ```mlir
+    %k = tile.make_ring : !tile.ring<2 x 64x128xbf16>
+    ```
+  }];
+  let results = (outs Tile_Ring:$result);
+  let assemblyFormat = "attr-dict `:` qualified(type($result))";
+}
+
+def Tile_PutOp : Tile_Op<"put", [AttrSizedOperandSegments,
+    DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "Starts copy number `n` of a ring";
+  let description = [{
+    Waits until stage `n mod stages` is free and starts to copy the tile of `source` at `offsets` into it;
+    elements outside of the view are 0. The tile's rows and columns are dimensions `dims` of the source
+    (the last two by default). Where `when` is given and false nothing is copied, and copy `n` must
+    not be waited for.
+
+    Copies are numbered from 0 without gaps, in the order in which they are started. On
+    sm_80 every thread takes part; on sm_90 one thread asks the copy engine.
+
+    Example:
+    ```mlir
+    tile.put %ring[%n], %k[%b, %h, %j, %c0] when %more
+        : !tile.ring<2 x 64x128xbf16>, memref<?x?x?x128xbf16>
+    ```
+  }];
+  let arguments = (ins
+    Tile_Ring:$ring, Index:$number, Tile_View:$source, Variadic<Index>:$offsets,
+    OptionalAttr<DenseI64ArrayAttr>:$dims, Optional<I1>:$when);
+  let assemblyFormat = [{
+    $ring `[` $number `]` `,` $source `[` $offsets `]` (`dims` $dims^)? (`when` $when^)?
+    attr-dict `:` qualified(type($ring)) `,` type($source)
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    int64_t getSourceDim(unsigned i);
+  }];
+}
+
+def Tile_GetOp : Tile_Op<"get", [
+    InferTypeOpAdaptor,
+    DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "Waits for copy number `n` of a ring";
+  let description = [{
+    Returns the stage that it landed in, for reading until `tile.release`. `pending` is a promise that
+    lets targets without copy barriers wait for less: so many copies (of any
+    ring) that were started after copy `n` may still be running.
+
+    Example:
+    ```mlir
+    %k = tile.get %ring[%n] pending 1 : !tile.ring<2 x 64x128xbf16>
+    ```
+  }];
+  let arguments = (ins Tile_Ring:$ring, Index:$number,
+                       DefaultValuedAttr<I64Attr, "0">:$pending);
+  let results = (outs Tile_Shared:$result);
+  let assemblyFormat = "$ring `[` $number `]` (`pending` $pending^)? attr-dict `:` qualified(type($ring))";
+  let hasVerifier = 1;
+}
+
+def Tile_ReleaseOp : Tile_Op<"release", [
+    DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "Gives the stage of copy number `n` back";
+  let description = [{
+    Each warp that reads releases once for each `tile.get`; nothing reads the stage after it.
+
+    Example:
+    ```mlir
+    tile.release %ring[%n] : !tile.ring<2 x 64x128xbf16>
+    ```
+  }];
+  let arguments = (ins Tile_Ring:$ring, Index:$number);
+  let assemblyFormat = "$ring `[` $number `]` attr-dict `:` qualified(type($ring))";
+}
+
+//===----------------------------------------------------------------------===//
+// Asynchronous products, roles
+//===----------------------------------------------------------------------===//
+
+def Tile_MmaAsyncOp : Tile_Op<"mma_async", [
+    DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "Starts a matrix product of a warpgroup";
+  let description = [{
+    `tile.dot` that returns at once. The result may be the accumulator of another `tile.mma_async` or
+    go to `tile.wait`. Tiles in registers that it reads (`a`) must not be redefined, and stages
+    in shared memory not released, before the wait that retires it. `acc` may be
+    left out, for 0. Only sm_90; warps are a multiple of 4.
+
+    Example:
+    ```mlir
+    %s = tile.mma_async %q, %k transpose_b
+        : !tile.shared<128x128xbf16>, !tile.shared<128x128xbf16>
+        -> !tile.async<tensor<128x128xf32, #tile.mma<warps = 8>>>
+    ```
+  }];
+  let arguments = (ins Tile_TileOrShared:$a, Tile_Shared:$b,
+                       Optional<Tile_TileOrAsync>:$acc, UnitAttr:$transpose_b);
+  let results = (outs Tile_Async:$result);
+  let assemblyFormat = [{
+    $a `,` $b (`acc` `(` $acc^ `:` type($acc) `)`)? (`transpose_b` $transpose_b^)? attr-dict
+    `:` type($a) `,` qualified(type($b)) `->` qualified(type($result))
+  }];
+  let hasVerifier = 1;
+}
+
+def Tile_WaitOp : Tile_Op<"wait", [
+    InferTypeOpAdaptor,
+    DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "Waits for matrix products and returns what they wrote";
+  let description = [{
+    Returns once at most `pending` of the products started so far still run. The
+    operands are results of products that have then finished; the results are the same tiles, to be read.
+
+    Example:
+    ```mlir
+    %s = tile.wait %a pending 1 : !tile.async<tensor<128x64xf32, #tile.mma<warps = 8>>>
+    ```
+  }];
+  let arguments = (ins Variadic<Tile_Async>:$operands_,
+                       DefaultValuedAttr<I64Attr, "0">:$pending);
+  let results = (outs Variadic<Tile_Tile>:$results_);
+  let assemblyFormat = "$operands_ (`pending` $pending^)? attr-dict `:` qualified(type($operands_))";
+  let hasVerifier = 1;
+}
+
+def Tile_RolesOp : Tile_Op<"roles", [RecursiveMemoryEffects, NoRegionArguments,
+    SingleBlockImplicitTerminator<"YieldOp">]> {
+  let summary = "Splits the warps of a block into roles that run at the same time";
+  let description = [{
+    Role `i` is a region that `warps[i]` warps run with `registers[i]` registers per thread (0 leaves them as they
+    are). Roles talk through rings only. The numbers of warps are multiples of 4 where registers are given. The last
+    role is the one that computes: the kernel's `warps` is its number of warps.
+
+    Example:
+    ```mlir
+    tile.roles warps [4, 8] registers [40, 232] {
+      tile.put ...
+    }, {
+      %k = tile.get ...
+    }
+    ```
+  }];
+  let arguments = (ins DenseI64ArrayAttr:$warps, DenseI64ArrayAttr:$registers);
+  let regions = (region VariadicRegion<SizedRegion<1>>:$roles);
+  let assemblyFormat = "`warps` $warps `registers` $registers $roles attr-dict";
+  let hasVerifier = 1;
+  let hasRegionVerifier = 1;
+}
+
+def Tile_YieldOp : Tile_Op<"yield", [Pure, Terminator, ReturnLike,
+    ParentOneOf<["RolesOp", "UpdateWhereOp"]>]> {
+  let summary = "Ends a region";
+  let arguments = (ins Variadic<AnyType>:$operands_);
+  let builders = [OpBuilder<(ins), [{ build($_builder, $_state, ::mlir::ValueRange()); }]>];
+  let assemblyFormat = "attr-dict ($operands_^ `:` type($operands_))?";
+}
+
+#endif // SEQC_DIALECT_TILE_IR_TILEOPS

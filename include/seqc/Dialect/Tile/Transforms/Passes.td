@@ -1,0 +1,307 @@
+//===- Passes.td - Passes on block-level programs ----------*- tablegen -*-===//
+//
+// Part of the seqc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef SEQC_DIALECT_TILE_TRANSFORMS_PASSES
+#define SEQC_DIALECT_TILE_TRANSFORMS_PASSES
+
+include "mlir/Pass/PassBase.td"
+
+def TileDeferReductions : Pass<"tile-defer-reductions", "::seqc::tile::KernelOp"> {
+  let summary = "Sum across threads once, after the loop";
+  let description = [{
+    A loop that carries a row sum carries sums of 8 column classes instead, which every thread forms by itself, and reduces them
+    when it is done. The sum may be rescaled by a row in each iteration, and be left as it is on some
+    paths; nothing else in the loop may use it.
+
+    Before:
+    ```mlir
+    %l = scf.for ... iter_args(%l0 = %zero) -> (tensor<128xf32>) {
+      %r = tile.reduce add %p along 1 : tensor<128x64xf32> -> tensor<128xf32>
+      %a = arith.mulf %l0, %alpha : tensor<128xf32>
+      %l1 = arith.addf %a, %r : tensor<128xf32>
+      scf.yield %l1
+    }
+    ```
+    After:
+    ```mlir
+    %f = scf.for ... iter_args(%f0 = %zeros) -> (tensor<128x8xf32>) {
+      %r = tile.fold add %p : tensor<128x64xf32> -> tensor<128x8xf32>
+      %w = tile.broadcast %alpha along 1 : tensor<128xf32> -> tensor<128x8xf32>
+      %a = arith.mulf %f0, %w : tensor<128x8xf32>
+      %f1 = arith.addf %a, %r : tensor<128x8xf32>
+      scf.yield %f1
+    }
+    %l = tile.reduce add %f along 1 : tensor<128x8xf32> -> tensor<128xf32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::math::MathDialect"];
+  let statistics = [
+    Statistic<"numDeferred", "sums-deferred", "Sums reduced after their loop">
+  ];
+}
+
+def TileLazyRescale : Pass<"tile-lazy-rescale", "::seqc::tile::KernelOp"> {
+  let summary = "Rescale the state of attention only where its maximum has grown much";
+  let description = [{
+    Online softmax multiplies the running sum and the accumulator by `exp2(max_old - max_new)` for each key
+    tile, and needs the row maximum across threads to do so. Any reference in place of the maximum gives the same
+    result, as long as sum and accumulator use the same one and no weight overflows. So the state keeps its reference until a
+    score exceeds it by more than `threshold` (in base-2 units: weights stay below `2^threshold`),
+    which after the first tiles is rare. The test needs neither the exact maximum nor an exchange between
+    threads of more than one vote. Exact: the output is `acc / sum` and the log-sum-exp is
+    `reference + log2(sum)`, whatever the reference.
+
+    Before:
+    ```mlir
+    %tile_max = tile.reduce max %s along 1
+    %new = arith.maxnumf %m, (%tile_max * scale)
+    %shift = select(%new == -inf, 0, %new)
+    %alpha = math.exp2(%m - %shift)
+    %l1 = arith.mulf %l, %alpha
+    %acc1 = arith.mulf %acc, (tile.broadcast %alpha along 1)
+    ```
+    After:
+    ```mlir
+    %some = tile.fold max %s
+    %grown = arith.cmpf ogt, (%some * scale - tile.broadcast %m along 1), %threshold
+    %new, %l1, %acc1 = tile.update_where %grown (%m, %l, %acc) warps 4 {
+      %tile_max = tile.reduce max %some along 1
+      ... as before ...
+      tile.yield %new, %l1, %acc1
+    }
+    %shift = select(%new == -inf, 0, %new)
+    ```
+  }];
+  let options = [
+    Option<"threshold", "threshold", "double", "8.0",
+           "Base-2 logarithm of the largest weight; 0 turns the pass off">
+  ];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::math::MathDialect",
+    "::mlir::tensor::TensorDialect"
+  ];
+  let statistics = [
+    Statistic<"numLazy", "lazy-rescales", "Rescalings made conditional">
+  ];
+}
+
+def TileAssignLayouts : Pass<"tile-assign-layouts", "::seqc::tile::KernelOp"> {
+  let summary = "Choose which thread holds which element of every tile";
+  let description = [{
+    Gives each tile that computes a layout, as the encoding of its type. Results and accumulators of
+    `tile.dot` get `#tile.mma` for the warps of the kernel, and what they are tied to by elementwise operations,
+    loops and branches gets the same; reductions and broadcasts lead to slices of it. What no product
+    reaches gets `#tile.blocked`: up to 16 elements of a row per thread where rows are reduced, else 16 bytes per thread. A
+    load that only products read keeps no layout: `tile-stage-memory` replaces it.
+
+    Where two layouts meet at an operand, loads, constants, iotas and arithmetic on them are computed once in each
+    of them; anything else is an error.
+
+    Before:
+    ```mlir
+    %s = tile.dot %q, %k, %zero transpose_b
+        : tensor<128x64xbf16>, tensor<64x64xbf16>, tensor<128x64xf32>
+    %m = tile.reduce max %s along 1 : tensor<128x64xf32> -> tensor<128xf32>
+    ```
+    After:
+    ```mlir
+    %s = tile.dot %q, %k, %zero transpose_b
+        : tensor<128x64xbf16>, tensor<64x64xbf16>, tensor<128x64xf32, #tile.mma<warps = 4>>
+    %m = tile.reduce max %s along 1 : tensor<128x64xf32, #tile.mma<warps = 4>>
+        -> tensor<128xf32, #tile.slice<dim = 1, of = #tile.mma<warps = 4>>>
+    ```
+  }];
+  let statistics = [
+    Statistic<"numTiles", "tiles", "Tiles in registers">,
+    Statistic<"numAnchors", "anchors", "Tiles whose layout others follow">,
+    Statistic<"numCopies", "recomputed", "Tiles computed again in another layout">
+  ];
+}
+
+def TileStageMemory : Pass<"tile-stage-memory", "::seqc::tile::KernelOp"> {
+  let summary = "Take tiles through shared memory where products and stores need it";
+  let description = [{
+    A load that products read becomes a ring of the kernel's `tile.stages` stages (2 where the
+    attribute is absent; 1 for a load outside of loops): put, get and release in the load's block. A
+    16-bit tile in `#tile.mma` is stored by way of shared memory, in 16-byte rows. With `chip=sm_90a`, products
+    of 16-bit tiles become `tile.mma_async` and `tile.wait`.
+
+    Before:
+    ```mlir
+    scf.for %j = %lo to %hi step %c64 ... {
+      %k = tile.load %keys[%j, %c0] : memref<?x128xbf16> -> tensor<64x128xbf16>
+      %s = tile.dot %q, %k, %zero transpose_b : ...
+    }
+    ```
+    After:
+    ```mlir
+    %ring = tile.make_ring : !tile.ring<2 x 64x128xbf16>
+    scf.for %j = %lo to %hi step %c64 ... {
+      %n = (%j - %lo) / 64
+      tile.put %ring[%n], %keys[%j, %c0] : ...
+      %k = tile.get %ring[%n] : ...
+      %s = tile.dot %qs, %k, %zero transpose_b : !tile.shared<128x128xbf16>, !tile.shared<64x128xbf16>, ...
+      tile.release %ring[%n]
+    }
+    ```
+  }];
+  let options = [
+    Option<"chip", "chip", "std::string", "\"sm_80\"", "sm_80 or sm_90a">
+  ];
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
+  let statistics = [
+    Statistic<"numRings", "rings", "Loads that became rings">,
+    Statistic<"numBytes", "ring-bytes", "Bytes of shared memory of the rings">,
+    Statistic<"numCopies", "copies", "Other operands written to shared memory">,
+    Statistic<"numStores", "stores", "Stores by way of shared memory">,
+    Statistic<"numProducts", "async-products", "Products made asynchronous">
+  ];
+}
+
+def TileWarpRoles : Pass<"tile-warp-roles", "::seqc::tile::KernelOp"> {
+  let summary = "Give copies to warps of their own";
+  let description = [{
+    In a kernel whose products run asynchronously, moves every `tile.put` to a producer role of four warps, with a copy of the
+    loops and index arithmetic that it needs, and everything else to the consumer role. The producer runs as far
+    ahead as the rings let it, the consumers meet copies that have landed, and the
+    registers that the producer does not need go to them (FlashAttention-3's warp specialisation). A kernel whose copies need more
+    than index arithmetic is left as it is.
+
+    Before:
+    ```mlir
+    scf.for ... iter_args(...) {
+      tile.put %k[%n], ...
+      %kt = tile.get %k[%n]
+      ...
+    }
+    ```
+    After:
+    ```mlir
+    tile.roles warps [4, 8] registers [40, 232] {
+      scf.for ... {
+        tile.put %k[%n], ...
+      }
+    }, {
+      scf.for ... iter_args(...) {
+        %kt = tile.get %k[%n]
+        ...
+      }
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::scf::SCFDialect"];
+  let statistics = [
+    Statistic<"numKernels", "kernels-split", "Kernels whose warps have roles">,
+    Statistic<"numPuts", "copies-moved", "Copies moved to a producer">
+  ];
+}
+
+def TilePipeline : Pass<"tile-pipeline", "::seqc::tile::KernelOp"> {
+  let summary = "Start copies ahead of the iteration that reads them";
+  let description = [{
+    Rotates the copies of loops outside of roles, where all threads copy and the barrier inside `tile.get` hands
+    stages over. A ring of two or more stages is filled `stages - 1` iterations ahead. A ring of one stage is
+    refilled as soon as it is free, as in FlashAttention-2: the first ring that an iteration reads right
+    after the `tile.get` that follows its release (keys arrive during the softmax), the others
+    after the iteration's first `tile.get` (values arrive during the product with the keys). `pending` of each
+    `tile.get` becomes the number of copies that were certainly started later.
+
+    Before:
+    ```mlir
+    scf.for %j = %lo to %hi step %c64 {
+      tile.put %k[%n], ...
+      tile.put %v[%n], ...
+      %kt = tile.get %k[%n]
+      ...
+      tile.release %k[%n]
+      %vt = tile.get %v[%n]
+      ...
+    }
+    ```
+    After:
+    ```mlir
+    tile.put %k[%c0], ... when (%lo < %hi)
+    scf.for %j = %lo to %hi step %c64 {
+      %kt = tile.get %k[%n]
+      tile.put %v[%n], ...
+      ...
+      %vt = tile.get %v[%n]
+      tile.put %k[%n + 1], ... when (%j + 64 < %hi)
+      ...
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
+  let statistics = [
+    Statistic<"numLoops", "loops-pipelined", "Loops whose copies run ahead">,
+    Statistic<"numAhead", "copies-ahead", "Copies started in an earlier iteration">
+  ];
+}
+
+def TileEraseAsync : Pass<"tile-erase-async", "::seqc::tile::KernelOp"> {
+  let summary = "Run copies, products and roles in program order";
+  let description = [{
+    Turns rings and tiles of shared memory into buffers, a `tile.put` into a load and a store, a `tile.mma_async` into `tile.dot`, and
+    roles into one program, a role after those whose copies it waits for. What only concurrency would show (a wait for too few copies, a
+    stage that is overwritten early, roles that wait for each other) is checked on the side with counters; a block in which a
+    check fails stores NaNs. The first step on the way of a kernel to a CPU.
+
+    Before:
+    ```mlir
+    %ring = tile.make_ring : !tile.ring<2 x 64x128xbf16>
+    tile.put %ring[%n], %k[%j, %c0] : !tile.ring<2 x 64x128xbf16>, memref<?x128xbf16>
+    %s = tile.get %ring[%n] : !tile.ring<2 x 64x128xbf16>
+    %p = tile.mma_async %q, %s acc(%acc : ...) : ... -> !tile.async<...>
+    %r = tile.wait %p : !tile.async<...>
+    tile.release %ring[%n] : !tile.ring<2 x 64x128xbf16>
+    ```
+    After:
+    ```mlir
+    %ring = memref.alloc() : memref<2x64x128xbf16>
+    %stage = arith.remui %n, %c2 : index
+    %t = tile.load %k[%j, %c0] : memref<?x128xbf16> -> tensor<64x128xbf16>
+    tile.store %t, %ring[%stage, %c0, %c0] : tensor<64x128xbf16>, memref<2x64x128xbf16>
+    %s = tile.load %ring[%stage, %c0, %c0] : memref<2x64x128xbf16> -> tensor<64x128xbf16>
+    %r = tile.dot %q, %s, %acc : ...
+    ```
+  }];
+  let options = [
+    Option<"check", "check", "bool", "true", "Check what the order of the program hides">
+  ];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::memref::MemRefDialect",
+    "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect"
+  ];
+  let statistics = [
+    Statistic<"numCopies", "copies-erased", "Copies made synchronous">,
+    Statistic<"numProducts", "products-erased", "Products made synchronous">
+  ];
+}
+
+def TileEraseLayouts : Pass<"tile-erase-layouts", "::seqc::tile::KernelOp"> {
+  let summary = "Drop layouts";
+  let description = [{
+    Takes the layout from every tile; conversions between layouts go. `tile.mma_async` exists with layouts only, so
+    `tile-erase-async` comes first.
+
+    Before:
+    ```mlir
+    %m = tile.reduce max %s along 1 : tensor<128x64xf32, #tile.mma<warps = 4>>
+        -> tensor<128xf32, #tile.slice<dim = 1, of = #tile.mma<warps = 4>>>
+    ```
+    After:
+    ```mlir
+    %m = tile.reduce max %s along 1 : tensor<128x64xf32> -> tensor<128xf32>
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
+  let statistics = [
+    Statistic<"numErased", "layouts-erased", "Values that lost their layout">
+  ];
+}
+
+#endif // SEQC_DIALECT_TILE_TRANSFORMS_PASSES

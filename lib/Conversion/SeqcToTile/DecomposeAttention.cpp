@@ -1,0 +1,662 @@
+//===- DecomposeAttention.cpp - Tiles of attention -> tile ----------------===//
+//
+// Part of the seqc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// One key tile, with c = scale log2(e):
+//
+//   s     = q k^T                                       raw scores
+//   s     = s where visible, else -inf                  partial tiles only
+//   m'    = max(m, c max_n s)
+//   shift = m', but 0 while a row has seen nothing
+//   alpha = exp2(m - shift)
+//   p     = exp2(fma(s, c, -shift))
+//   l'    = alpha l + sum_n p
+//   acc'  = alpha acc + p v
+//
+// so that a score costs one fma and one exponential. The state means what it
+// means everywhere: m is in base 2, after the scale. It is the rounded c max s,
+// the same number in alpha and in p, so neither loses anything to the rounding.
+// -inf never meets -inf: shift is finite, alpha and p of a hidden score are
+// exp2(-inf) = 0. c must be positive, for a maximum to stay one and for -inf to
+// stay hidden. Otherwise, and where a score region or a bias wants scores in
+// base e, the scores are scaled one by one, and p = exp2(s - shift).
+//
+// NaN reaches its row through p: the maximum ignores it, the sum does not.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Lanes.h"
+
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/IR/Matchers.h"
+#include "mlir/IR/PatternMatch.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+#include <array>
+#include <cmath>
+#include <limits>
+
+using namespace mlir;
+using namespace seqc;
+using namespace seqc::totile;
+
+static constexpr double infinity = std::numeric_limits<double>::infinity();
+
+static RankedTensorType getTensorType(Value v) {
+  return cast<RankedTensorType>(v.getType());
+}
+
+/// Inner dimensions of products come in steps of 16; zeros add nothing.
+static int64_t padInner(int64_t size) { return (size + 15) / 16 * 16; }
+
+/// The tile of a state (1, 1, rows) or (1, 1, rows, value dim).
+static SmallVector<int64_t> getStateShape(Type type) {
+  ArrayRef<int64_t> shape = cast<RankedTensorType>(type).getShape();
+  SmallVector<int64_t> tile = {shape[2]};
+  if (shape.size() == 4)
+    tile.push_back(padInner(shape[3]));
+  return tile;
+}
+
+namespace {
+class AttentionConverter {
+public:
+  AttentionConverter(KernelBuilder &k) : k(k), b(k.b) {}
+
+  LogicalResult convertBlock(Block &block);
+
+private:
+  LogicalResult hoistInvariants(Block &block);
+  LogicalResult convert(Operation *op);
+  LogicalResult convert(scf::ForOp op);
+  LogicalResult convert(scf::IfOp op);
+  LogicalResult convert(OnlineAttentionOp op, Value isFull);
+  LogicalResult convert(SoftmaxFinishOp op);
+
+  FailureOr<Value> getState(Operation *user, Value v);
+  FailureOr<SmallVector<Value>> getStates(Operation *user, ValueRange values);
+  FailureOr<Value> load(Operation *user, Value v, ArrayRef<int64_t> shape,
+                        ArrayRef<int64_t> dims = {});
+
+  FailureOr<Value> buildMask(OnlineAttentionOp op, Lanes &lanes, Value scores);
+  FailureOr<Lane> getBias(OnlineAttentionOp op);
+  Value buildDropout(OnlineAttentionOp op, Lanes &lanes, Value weights);
+
+  Lane queryPosition(OnlineAttentionOp op, Lanes &lanes) {
+    return {
+        k.positions(k.scalar(op.getOffsets()[2]), lanes.rows, lanes.position),
+        Lane::Row};
+  }
+  Lane keyPosition(OnlineAttentionOp op, Lanes &lanes) {
+    return {k.positions(k.scalar(op.getOffsets()[3]), lanes.columns,
+                        lanes.position),
+            Lane::Column};
+  }
+  /// Regions never see a position that does not exist.
+  Lane clamp(Lanes &lanes, Lane position, Value length) {
+    Value last = arith::SubIOp::create(b, k.scalar(length), k.index(1));
+    return lanes.make<arith::MinSIOp>(position, lanes.uniform(last));
+  }
+
+  KernelBuilder &k;
+  ImplicitLocOpBuilder &b;
+};
+} // namespace
+
+LogicalResult totile::decomposeAttention(KernelBuilder &k,
+                                         scf::ForallOp forall) {
+  // Causal rows see more keys the later they are; the long ones start first.
+  bool isCausal = false;
+  forall.walk([&](OnlineAttentionOp op) {
+    isCausal |= op.getCausal() || op.getWindowRight() || !op.getMask().empty();
+  });
+  k.bindGrid(/*longestFirst=*/isCausal);
+  AttentionConverter converter(k);
+  if (failed(converter.convertBlock(*forall.getBody())))
+    return failure();
+  return k.convertResults(forall.getTerminator());
+}
+
+//===----------------------------------------------------------------------===//
+// Structure
+//===----------------------------------------------------------------------===//
+
+LogicalResult AttentionConverter::convertBlock(Block &block) {
+  for (Operation &op : block.without_terminator()) {
+    auto isKnown = [&](Value v) { return k.isScalar(v); };
+    if (op.getNumResults() > 0 && llvm::all_of(op.getResults(), isKnown))
+      continue; // Hoisted.
+    b.setLoc(op.getLoc());
+    if (failed(convert(&op)))
+      return failure();
+  }
+  return success();
+}
+
+/// Converts the arithmetic of `block` that depends on nothing in it: the group
+/// of a head, say, a division that the loop need not repeat.
+LogicalResult AttentionConverter::hoistInvariants(Block &block) {
+  for (Operation &op : block.without_terminator()) {
+    bool isInvariant =
+        op.getNumRegions() == 0 && op.getNumOperands() > 0 &&
+        llvm::all_of(op.getOperands(), [&](Value v) { return k.isScalar(v); });
+    bool isSize = isa<tensor::DimOp>(op) && k.getView(op.getOperand(0)) &&
+                  k.isScalar(op.getOperand(1));
+    if (!isa<tensor::EmptyOp, linalg::FillOp>(op) && (isInvariant || isSize))
+      if (failed(k.convert(&op)))
+        return failure();
+  }
+  return success();
+}
+
+LogicalResult AttentionConverter::convert(Operation *op) {
+  return TypeSwitch<Operation *, LogicalResult>(op)
+      .Case<scf::ForOp, scf::IfOp, SoftmaxFinishOp>(
+          [&](auto o) { return convert(o); })
+      .Case([&](OnlineAttentionOp o) { return convert(o, Value()); })
+      .Default([&](Operation *o) { return k.convert(o); });
+}
+
+FailureOr<Value> AttentionConverter::load(Operation *user, Value v,
+                                          ArrayRef<int64_t> shape,
+                                          ArrayRef<int64_t> dims) {
+  if (Value tile = k.getTile(v, shape, dims))
+    return tile;
+  return user->emitOpError("reads a value of ")
+         << v.getType() << " that is not a tile of device memory";
+}
+
+FailureOr<Value> AttentionConverter::getState(Operation *user, Value v) {
+  return load(user, v, getStateShape(v.getType()));
+}
+
+FailureOr<SmallVector<Value>> AttentionConverter::getStates(Operation *user,
+                                                            ValueRange values) {
+  SmallVector<Value> states;
+  for (Value v : values) {
+    FailureOr<Value> state = getState(user, v);
+    if (failed(state))
+      return failure();
+    states.push_back(*state);
+  }
+  return states;
+}
+
+static bool isState(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  return tensor && tensor.hasStaticShape() &&
+         (tensor.getRank() == 3 || tensor.getRank() == 4) &&
+         tensor.getShape().take_front(2) == ArrayRef<int64_t>({1, 1});
+}
+
+LogicalResult AttentionConverter::convert(scf::ForOp op) {
+  if (!llvm::all_of(op.getResultTypes(), isState))
+    return op.emitOpError("cannot become part of a kernel: it carries more "
+                          "than the state of attention");
+  FailureOr<SmallVector<Value>> inits = getStates(op, op.getInitArgs());
+  if (failed(inits))
+    return failure();
+  if (failed(hoistInvariants(*op.getBody())))
+    return failure();
+  auto loop = scf::ForOp::create(b, k.scalar(op.getLowerBound()),
+                                 k.scalar(op.getUpperBound()),
+                                 k.scalar(op.getStep()), *inits);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(loop.getBody());
+  k.setScalar(op.getInductionVar(), loop.getInductionVar());
+  for (auto [arg, now] :
+       llvm::zip(op.getRegionIterArgs(), loop.getRegionIterArgs()))
+    k.setTile(arg, now);
+  if (failed(convertBlock(*op.getBody())))
+    return failure();
+  auto yielded = getStates(op, op.getBody()->getTerminator()->getOperands());
+  if (failed(yielded))
+    return failure();
+  scf::YieldOp::create(b, *yielded);
+  for (auto [result, now] : llvm::zip(op.getResults(), loop.getResults()))
+    k.setTile(result, now);
+  return success();
+}
+
+/// The operator that is all of `block`, if it yields what that returns.
+static OnlineAttentionOp getOnly(Block *block) {
+  auto tile = dyn_cast<OnlineAttentionOp>(block->front());
+  Operation *yield = block->getTerminator();
+  if (!tile || tile->getNextNode() != yield ||
+      !llvm::equal(yield->getOperands(), tile->getResults()))
+    return nullptr;
+  return tile;
+}
+
+LogicalResult AttentionConverter::convert(scf::IfOp op) {
+  // The same tile twice, with and without its mask.
+  if (op.getNumResults() == 3 && !op.getElseRegion().empty()) {
+    OnlineAttentionOp full = getOnly(op.thenBlock()),
+                      partial = getOnly(op.elseBlock());
+    if (full && partial && full.getTileClass() == TileClass::Full &&
+        partial.getTileClass() == TileClass::Partial &&
+        llvm::equal(full->getOperands(), partial->getOperands())) {
+      if (failed(convert(partial, k.scalar(op.getCondition()))))
+        return failure();
+      for (auto [result, now] :
+           llvm::zip(op.getResults(), partial.getResults()))
+        k.setTile(result, k.getTile(now));
+      return success();
+    }
+  }
+  if (!llvm::all_of(op.getResultTypes(), isState))
+    return op.emitOpError("cannot become part of a kernel: it yields more than "
+                          "the state of attention");
+  SmallVector<Type> types =
+      llvm::map_to_vector(op.getResultTypes(), [&](Type type) -> Type {
+        return RankedTensorType::get(getStateShape(type),
+                                     getElementTypeOrSelf(type));
+      });
+  auto choice = scf::IfOp::create(b, types, k.scalar(op.getCondition()),
+                                  /*addThenBlock=*/true,
+                                  /*addElseBlock=*/true);
+  for (auto [from, to] : {std::pair(op.thenBlock(), choice.thenBlock()),
+                          std::pair(op.elseBlock(), choice.elseBlock())}) {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(to);
+    if (failed(convertBlock(*from)))
+      return failure();
+    auto yielded = getStates(op, from->getTerminator()->getOperands());
+    if (failed(yielded))
+      return failure();
+    scf::YieldOp::create(b, *yielded);
+  }
+  for (auto [result, now] : llvm::zip(op.getResults(), choice.getResults()))
+    k.setTile(result, now);
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// A tile of keys
+//===----------------------------------------------------------------------===//
+
+/// The schedule's tile as the tensor cores take it.
+static LogicalResult verifyTile(OnlineAttentionOp op, int64_t warps) {
+  int64_t rows = getTensorType(op.getQuery()).getDimSize(2);
+  int64_t columns = getTensorType(op.getKey()).getDimSize(2);
+  if (rows % (16 * warps) != 0)
+    return op.emitOpError("has a tile_m of ")
+           << rows << ", expected a multiple of " << 16 * warps << " for "
+           << warps << " warps";
+  if (columns % 16 != 0)
+    return op.emitOpError("has a tile_n of ")
+           << columns << ", expected a multiple of 16";
+  return success();
+}
+
+LogicalResult AttentionConverter::convert(OnlineAttentionOp op, Value isFull) {
+  if (failed(verifyTile(op, k.kernel.getWarps())))
+    return failure();
+  auto queryType = getTensorType(op.getQuery());
+  int64_t M = queryType.getDimSize(2);
+  int64_t N = getTensorType(op.getKey()).getDimSize(2);
+  int64_t D = padInner(queryType.getDimSize(3));
+  auto valueType = getTensorType(op.getValue());
+  int64_t Dv = padInner(valueType.getDimSize(3));
+  bool isPartial = op.getTileClass() == TileClass::Partial;
+  bool hasScore = !op.getScore().empty(), hasBias = bool(op.getBias());
+  bool isNatural = hasScore || hasBias; // Both work in base e.
+
+  FailureOr<Value> query = load(op, op.getQuery(), {M, D}),
+                   key = load(op, op.getKey(), {N, D}),
+                   value = load(op, op.getValue(), {N, Dv}),
+                   oldMax = getState(op, op.getMaxInit()),
+                   oldSum = getState(op, op.getSumInit()),
+                   oldAcc = getState(op, op.getAccInit());
+  if (failed(query) || failed(key) || failed(value) || failed(oldMax) ||
+      failed(oldSum) || failed(oldAcc))
+    return failure();
+  b.setLoc(op.getLoc());
+  Value scores = tile::DotOp::create(b, *query, *key, k.constant({M, N}, 0.0),
+                                     /*transpose_b=*/true);
+
+  // c is folded into the exponent, or the scores are scaled here.
+  double scale = op.getScale().convertToDouble();
+  auto factor = static_cast<float>(scale * log2e);
+  bool isFolded = !isNatural && std::isnormal(factor) && factor > 0;
+  auto multiply = [&](Value v, double by) -> Value {
+    return arith::MulFOp::create(b, v,
+                                 k.constant(getTensorType(v).getShape(), by));
+  };
+  if (!isFolded && (!isNatural || (hasScore && scale != 1.0)))
+    scores = multiply(scores, isNatural ? scale : scale * log2e);
+
+  Type i32 = b.getI32Type();
+  if (hasScore) {
+    Region &region = op.getScore();
+    Lanes lanes(k, M, N, Lanes::getPositionType(region));
+    Lane i = clamp(lanes, queryPosition(op, lanes), op.getLengths()[0]);
+    Lane j = keyPosition(op, lanes);
+    if (isPartial)
+      j = clamp(lanes, j, op.getLengths()[1]);
+    FailureOr<Lane> scored =
+        lanes.apply(region, {{scores, Lane::Both},
+                             lanes.uniform(k.scalar(op.getOffsets()[0])),
+                             lanes.uniform(k.scalar(op.getOffsets()[1])),
+                             i,
+                             j});
+    if (failed(scored))
+      return failure();
+    scores = lanes.tile(*scored);
+    b.setLoc(op.getLoc());
+  }
+  Lanes lanes(k, M, N, i32);
+  if (hasBias) {
+    FailureOr<Lane> bias = getBias(op);
+    if (failed(bias))
+      return failure();
+    // (s + bias) log2(e), with s = scale q k unless a region made it.
+    Lane term = lanes.make<arith::MulFOp>({k.extend(bias->value), bias->on},
+                                          lanes.uniformFloat(log2e));
+    Value by = k.constant({M, N}, hasScore ? log2e : scale * log2e);
+    scores = math::FmaOp::create(b, scores, by, lanes.tile(term));
+  } else if (hasScore) {
+    scores = multiply(scores, log2e);
+  }
+
+  if (isPartial && isFull) {
+    auto choice = scf::IfOp::create(b, scores.getType(), isFull,
+                                    /*addThenBlock=*/true,
+                                    /*addElseBlock=*/true);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(choice.thenBlock());
+    scf::YieldOp::create(b, scores);
+    b.setInsertionPointToStart(choice.elseBlock());
+    FailureOr<Value> masked = buildMask(op, lanes, scores);
+    if (failed(masked))
+      return failure();
+    scf::YieldOp::create(b, *masked);
+    scores = choice.getResult(0);
+  } else if (isPartial) {
+    FailureOr<Value> masked = buildMask(op, lanes, scores);
+    if (failed(masked))
+      return failure();
+    scores = *masked;
+  }
+
+  // The running maximum.
+  Value tileMax = k.reduce(tile::ReduceKind::Max, scores, 1);
+  if (isFolded)
+    tileMax = multiply(tileMax, scale * log2e);
+  Value max = arith::MaxNumFOp::create(b, *oldMax, tileMax);
+  Value nothing = arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, max,
+                                        k.constant({M}, -infinity));
+  Value shift = arith::SelectOp::create(b, nothing, k.constant({M}, 0.0), max);
+  Value alpha =
+      math::Exp2Op::create(b, arith::SubFOp::create(b, *oldMax, shift));
+
+  // The weights.
+  Value weights;
+  if (isFolded) {
+    Value down = k.broadcast(arith::NegFOp::create(b, shift), 1, N);
+    weights = math::FmaOp::create(b, scores, k.constant({M, N}, factor), down);
+  } else {
+    weights = arith::SubFOp::create(b, scores, k.broadcast(shift, 1, N));
+  }
+  weights = math::Exp2Op::create(b, weights);
+  Value sum =
+      arith::AddFOp::create(b, arith::MulFOp::create(b, *oldSum, alpha),
+                            k.reduce(tile::ReduceKind::Add, weights, 1));
+  if (op.getDropout())
+    weights = buildDropout(op, lanes, weights);
+
+  // The weighted values.
+  weights = k.truncate(weights, valueType.getElementType());
+  Value rescaled = arith::MulFOp::create(b, *oldAcc, k.broadcast(alpha, 1, Dv));
+  Value acc = tile::DotOp::create(b, weights, *value, rescaled,
+                                  /*transpose_b=*/false);
+  k.setTile(op.getMax(), max);
+  k.setTile(op.getSum(), sum);
+  k.setTile(op.getAcc(), acc);
+  return success();
+}
+
+FailureOr<Lane> AttentionConverter::getBias(OnlineAttentionOp op) {
+  // A broadcast dimension of the bias has extent 1.
+  auto type = getTensorType(op.getBias());
+  SmallVector<int64_t> shape, dims;
+  unsigned on = Lane::Uniform;
+  for (unsigned d : {2u, 3u})
+    if (type.getDimSize(d) != 1) {
+      shape.push_back(type.getDimSize(d));
+      dims.push_back(d);
+      on |= d == 2 ? Lane::Row : Lane::Column;
+    }
+  if (on == Lane::Uniform) {
+    auto slice = k.getSlice(op.getBias());
+    if (!slice)
+      return op.emitOpError("reads a bias of ")
+             << type << " that is not a tile of device memory";
+    return Lane{k.loadScalar(slice->view, slice->offsets), on};
+  }
+  FailureOr<Value> bias = load(op, op.getBias(), shape, dims);
+  if (failed(bias))
+    return failure();
+  return Lane{*bias, on};
+}
+
+FailureOr<Value> AttentionConverter::buildMask(OnlineAttentionOp op,
+                                               Lanes &lanes, Value scores) {
+  using Predicate = arith::CmpIPredicate;
+  Value queryLength = k.scalar(op.getLengths()[0]),
+        keyLength = k.scalar(op.getLengths()[1]);
+  Lane j = keyPosition(op, lanes);
+  auto both = [&](std::optional<Lane> x, Lane y) {
+    return x ? lanes.make<arith::AndIOp>(*x, y) : y;
+  };
+
+  // The last key of each row, one comparison for the band's right side and the
+  // key length.
+  Lane last = lanes.uniform(
+      arith::SubIOp::create(b, keyLength, k.index(1)).getResult());
+  std::optional<Lane> visible;
+  if (op.getCausal() || op.getWindowLeft() || op.getWindowRight()) {
+    // The diagonal's key in the first row.
+    Value diagonal = k.scalar(op.getOffsets()[2]);
+    if (op.getAlignment() == Alignment::BottomRight)
+      diagonal = arith::AddIOp::create(
+          b, diagonal, arith::SubIOp::create(b, keyLength, queryLength));
+    auto shifted = [&](int64_t by) -> Lane {
+      Value first = diagonal;
+      if (by != 0)
+        first = arith::AddIOp::create(b, first, k.index(by));
+      return {k.positions(first, lanes.rows, lanes.position), Lane::Row};
+    };
+    std::optional<Lane> right, left;
+    if (op.getCausal())
+      right = shifted(0);
+    if (auto window = op.getWindowRight()) {
+      Lane bound = shifted(*window);
+      right = right ? lanes.make<arith::MinSIOp>(*right, bound) : bound;
+    }
+    if (auto window = op.getWindowLeft())
+      left = shifted(-int64_t(*window));
+    if (op.getPrefix()) {
+      auto slice = k.getSlice(op.getPrefix());
+      if (!slice)
+        return op.emitOpError("reads a prefix of ")
+               << op.getPrefix().getType() << " that is not device memory";
+      Value read = k.loadScalar(slice->view, slice->offsets);
+      Value end = arith::IndexCastOp::create(b, b.getIndexType(), read);
+      end = arith::MaxSIOp::create(b, end, k.index(0));
+      Lane prefix = lanes.uniform(end);
+      // Without a left side the prefix moves the right one.
+      if (!left) {
+        Lane inPrefix = lanes.uniform(
+            arith::SubIOp::create(b, end, k.index(1)).getResult());
+        last = lanes.make<arith::MinSIOp>(
+            last, lanes.make<arith::MaxSIOp>(*right, inPrefix));
+      } else {
+        Lane band = lanes.compare(Predicate::sge, j, *left);
+        if (right)
+          band = both(band, lanes.compare(Predicate::sle, j, *right));
+        visible = lanes.make<arith::OrIOp>(
+            band, lanes.compare(Predicate::slt, j, prefix));
+      }
+    } else {
+      if (right)
+        last = lanes.make<arith::MinSIOp>(last, *right);
+      if (left)
+        visible = lanes.compare(Predicate::sge, j, *left);
+    }
+  }
+  visible = both(visible, lanes.compare(Predicate::sle, j, last));
+  if (op.getQuerySegments()) {
+    FailureOr<Value> querySegments =
+                         load(op, op.getQuerySegments(), {lanes.rows}),
+                     keySegments =
+                         load(op, op.getKeySegments(), {lanes.columns});
+    if (failed(querySegments) || failed(keySegments))
+      return failure();
+    visible =
+        both(visible, lanes.compare(Predicate::eq, {*querySegments, Lane::Row},
+                                    {*keySegments, Lane::Column}));
+  }
+  if (Region &region = op.getMask(); !region.empty()) {
+    Lanes inner(k, lanes.rows, lanes.columns, Lanes::getPositionType(region));
+    Lane row = queryPosition(op, inner);
+    Lane column = inner.position == lanes.position ? j : keyPosition(op, inner);
+    row = clamp(inner, row, op.getLengths()[0]);
+    column = clamp(inner, column, op.getLengths()[1]);
+    FailureOr<Lane> passes = inner.apply(
+        region, {inner.uniform(k.scalar(op.getOffsets()[0])),
+                 inner.uniform(k.scalar(op.getOffsets()[1])), row, column});
+    if (failed(passes))
+      return failure();
+    visible = both(visible, *passes);
+    b.setLoc(op.getLoc());
+  }
+  Value hidden = k.constant({lanes.rows, lanes.columns}, -infinity);
+  return arith::SelectOp::create(b, lanes.tile(*visible), scores, hidden)
+      .getResult();
+}
+
+//===----------------------------------------------------------------------===//
+// Dropout
+//===----------------------------------------------------------------------===//
+
+/// Philox4x32-10 (Salmon et al. 2011): the first word of the block that
+/// `counter` and `key` name. All values are i32.
+static Lane buildPhilox(Lanes &lanes, std::array<Lane, 4> counter,
+                        std::array<Lane, 2> key) {
+  KernelBuilder &k = lanes.k;
+  Type i32 = k.b.getI32Type(), i64 = k.b.getI64Type();
+  auto word = [&](uint32_t value) {
+    return lanes.uniform(
+        k.scalarConstant(k.b.getI32IntegerAttr(int32_t(value))));
+  };
+  // A 32-bit product as (low, high), through 64 bits.
+  Lane shift = lanes.uniform(k.scalarConstant(k.b.getI64IntegerAttr(32)));
+  auto multiply = [&](uint32_t factor, Lane v) -> std::pair<Lane, Lane> {
+    Lane f = lanes.uniform(k.scalarConstant(k.b.getI64IntegerAttr(factor)));
+    Lane product =
+        lanes.make<arith::MulIOp>(lanes.convert<arith::ExtUIOp>(i64, v), f);
+    Lane high = lanes.make<arith::ShRUIOp>(product, shift);
+    return {lanes.convert<arith::TruncIOp>(i32, product),
+            lanes.convert<arith::TruncIOp>(i32, high)};
+  };
+  Lane w0 = word(0x9E3779B9u), w1 = word(0xBB67AE85u);
+  for (int round = 0; round < 10; ++round) {
+    auto [low0, high0] = multiply(0xD2511F53u, counter[0]);
+    auto [low1, high1] = multiply(0xCD9E8D57u, counter[2]);
+    auto mix = [&](Lane high, Lane c, Lane x) {
+      return lanes.make<arith::XOrIOp>(lanes.make<arith::XOrIOp>(high, c), x);
+    };
+    counter = {mix(high1, counter[1], key[0]), low1,
+               mix(high0, counter[3], key[1]), low0};
+    key = {lanes.make<arith::AddIOp>(key[0], w0),
+           lanes.make<arith::AddIOp>(key[1], w1)};
+  }
+  return counter[0];
+}
+
+Value AttentionConverter::buildDropout(OnlineAttentionOp op, Lanes &lanes,
+                                       Value weights) {
+  double p = op.getDropout()->convertToDouble();
+  Type i32 = b.getI32Type();
+  auto toWord = [&](Value index) {
+    return lanes.uniform(
+        arith::IndexCastOp::create(b, i32, k.scalar(index)).getResult());
+  };
+  Value seed = k.scalar(op.getSeed());
+  Lane low = lanes.uniform(arith::TruncIOp::create(b, i32, seed).getResult());
+  Value upper = arith::ShRUIOp::create(
+      b, seed, k.scalarConstant(b.getI64IntegerAttr(32)));
+  Lane high = lanes.uniform(arith::TruncIOp::create(b, i32, upper).getResult());
+  Lane word =
+      buildPhilox(lanes,
+                  {keyPosition(op, lanes), queryPosition(op, lanes),
+                   toWord(op.getOffsets()[1]), toWord(op.getOffsets()[0])},
+                  {low, high});
+  auto threshold =
+      uint32_t(std::min(std::floor(p * 4294967296.0), 4294967295.0));
+  Lane limit =
+      lanes.uniform(k.scalarConstant(b.getI32IntegerAttr(int32_t(threshold))));
+  Lane keep = lanes.compare(arith::CmpIPredicate::uge, word, limit);
+  Lane kept = lanes.make<arith::MulFOp>({weights, Lane::Both},
+                                        lanes.uniformFloat(1.0 / (1.0 - p)));
+  return lanes.select(keep, kept, lanes.uniformFloat(0.0)).value;
+}
+
+//===----------------------------------------------------------------------===//
+// The end
+//===----------------------------------------------------------------------===//
+
+LogicalResult AttentionConverter::convert(SoftmaxFinishOp op) {
+  FailureOr<Value> oldMax = getState(op, op.getMax()),
+                   oldSum = getState(op, op.getSum()),
+                   acc = getState(op, op.getAcc());
+  if (failed(oldMax) || failed(oldSum) || failed(acc))
+    return failure();
+  b.setLoc(op.getLoc());
+  Value max = *oldMax, sum = *oldSum;
+  SmallVector<int64_t> shape(getTensorType(*acc).getShape());
+  int64_t M = shape[0], Dv = shape[1];
+  Value zero = k.constant({M}, 0.0), lowest = k.constant({M}, -infinity);
+  auto isEqual = [&](Value x, Value y) -> Value {
+    return arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, x, y);
+  };
+
+  // A sink is one more term of the denominator. One of -inf adds nothing,
+  // whatever the maximum.
+  Value weight = k.constant({M}, 1.0);
+  if (op.getSinks()) {
+    auto slice = k.getSlice(op.getSinks());
+    if (!slice)
+      return op.emitOpError("reads sinks of ")
+             << op.getSinks().getType() << " that are not device memory";
+    Value read = k.extend(k.loadScalar(slice->view, slice->offsets));
+    Value sink =
+        k.splat(arith::MulFOp::create(b, read, k.scalarConstant(log2e)), {M});
+    Value top = arith::MaxNumFOp::create(b, max, sink);
+    auto power = [&](Value x) -> Value {
+      Value e = math::Exp2Op::create(b, arith::SubFOp::create(b, x, top));
+      return arith::SelectOp::create(b, isEqual(x, lowest), zero, e);
+    };
+    weight = power(max);
+    Value extra = power(sink);
+    sum =
+        arith::AddFOp::create(b, arith::MulFOp::create(b, weight, sum), extra);
+    max = top;
+  }
+  Value factor = arith::SelectOp::create(b, isEqual(sum, zero), zero,
+                                         arith::DivFOp::create(b, weight, sum));
+  Value out = arith::MulFOp::create(b, *acc, k.broadcast(factor, 1, Dv));
+  k.setTile(op.getOut(),
+            k.truncate(out, getTensorType(op.getOut()).getElementType()));
+  if (op.getLse()) {
+    Value total = arith::AddFOp::create(b, max, math::Log2Op::create(b, sum));
+    k.setTile(op.getLse(),
+              arith::MulFOp::create(b, total, k.constant({M}, ln2)));
+  }
+  return success();
+}

@@ -1,0 +1,573 @@
+//===- KernelBuilder.cpp - From the body of a forall to a kernel ----------===//
+//
+// Part of the seqc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Decompose.h"
+
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Arith/Utils/Utils.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
+#include "mlir/IR/Iterators.h"
+#include "mlir/IR/Matchers.h"
+#include "mlir/IR/PatternMatch.h"
+#include "mlir/Transforms/RegionUtils.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace seqc;
+using namespace seqc::totile;
+
+//===----------------------------------------------------------------------===//
+// Arguments
+//===----------------------------------------------------------------------===//
+
+/// The view of a tensor of any strides, or of innermost stride 1.
+static MemRefType getViewType(RankedTensorType type, bool dense) {
+  SmallVector<int64_t> strides(type.getRank(), ShapedType::kDynamic);
+  if (dense && !strides.empty())
+    strides.back() = 1;
+  auto layout =
+      StridedLayoutAttr::get(type.getContext(), ShapedType::kDynamic, strides);
+  return MemRefType::get(type.getShape(), type.getElementType(), layout);
+}
+
+static bool isScalarType(Type type) { return type.isIntOrIndexOrFloat(); }
+
+/// Whether the scalar is better computed by each block than by the host, whose
+/// plan has no floating point and reads no tensors.
+static bool isComputedInKernel(Operation *op) {
+  if (op->getNumRegions() != 0 || op->getNumResults() != 1)
+    return false;
+  if (isa<tensor::ExtractOp>(op))
+    return true;
+  auto hasFloat = [](TypeRange types) {
+    return llvm::any_of(types, [](Type t) { return isa<FloatType>(t); });
+  };
+  return isPure(op) &&
+         (hasFloat(op->getResultTypes()) || hasFloat(op->getOperandTypes())) &&
+         llvm::all_of(op->getOperandTypes(), isScalarType);
+}
+
+KernelBuilder::KernelBuilder(scf::ForallOp forall, StringRef name,
+                             function_ref<bool(Value)> isDense)
+    : b(forall.getLoc(), forall.getContext()), forall(forall) {
+  b.setInsertionPoint(forall->getParentOfType<FunctionOpInterface>());
+  kernel = tile::KernelOp::create(
+      b, b.getStringAttr(name), TypeAttr::get(b.getFunctionType({}, {})),
+      /*sym_visibility=*/nullptr,
+      /*arg_attrs=*/nullptr, /*res_attrs=*/nullptr, b.getI64IntegerAttr(4));
+  Block &body = kernel.getBody().emplaceBlock();
+  b.setInsertionPointToStart(&body);
+
+  llvm::SetVector<Value> captures;
+  getUsedValuesDefinedAbove(forall.getRegion(), captures);
+  for (OpFoldResult bound : llvm::concat<OpFoldResult>(
+           forall.getMixedLowerBound(), forall.getMixedUpperBound(),
+           forall.getMixedStep()))
+    if (auto value = dyn_cast<Value>(bound))
+      captures.insert(value);
+
+  // Tensors that scalars are extracted from are captured with them.
+  for (unsigned i = 0; i < captures.size(); ++i)
+    if (Operation *op = captures[i].getDefiningOp())
+      if (isScalarType(captures[i].getType()) && isComputedInKernel(op))
+        captures.insert(op->operand_begin(), op->operand_end());
+
+  for (Value capture : captures) {
+    auto type = dyn_cast<RankedTensorType>(capture.getType());
+    if (!type)
+      continue;
+    // CSE may have found the tile's initial state outside.
+    TypedAttr value;
+    if (auto fill = capture.getDefiningOp<linalg::FillOp>();
+        fill && matchPattern(fill.getInputs()[0], m_Constant(&value))) {
+      fills[capture] = scalarConstant(value);
+      continue;
+    }
+    if (capture.getDefiningOp<tensor::EmptyOp>()) {
+      undefined.insert(capture);
+      continue;
+    }
+    views[capture] =
+        body.addArgument(getViewType(type, isDense(capture)), capture.getLoc());
+    operands.push_back(capture);
+  }
+  // Scalars before outputs; what can be told from something else is.
+  for (Value capture : captures)
+    if (isScalarType(capture.getType()) && !rematerialize(capture)) {
+      scalars.map(capture,
+                  body.addArgument(capture.getType(), capture.getLoc()));
+      operands.push_back(capture);
+    }
+  for (auto [arg, init] :
+       llvm::zip(forall.getRegionIterArgs(), forall.getOutputs())) {
+    auto type = cast<RankedTensorType>(init.getType());
+    views[arg] =
+        body.addArgument(getViewType(type, /*dense=*/true), arg.getLoc());
+  }
+  for (int i = 0; i < 3; ++i)
+    body.addArgument(b.getIndexType(), forall.getLoc());
+}
+
+/// `v` at the head of the kernel, where it follows from what the kernel has.
+Value KernelBuilder::rematerialize(Value v) {
+  if (isScalar(v))
+    return scalar(v);
+  TypedAttr attr;
+  if (matchPattern(v, m_Constant(&attr)))
+    return scalars.map(v, scalarConstant(attr)), scalar(v);
+  Operation *op = v.getDefiningOp();
+  if (!op)
+    return {};
+  if (auto dim = dyn_cast<tensor::DimOp>(op)) {
+    Value view = getView(dim.getSource());
+    auto number = dim.getConstantIndex();
+    if (!view || !number)
+      return {};
+    scalars.map(v, memref::DimOp::create(b, view, index(*number)));
+    return scalar(v);
+  }
+  if (!isComputedInKernel(op))
+    return {};
+  // The operands, which are captured too, may become arguments.
+  for (Value operand : op->getOperands())
+    if (isScalarType(operand.getType()) && !rematerialize(operand)) {
+      scalars.map(operand, kernel.getBody().addArgument(operand.getType(),
+                                                        op->getLoc()));
+      operands.push_back(operand);
+    }
+  if (auto extract = dyn_cast<tensor::ExtractOp>(op)) {
+    SmallVector<Value> indices = llvm::map_to_vector(
+        extract.getIndices(), [&](Value i) { return scalar(i); });
+    scalars.map(v, loadScalar(getView(extract.getTensor()), indices));
+    return scalar(v);
+  }
+  b.clone(*op, scalars);
+  return scalar(v);
+}
+
+//===----------------------------------------------------------------------===//
+// Constants
+//===----------------------------------------------------------------------===//
+
+Value KernelBuilder::scalarConstant(TypedAttr value) {
+  Value &known = constants[value];
+  if (known)
+    return known;
+  OpBuilder::InsertionGuard guard(b);
+  Block &body = kernel.getBody().front();
+  if (lastConstant)
+    b.setInsertionPointAfter(lastConstant);
+  else
+    b.setInsertionPointToStart(&body);
+  lastConstant = arith::ConstantOp::create(b, value);
+  known = lastConstant->getResult(0);
+  return known;
+}
+
+Value KernelBuilder::index(int64_t value) {
+  return scalarConstant(b.getIndexAttr(value));
+}
+
+Value KernelBuilder::constant(ArrayRef<int64_t> shape, TypedAttr value) {
+  auto type = RankedTensorType::get(shape, value.getType());
+  return scalarConstant(DenseElementsAttr::get(type, Attribute(value)));
+}
+
+Value KernelBuilder::constant(ArrayRef<int64_t> shape, double value,
+                              Type type) {
+  return constant(shape, b.getFloatAttr(type ? type : b.getF32Type(), value));
+}
+
+Value KernelBuilder::scalar(OpFoldResult fold) {
+  if (auto value = dyn_cast<Value>(fold))
+    return scalar(value);
+  return index(cast<IntegerAttr>(cast<Attribute>(fold)).getInt());
+}
+
+//===----------------------------------------------------------------------===//
+// Tiles
+//===----------------------------------------------------------------------===//
+
+Value KernelBuilder::splat(Value scalar, ArrayRef<int64_t> shape) {
+  TypedAttr attr;
+  if (matchPattern(scalar, m_Constant(&attr)))
+    return constant(shape, attr);
+  return tensor::SplatOp::create(
+      b, scalar, RankedTensorType::get(shape, scalar.getType()));
+}
+
+Value KernelBuilder::positions(Value first, int64_t size, Type type) {
+  auto tile = RankedTensorType::get({size}, type);
+  Value iota = tile::IotaOp::create(b, tile, 0);
+  if (matchPattern(first, m_Zero()))
+    return iota;
+  Value base = arith::IndexCastOp::create(b, type, first);
+  return arith::AddIOp::create(b, iota, splat(base, {size}));
+}
+
+Value KernelBuilder::broadcast(Value tile, int64_t dim, int64_t size) {
+  auto type = cast<RankedTensorType>(tile.getType());
+  SmallVector<int64_t> shape(type.getShape());
+  shape.insert(shape.begin() + dim, size);
+  // A constant stays one.
+  SplatElementsAttr attr;
+  if (matchPattern(tile, m_Constant(&attr)))
+    return constant(shape, attr.getSplatValue<TypedAttr>());
+  auto result = RankedTensorType::get(shape, type.getElementType());
+  return tile::BroadcastOp::create(b, result, tile, dim);
+}
+
+Value KernelBuilder::reduce(tile::ReduceKind kind, Value tile, int64_t dim) {
+  auto type = cast<RankedTensorType>(tile.getType());
+  SmallVector<int64_t> shape(type.getShape());
+  shape.erase(shape.begin() + dim);
+  auto result = RankedTensorType::get(shape, type.getElementType());
+  return tile::ReduceOp::create(b, result, kind, tile, dim);
+}
+
+static Type withElement(Type type, Type element) {
+  if (auto tensor = dyn_cast<RankedTensorType>(type))
+    return tensor.clone(element);
+  return element;
+}
+
+Value KernelBuilder::extend(Value v) {
+  Type f32 = b.getF32Type();
+  if (getElementTypeOrSelf(v.getType()) == f32)
+    return v;
+  return arith::ExtFOp::create(b, withElement(v.getType(), f32), v);
+}
+
+Value KernelBuilder::truncate(Value v, Type element) {
+  if (getElementTypeOrSelf(v.getType()) == element)
+    return v;
+  return arith::TruncFOp::create(b, withElement(v.getType(), element), v);
+}
+
+Value KernelBuilder::loadScalar(Value view, ValueRange indices) {
+  return memref::LoadOp::create(b, view, indices);
+}
+
+//===----------------------------------------------------------------------===//
+// Slices
+//===----------------------------------------------------------------------===//
+
+std::optional<Slice> KernelBuilder::getSlice(Value v) {
+  auto known = slices.find(v);
+  if (known != slices.end())
+    return known->second;
+  Value view = getView(v);
+  if (!view)
+    return std::nullopt;
+  auto type = cast<MemRefType>(view.getType());
+  Slice whole;
+  whole.view = view;
+  whole.offsets.assign(type.getRank(), index(0));
+  whole.shape = llvm::to_vector(type.getShape());
+  whole.block = &kernel.getBody().front();
+  whole.after = lastConstant;
+  return whole;
+}
+
+Value KernelBuilder::getTile(Value v, ArrayRef<int64_t> shape,
+                             ArrayRef<int64_t> dims) {
+  auto element = cast<RankedTensorType>(v.getType()).getElementType();
+  auto type = RankedTensorType::get(shape, element);
+  if (Value tile = getTile(v))
+    return tile.getType() == type ? tile : Value();
+  if (Value fill = getFill(v))
+    return splat(fill, shape);
+  auto slice = getSlice(v);
+  if (!slice)
+    return {};
+  DenseI64ArrayAttr dimsAttr;
+  int64_t rank = cast<MemRefType>(slice->view.getType()).getRank();
+  auto last = llvm::to_vector(llvm::seq<int64_t>(rank - type.getRank(), rank));
+  if (!dims.empty() && dims != ArrayRef<int64_t>(last))
+    dimsAttr = b.getDenseI64ArrayAttr(dims);
+  Attribute key =
+      b.getArrayAttr({TypeAttr::get(type), b.getDenseI64ArrayAttr(dims)});
+  Value &load = loads[{v, key}];
+  if (load)
+    return load;
+  OpBuilder::InsertionGuard guard(b);
+  void *place = slice->after ? static_cast<void *>(slice->after)
+                             : static_cast<void *>(slice->block);
+  Operation *&previous = lastLoad[place];
+  if (previous)
+    b.setInsertionPointAfter(previous);
+  else if (slice->after)
+    b.setInsertionPointAfter(slice->after);
+  else
+    b.setInsertionPointToStart(slice->block);
+  load = tile::LoadOp::create(b, type, slice->view, slice->offsets, dimsAttr);
+  previous = load.getDefiningOp();
+  return load;
+}
+
+//===----------------------------------------------------------------------===//
+// The operations of the body
+//===----------------------------------------------------------------------===//
+
+void KernelBuilder::bindGrid(bool longestFirst) {
+  unsigned rank = forall.getRank();
+  for (unsigned d = 0; d < rank; ++d) {
+    unsigned x = rank - 1 - d;
+    Value id = kernel.getBlockId(x);
+    Value lower = scalar(forall.getMixedLowerBound()[d]);
+    Value step = scalar(forall.getMixedStep()[d]);
+    bool unit = matchPattern(step, m_One());
+    bool fromZero = matchPattern(lower, m_Zero());
+    if (longestFirst && x == 0) {
+      Value last = arith::SubIOp::create(
+          b, scalar(forall.getMixedUpperBound()[d]), index(1));
+      if (!fromZero)
+        last = arith::SubIOp::create(b, last, lower);
+      if (!unit)
+        last = arith::DivUIOp::create(b, last, step);
+      id = arith::SubIOp::create(b, last, id);
+    }
+    if (!unit)
+      id = arith::MulIOp::create(b, id, step);
+    if (!fromZero)
+      id = arith::AddIOp::create(b, id, lower);
+    setScalar(forall.getInductionVars()[d], id);
+  }
+}
+
+LogicalResult KernelBuilder::convert(Operation *op) {
+  b.setLoc(op->getLoc());
+  auto unsupported = [&](const Twine &why) {
+    return op->emitOpError("cannot become part of a kernel: ") << why;
+  };
+  auto alias = [&](Value v, Value source) {
+    if (Value tile = getTile(source))
+      setTile(v, tile);
+    else if (Value fill = getFill(source))
+      fills[v] = fill;
+    else if (auto slice = getSlice(source))
+      slices[v] = *slice;
+    else
+      return failure();
+    return success();
+  };
+  if (isa<tensor::ExtractSliceOp, tensor::PadOp, tensor::CastOp>(op) &&
+      undefined.contains(op->getOperand(0))) {
+    undefined.insert(op->getResult(0));
+    return success();
+  }
+  return TypeSwitch<Operation *, LogicalResult>(op)
+      .Case([&](arith::ConstantOp constant) -> LogicalResult {
+        if (auto splat = dyn_cast<SplatElementsAttr>(constant.getValue()))
+          fills[constant] = scalarConstant(splat.getSplatValue<TypedAttr>());
+        else if (isScalarType(constant.getType()))
+          setScalar(constant, scalarConstant(constant.getValue()));
+        else
+          return unsupported("only scalars and splats are constants there");
+        return success();
+      })
+      .Case([&](tensor::EmptyOp empty) {
+        undefined.insert(empty);
+        return success();
+      })
+      .Case([&](linalg::FillOp fill) {
+        fills[fill.getResult(0)] = scalar(fill.getInputs()[0]);
+        return success();
+      })
+      .Case([&](tensor::CastOp cast) -> LogicalResult {
+        if (failed(alias(cast, cast.getSource())))
+          return unsupported("its source is not device memory or a tile");
+        return success();
+      })
+      .Case([&](tensor::DimOp dim) -> LogicalResult {
+        auto number = dim.getConstantIndex();
+        if (!number)
+          return unsupported("its dimension is not constant");
+        auto type = cast<RankedTensorType>(dim.getSource().getType());
+        if (!type.isDynamicDim(*number)) {
+          setScalar(dim, index(type.getDimSize(*number)));
+        } else if (Value view = getView(dim.getSource())) {
+          setScalar(dim, memref::DimOp::create(b, view, index(*number)));
+        } else if (auto slice =
+                       dim.getSource().getDefiningOp<tensor::ExtractSliceOp>();
+                   slice && slice.getDroppedDims().none()) {
+          setScalar(dim, scalar(slice.getMixedSizes()[*number]));
+        } else {
+          return unsupported("its source is not device memory");
+        }
+        return success();
+      })
+      .Case([&](tensor::ExtractOp extract) -> LogicalResult {
+        auto slice = getSlice(extract.getTensor());
+        if (!slice)
+          return unsupported("its source is not device memory");
+        SmallVector<Value> indices;
+        for (auto [offset, i] :
+             llvm::zip(slice->offsets, extract.getIndices())) {
+          Value at = scalar(i);
+          if (matchPattern(at, m_Zero()))
+            at = offset;
+          else if (!matchPattern(offset, m_Zero()))
+            at = arith::AddIOp::create(b, offset, at);
+          indices.push_back(at);
+        }
+        setScalar(extract, loadScalar(slice->view, indices));
+        return success();
+      })
+      .Case([&](tensor::ExtractSliceOp extract) -> LogicalResult {
+        // The part of a tile that is not padding is cut again by its store.
+        if (Value tile = getTile(extract.getSource())) {
+          if (!llvm::all_of(extract.getMixedOffsets(), isZeroInteger))
+            return unsupported("it does not start where its tile does");
+          setTile(extract, tile);
+          return success();
+        }
+        auto source = getSlice(extract.getSource());
+        if (!source)
+          return unsupported("its source is not device memory");
+        if (!extract.hasUnitStride() || extract.getDroppedDims().any())
+          return unsupported("it has strides, or drops dimensions");
+        Slice slice = *source;
+        slice.shape.clear();
+        for (auto [offset, more] :
+             llvm::zip(slice.offsets, extract.getMixedOffsets())) {
+          if (isZeroInteger(more))
+            continue;
+          Value by = scalar(more);
+          offset = matchPattern(offset, m_Zero())
+                       ? by
+                       : arith::AddIOp::create(b, offset, by).getResult();
+        }
+        for (OpFoldResult size : extract.getMixedSizes())
+          slice.shape.push_back(
+              getConstantIntValue(size).value_or(ShapedType::kDynamic));
+        slice.block = b.getInsertionBlock();
+        bool first = b.getInsertionPoint() == slice.block->begin();
+        slice.after = first ? nullptr : &*std::prev(b.getInsertionPoint());
+        slices[extract] = slice;
+        return success();
+      })
+      .Case([&](tensor::PadOp pad) -> LogicalResult {
+        auto source = getSlice(pad.getSource());
+        Value value = pad.getConstantPaddingValue();
+        if (!source || !value ||
+            !llvm::all_of(pad.getMixedLowPad(), isZeroInteger) ||
+            !(matchPattern(value, m_AnyZeroFloat()) ||
+              matchPattern(value, m_Zero())))
+          return unsupported("only device memory is padded, at its end with 0");
+        Slice slice = *source;
+        slice.shape = llvm::to_vector(pad.getType().getShape());
+        slices[pad] = slice;
+        return success();
+      })
+      .Default([&](Operation *op) -> LogicalResult {
+        bool isScalarOp = op->getNumRegions() == 0 && isMemoryEffectFree(op) &&
+                          llvm::all_of(op->getResultTypes(), isScalarType) &&
+                          llvm::all_of(op->getOperands(),
+                                       [&](Value v) { return isScalar(v); });
+        if (!isScalarOp)
+          return unsupported("kernels have no such operation");
+        b.clone(*op, scalars);
+        return success();
+      });
+}
+
+LogicalResult KernelBuilder::convertResults(scf::InParallelOp op) {
+  for (Operation &yielded : op.getYieldingOps()) {
+    auto insert = dyn_cast<tensor::ParallelInsertSliceOp>(yielded);
+    Value tile = insert ? getTile(insert.getSource()) : Value();
+    Value view = insert ? getView(insert.getDest()) : Value();
+    if (!tile || !view || !insert.hasUnitStride())
+      return yielded.emitOpError(
+          "cannot become part of a kernel: it does not insert a tile into an "
+          "output of the loop");
+    b.setLoc(yielded.getLoc());
+    SmallVector<Value> offsets = llvm::map_to_vector(
+        insert.getMixedOffsets(), [&](OpFoldResult o) { return scalar(o); });
+    tile::StoreOp::create(b, tile, view, offsets, /*dims=*/nullptr);
+  }
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// The call
+//===----------------------------------------------------------------------===//
+
+/// An uninitialised tensor of the shape of `v`. The blocks of a kernel write
+/// all of it, so what `v` holds does not matter, and nobody else's tensor is
+/// overwritten.
+static Value createOutput(ImplicitLocOpBuilder &b, Value v) {
+  while (auto fill = v.getDefiningOp<linalg::FillOp>())
+    v = fill.getOutputs()[0];
+  auto type = cast<RankedTensorType>(v.getType());
+  if (auto empty = v.getDefiningOp<tensor::EmptyOp>())
+    return tensor::EmptyOp::create(b, type, empty.getDynamicSizes());
+  SmallVector<Value> sizes;
+  for (int64_t i = 0; i < type.getRank(); ++i)
+    if (type.isDynamicDim(i))
+      sizes.push_back(tensor::DimOp::create(b, v, i));
+  return tensor::EmptyOp::create(b, type, sizes);
+}
+
+tile::LaunchOp KernelBuilder::finish() {
+  tile::ReturnOp::create(b);
+  Block &body = kernel.getBody().front();
+  // Nothing reads what was only needed for the sizes of slices.
+  for (bool changed = true; changed;) {
+    changed = false;
+    kernel.walk<WalkOrder::PostOrder, ReverseIterator>([&](Operation *op) {
+      if (op != kernel && isOpTriviallyDead(op)) {
+        op->erase();
+        changed = true;
+      }
+    });
+  }
+  SmallVector<Value> inputs;
+  for (unsigned i = operands.size(); i-- > 0;)
+    if (body.getArgument(i).use_empty())
+      body.eraseArgument(i);
+    else
+      inputs.insert(inputs.begin(), operands[i]);
+  kernel.setFunctionType(b.getFunctionType(body.getArgumentTypes(), {}));
+
+  b.setInsertionPoint(forall);
+  b.setLoc(forall.getLoc());
+  SmallVector<Value> grid(3);
+  AffineExpr lower, upper, step;
+  bindSymbols(b.getContext(), lower, upper, step);
+  for (unsigned d = 0, rank = forall.getRank(); d < rank; ++d) {
+    OpFoldResult count = affine::makeComposedFoldedAffineApply(
+        b, b.getLoc(), (upper - lower).ceilDiv(step),
+        {forall.getMixedLowerBound()[d], forall.getMixedUpperBound()[d],
+         forall.getMixedStep()[d]});
+    grid[rank - 1 - d] = getValueOrCreateConstantIndexOp(b, b.getLoc(), count);
+  }
+  for (Value &size : grid)
+    if (!size)
+      size = arith::ConstantIndexOp::create(b, 1);
+  SmallVector<Value> outputs;
+  for (Value init : forall.getOutputs())
+    outputs.push_back(createOutput(b, init));
+  auto launch =
+      tile::LaunchOp::create(b, TypeRange(ValueRange(outputs)),
+                             SymbolRefAttr::get(kernel), grid, inputs, outputs);
+  forall.replaceAllUsesWith(launch.getResults());
+  forall.erase();
+  return launch;
+}
+
+LogicalResult totile::verifyElementTypes(Operation *op) {
+  for (Value value : llvm::concat<Value>(llvm::to_vector(op->getOperands()),
+                                         llvm::to_vector(op->getResults())))
+    if (getElementTypeOrSelf(value.getType()).isF64())
+      return op->emitOpError("of ")
+             << value.getType()
+             << " is not supported on GPUs: kernels compute in f32";
+  return success();
+}

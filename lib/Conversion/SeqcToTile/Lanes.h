@@ -1,0 +1,86 @@
+//===- Lanes.h - Arithmetic on rows, columns and tiles ----------*- C++ -*-===//
+//
+// Part of the seqc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A value at every point of a tile of scores may depend on less than both
+// indices: a query's position is the same along its row, a key's along its
+// column, a slope everywhere. A Lane carries a value in the smallest form, and
+// an operation works in the smallest form of its operands; only where rows meet
+// columns does a whole tile of values come to be.
+//
+// Positions are `index` as scalars and integers of `position` in tiles.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef SEQC_LIB_CONVERSION_SEQCTOTILE_LANES_H
+#define SEQC_LIB_CONVERSION_SEQCTOTILE_LANES_H
+
+#include "Decompose.h"
+
+namespace seqc::totile {
+
+struct Lane {
+  /// What the value depends on; a sum of these.
+  enum Dependence : unsigned { Uniform = 0, Row = 1, Column = 2, Both = 3 };
+
+  Value value;
+  unsigned on = Uniform;
+};
+
+class Lanes {
+public:
+  Lanes(KernelBuilder &k, int64_t rows, int64_t columns, Type position)
+      : k(k), b(k.b), rows(rows), columns(columns), position(position) {}
+
+  /// The type of a value of `element` that depends on `on`.
+  Type getType(Type element, unsigned on);
+
+  /// The value of `lane` as one that depends on at least `on`.
+  Value spread(Lane lane, unsigned on);
+  Value tile(Lane lane) { return spread(lane, Lane::Both); }
+
+  Lane uniform(Value scalar) { return {scalar, Lane::Uniform}; }
+  Lane uniformFloat(double value) { return uniform(k.scalarConstant(value)); }
+  Lane uniformIndex(int64_t value) { return uniform(k.index(value)); }
+
+  template <typename OpT>
+  Lane make(Lane x, Lane y) {
+    unsigned on = x.on | y.on;
+    Value lhs = spread(x, on), rhs = spread(y, on);
+    return {OpT::create(b, lhs, rhs), on};
+  }
+  template <typename OpT>
+  Lane convert(Type element, Lane x) {
+    return {OpT::create(b, getType(element, x.on), x.value), x.on};
+  }
+  Lane compare(arith::CmpIPredicate predicate, Lane x, Lane y);
+  Lane select(Lane condition, Lane x, Lane y);
+
+  /// `region` applied to `arguments`. What it reads from outside are scalars
+  /// and views of the kernel. An operation that has no form on tiles is an
+  /// error.
+  FailureOr<Lane> apply(Region &region, ArrayRef<Lane> arguments);
+
+  /// The integer type in which positions of `region` cannot overflow, for
+  /// positions below 2^25: i32 where products and constants are small.
+  static Type getPositionType(Region &region);
+
+  KernelBuilder &k;
+  ImplicitLocOpBuilder &b;
+  int64_t rows, columns;
+  Type position;
+
+private:
+  FailureOr<Lane> lookup(Operation *user, Value v);
+  LogicalResult apply(Operation &op, bool speculative);
+  LogicalResult applyBlock(Block &block, bool speculative);
+
+  DenseMap<Value, Lane> lanes;
+};
+
+} // namespace seqc::totile
+
+#endif // SEQC_LIB_CONVERSION_SEQCTOTILE_LANES_H

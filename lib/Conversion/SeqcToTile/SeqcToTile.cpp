@@ -1,0 +1,211 @@
+//===- SeqcToTile.cpp - Tiled operators -> kernels and launches -----------===//
+//
+// Part of the seqc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Every scf.forall that seqc-tile made becomes one kernel and its launch. What
+// is left of the function then is what a host plan can say: sizes, index
+// arithmetic, uninitialised tensors, launches. Everything else is an error that
+// names the operation.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Decompose.h"
+
+#include "seqc/Conversion/Passes.h"
+
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/IR/Iterators.h"
+#include "mlir/Interfaces/LoopLikeInterface.h"
+#include "mlir/Transforms/LoopInvariantCodeMotionUtils.h"
+#include "llvm/ADT/SetVector.h"
+
+namespace seqc {
+#define GEN_PASS_DEF_CONVERTSEQCTOTILE
+#include "seqc/Conversion/Passes.h.inc"
+} // namespace seqc
+
+using namespace mlir;
+using namespace seqc;
+using namespace seqc::totile;
+
+int64_t totile::getNumWarps(ScheduleAttr schedule, int64_t rows) {
+  if (schedule && schedule.getWarps())
+    return schedule.getWarps();
+  if (rows < 64)
+    return std::max<int64_t>(rows / 16, 1);
+  return rows <= 128 ? 4 : 8;
+}
+
+/// Moves what does not change in a loop out of it. This includes elements of
+/// views, which nothing in a kernel both reads and writes, if the view is known
+/// to have any.
+static void hoistInvariants(LoopLikeOpInterface loop) {
+  auto isLoad = [](Operation *op) {
+    auto load = dyn_cast<memref::LoadOp>(op);
+    return load && isa<BlockArgument>(load.getMemRef()) &&
+           load.getMemRefType().hasStaticShape() &&
+           load.getMemRefType().getNumElements() > 0;
+  };
+  moveLoopInvariantCode(
+      loop.getLoopRegions(),
+      [&](Value v, Region *) { return loop.isDefinedOutsideOfLoop(v); },
+      [&](Operation *op, Region *) {
+        return (isMemoryEffectFree(op) && isSpeculatable(op)) || isLoad(op);
+      },
+      [&](Operation *op, Region *) { loop.moveOutOfLoop(op); });
+}
+
+/// The tensor of the function that `v` is a part of.
+static Value getSource(Value v) {
+  while (Operation *op = v.getDefiningOp()) {
+    if (!isa<tensor::ExtractSliceOp, tensor::PadOp, tensor::CastOp>(op))
+      break;
+    v = op->getOperand(0);
+  }
+  return v;
+}
+
+namespace {
+struct ConvertSeqcToTilePass
+    : public seqc::impl::ConvertSeqcToTileBase<ConvertSeqcToTilePass> {
+  using Base::Base;
+
+  void runOnOperation() override {
+    for (auto func :
+         llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>())) {
+      if (func.isExternal())
+        continue;
+      SmallVector<scf::ForallOp> loops(func.getOps<scf::ForallOp>());
+      for (auto [i, loop] : llvm::enumerate(loops))
+        if (failed(outline(func, loop, i)))
+          return signalPassFailure();
+      eraseDead(func);
+      // What is left that computes elements.
+      if (failed(tileElementwise(func)))
+        return signalPassFailure();
+      unsigned first = loops.size();
+      loops.assign(func.getOps<scf::ForallOp>().begin(),
+                   func.getOps<scf::ForallOp>().end());
+      for (auto [i, loop] : llvm::enumerate(loops))
+        if (failed(outline(func, loop, first + i)))
+          return signalPassFailure();
+      eraseDead(func);
+      if (failed(verifyHost(func)))
+        return signalPassFailure();
+    }
+  }
+
+  LogicalResult outline(func::FuncOp func, scf::ForallOp loop, unsigned number);
+  void eraseDead(func::FuncOp func);
+  LogicalResult verifyHost(func::FuncOp func);
+};
+} // namespace
+
+LogicalResult ConvertSeqcToTilePass::outline(func::FuncOp func,
+                                             scf::ForallOp loop,
+                                             unsigned number) {
+  Operation *scan = nullptr, *conv = nullptr, *attention = nullptr,
+            *finish = nullptr;
+  ScheduleAttr schedule;
+  // What products read is copied in rows.
+  llvm::SmallDenseSet<Value> dense;
+  WalkResult walk = loop.walk([&](Operation *op) {
+    if (op != loop && op->hasAttr("seqc.grid")) {
+      op->emitOpError("inside of another is not supported on GPUs: the "
+                      "reduction of an operator cannot be split there yet");
+      return WalkResult::interrupt();
+    }
+    if (auto o = dyn_cast<OnlineAttentionOp>(op)) {
+      attention = op;
+      for (Value operand : {o.getQuery(), o.getKey(), o.getValue()})
+        dense.insert(getSource(operand));
+    } else if (isa<SoftmaxFinishOp>(op)) {
+      finish = op;
+    } else if (isa<ChunkScanOp>(op)) {
+      scan = op;
+    } else if (isa<CausalConv1dOp>(op)) {
+      conv = op;
+    } else {
+      return WalkResult::advance();
+    }
+    if (auto attr = op->getAttrOfType<ScheduleAttr>("schedule"))
+      schedule = attr;
+    return failed(verifyElementTypes(op)) ? WalkResult::interrupt()
+                                          : WalkResult::advance();
+  });
+  if (walk.wasInterrupted())
+    return failure();
+  bool isAttention = attention || finish;
+  int families = isAttention + bool(scan) + bool(conv);
+  bool isElementwise =
+      families == 0 &&
+      llvm::hasSingleElement(loop.getBody()->getOps<linalg::GenericOp>());
+  // Only of the loops that were made for this is it known that they write all
+  // of their results.
+  if (!loop->hasAttr("seqc.grid") || families + isElementwise != 1)
+    return success(); // verifyHost names it.
+
+  int64_t rows = 64;
+  if (attention)
+    rows =
+        cast<OnlineAttentionOp>(attention).getQuery().getType().getDimSize(2);
+  else if (finish)
+    rows = cast<SoftmaxFinishOp>(finish).getAcc().getType().getDimSize(2);
+  std::string name = (func.getName() + "_" + Twine(number)).str();
+  KernelBuilder k(loop, name, [&](Value v) { return dense.contains(v); });
+  k.kernel.setWarps(getNumWarps(schedule, rows));
+  if (schedule) {
+    k.kernel->setAttr("schedule", schedule);
+    if (schedule.getStages())
+      k.kernel->setAttr("tile.stages",
+                        k.b.getI64IntegerAttr(schedule.getStages()));
+  }
+  SymbolTable symbols(getOperation());
+  if (Operation *other = symbols.lookup(name); other && other != k.kernel)
+    if (failed(symbols.renameToUnique(k.kernel, {})))
+      return k.kernel.emitError("has no name of its own");
+
+  LogicalResult done = isAttention ? decomposeAttention(k, loop)
+                       : scan      ? decomposeScan(k, loop)
+                       : conv      ? decomposeConv(k, loop)
+                                   : decomposeElementwise(k, loop);
+  if (failed(done))
+    return failure();
+  k.finish();
+  k.kernel.walk([](LoopLikeOpInterface inner) { hoistInvariants(inner); });
+  ++numKernels;
+  return success();
+}
+
+/// Erases what only the outlined loops used.
+void ConvertSeqcToTilePass::eraseDead(func::FuncOp func) {
+  func.walk<WalkOrder::PostOrder, ReverseIterator>([](Operation *op) {
+    if (isOpTriviallyDead(op))
+      op->erase();
+  });
+}
+
+LogicalResult ConvertSeqcToTilePass::verifyHost(func::FuncOp func) {
+  auto isInteger = [](Type type) { return type.isIntOrIndex(); };
+  for (Operation &op : func.getOps()) {
+    bool isHost = isa<tile::LaunchOp, func::ReturnOp, tensor::DimOp,
+                      tensor::EmptyOp, tensor::CastOp, affine::AffineApplyOp,
+                      affine::AffineMinOp, affine::AffineMaxOp>(op) ||
+                  (op.hasTrait<OpTrait::ConstantLike>() &&
+                   op.getResult(0).getType().isIntOrIndexOrFloat()) ||
+                  (isa<arith::ArithDialect>(op.getDialect()) &&
+                   llvm::all_of(op.getOperandTypes(), isInteger) &&
+                   llvm::all_of(op.getResultTypes(), isInteger));
+    if (!isHost)
+      return op.emitOpError("is not supported on target ")
+             << chip
+             << " yet: only functions of seqc operators compile for the GPU";
+  }
+  return success();
+}

@@ -1,0 +1,704 @@
+//===- TileToCPU.cpp - Kernels as loops over linalg operators -------------===//
+//
+// Part of the seqc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Each tile.launch becomes an scf.forall over its grid with the kernel's body
+// inside. Device memory is the launch's tensors as buffers: inputs of any
+// strides, outputs new ones. A tile that is loaded gets a buffer of its own, so
+// no later store can change it. Every operation of the tile dialect has a
+// linalg operator, or a few; elementwise ones become linalg too, here rather
+// than upstream, because truth values need care: a buffer of i1 is read as
+// bytes by scalar code and as bits by vector code, so tiles of i1 are stored as
+// i8.
+//
+//===----------------------------------------------------------------------===//
+
+#include "seqc/Conversion/Passes.h"
+#include "seqc/Dialect/Tile/IR/Layouts.h"
+#include "seqc/Dialect/Tile/IR/Tile.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Arith/Utils/Utils.h"
+#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "mlir/IR/Matchers.h"
+#include "mlir/Interfaces/ViewLikeInterface.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+namespace seqc {
+#define GEN_PASS_DEF_CONVERTTILETOCPU
+#include "seqc/Conversion/Passes.h.inc"
+} // namespace seqc
+
+using namespace mlir;
+using namespace seqc;
+using namespace seqc::tile;
+
+namespace {
+
+/// Rewrites the body of one launch.
+class BodyConverter {
+public:
+  explicit BodyConverter(scf::ForallOp grid)
+      : grid(grid), b(grid.getLoc(), grid.getContext()) {}
+
+  LogicalResult run();
+
+private:
+  LogicalResult convert(Operation *op);
+  void storeBitsAsBytes();
+
+  Value index(int64_t value) {
+    return arith::ConstantIndexOp::create(b, value);
+  }
+  Value empty(RankedTensorType type) {
+    return tensor::EmptyOp::create(b, type.getShape(), type.getElementType());
+  }
+  Value fill(RankedTensorType type, Value scalar) {
+    return linalg::FillOp::create(b, scalar, empty(type)).getResult(0);
+  }
+  Value zeros(RankedTensorType type) {
+    return fill(type, arith::ConstantOp::create(
+                          b, b.getZeroAttr(type.getElementType())));
+  }
+  AffineMap identity(int64_t rank) {
+    return AffineMap::getMultiDimIdentityMap(rank, b.getContext());
+  }
+
+  using Body = function_ref<Value(ImplicitLocOpBuilder &, ValueRange)>;
+  /// An elementwise operator whose region gets the elements of `inputs`.
+  Value elementwise(RankedTensorType type, ValueRange inputs, Body body);
+  Value reduce(Value source, ArrayRef<int64_t> dims, RankedTensorType type,
+               Value init, Body body);
+  Value broadcast(Value source, ArrayRef<int64_t> dims, RankedTensorType type);
+
+  /// The part of a view that a tile of `shape` at `offsets` covers, and what of
+  /// the tile that is.
+  struct Window {
+    Value view; ///< Rank of the tile, its dimensions in order.
+    SmallVector<OpFoldResult> low, sizes;
+  };
+  Window getWindow(Value view, ValueRange offsets, ArrayRef<int64_t> shape,
+                   function_ref<int64_t(unsigned)> viewDim);
+
+  Value convertLoad(LoadOp op);
+  void convertStore(StoreOp op);
+  Value convertGather(GatherOp op);
+  Value convertReduce(ReduceKind kind, Value source, ArrayRef<int64_t> dims,
+                      RankedTensorType type);
+  Value convertFold(FoldOp op);
+  Value convertDot(DotOp op);
+  void convertUpdateWhere(UpdateWhereOp op);
+  Value convertElementwise(Operation *op);
+
+  scf::ForallOp grid;
+  ImplicitLocOpBuilder b;
+};
+
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// Linalg operators
+//===----------------------------------------------------------------------===//
+
+Value BodyConverter::elementwise(RankedTensorType type, ValueRange inputs,
+                                 Body body) {
+  int64_t rank = type.getRank();
+  SmallVector<AffineMap> maps(inputs.size() + 1, identity(rank));
+  SmallVector<utils::IteratorType> iterators(rank,
+                                             utils::IteratorType::parallel);
+  return linalg::GenericOp::create(
+             b, TypeRange{type}, inputs, ValueRange{empty(type)}, maps,
+             iterators,
+             [&](OpBuilder &nested, Location loc, ValueRange args) {
+               ImplicitLocOpBuilder nb(loc, nested);
+               linalg::YieldOp::create(
+                   nb, body(nb, args.take_front(inputs.size())));
+             })
+      .getResult(0);
+}
+
+Value BodyConverter::reduce(Value source, ArrayRef<int64_t> dims,
+                            RankedTensorType type, Value init, Body body) {
+  return linalg::ReduceOp::create(
+             b, ValueRange{source}, ValueRange{fill(type, init)}, dims,
+             [&](OpBuilder &nested, Location loc, ValueRange args) {
+               ImplicitLocOpBuilder nb(loc, nested);
+               linalg::YieldOp::create(nb, body(nb, args));
+             })
+      .getResult(0);
+}
+
+Value BodyConverter::broadcast(Value source, ArrayRef<int64_t> dims,
+                               RankedTensorType type) {
+  return linalg::BroadcastOp::create(b, source, empty(type), dims)
+      .getResult()[0];
+}
+
+Value BodyConverter::convertElementwise(Operation *op) {
+  auto type = cast<RankedTensorType>(op->getResult(0).getType());
+  SmallVector<Value> tiles;
+  for (Value operand : op->getOperands())
+    if (isa<RankedTensorType>(operand.getType()))
+      tiles.push_back(operand);
+  return elementwise(
+      type, tiles, [&](ImplicitLocOpBuilder &nb, ValueRange args) -> Value {
+        SmallVector<Value> operands;
+        unsigned next = 0;
+        for (Value operand : op->getOperands())
+          operands.push_back(isa<RankedTensorType>(operand.getType())
+                                 ? args[next++]
+                                 : operand);
+        OperationState state(op->getLoc(), op->getName().getIdentifier(),
+                             operands, {type.getElementType()}, op->getAttrs());
+        return nb.create(state)->getResult(0);
+      });
+}
+
+//===----------------------------------------------------------------------===//
+// Memory
+//===----------------------------------------------------------------------===//
+
+BodyConverter::Window
+BodyConverter::getWindow(Value view, ValueRange offsets,
+                         ArrayRef<int64_t> shape,
+                         function_ref<int64_t(unsigned)> viewDim) {
+  auto type = cast<MemRefType>(view.getType());
+  Value zero = index(0);
+  SmallVector<std::optional<unsigned>> tileDims(type.getRank());
+  for (unsigned i = 0; i < shape.size(); ++i)
+    tileDims[viewDim(i)] = i;
+
+  // In dimension d the tile covers [offset, offset + size) of the view; low is
+  // what of it lies before 0.
+  Window window;
+  window.low.resize(shape.size());
+  window.sizes.resize(shape.size());
+  SmallVector<OpFoldResult> viewOffsets, viewSizes,
+      strides(type.getRank(), b.getIndexAttr(1));
+  Value isInside;
+  for (int64_t d = 0; d < type.getRank(); ++d) {
+    Value size = memref::DimOp::create(b, view, d), offset = offsets[d];
+    if (tileDims[d]) {
+      Value extent = index(shape[*tileDims[d]]);
+      Value low = arith::MinSIOp::create(
+          b,
+          arith::MaxSIOp::create(b, arith::SubIOp::create(b, zero, offset),
+                                 zero),
+          extent);
+      Value high = arith::MinSIOp::create(
+          b,
+          arith::MaxSIOp::create(b, arith::SubIOp::create(b, size, offset),
+                                 low),
+          extent);
+      window.low[*tileDims[d]] = low;
+      window.sizes[*tileDims[d]] =
+          arith::SubIOp::create(b, high, low).getResult();
+      viewOffsets.push_back(arith::AddIOp::create(b, offset, low).getResult());
+      viewSizes.push_back(window.sizes[*tileDims[d]]);
+      continue;
+    }
+    // A single index: inside, or nothing is.
+    Value isHere =
+        arith::CmpIOp::create(b, arith::CmpIPredicate::ult, offset, size);
+    isInside = isInside ? arith::AndIOp::create(b, isInside, isHere).getResult()
+                        : isHere;
+    viewOffsets.push_back(offset);
+    viewSizes.push_back(b.getIndexAttr(1));
+  }
+  if (isInside) {
+    unsigned first = viewDim(0);
+    Value size = arith::SelectOp::create(b, isInside,
+                                         cast<Value>(window.sizes[0]), zero);
+    window.sizes[0] = size;
+    viewSizes[first] = size;
+  }
+  // Nothing is read where a size is 0, but the start must be there.
+  for (auto [d, offset] : llvm::enumerate(viewOffsets)) {
+    Value clamped = getValueOrCreateConstantIndexOp(b, b.getLoc(), offset);
+    Value size = memref::DimOp::create(b, view, d);
+    clamped = arith::MinSIOp::create(
+        b, arith::MaxSIOp::create(b, clamped, zero), size);
+    offset = clamped;
+  }
+
+  SmallVector<int64_t> kept(shape.size(), ShapedType::kDynamic);
+  auto reduced = cast<MemRefType>(memref::SubViewOp::inferRankReducedResultType(
+      kept, type, viewOffsets, viewSizes, strides));
+  window.view = memref::SubViewOp::create(b, reduced, view, viewOffsets,
+                                          viewSizes, strides);
+  // The view's dimensions in the order of the tile's.
+  SmallVector<unsigned> order;
+  for (auto dim : tileDims)
+    if (dim)
+      order.push_back(*dim);
+  if (!llvm::is_sorted(order)) {
+    SmallVector<unsigned> permutation(order.size());
+    for (auto [position, dim] : llvm::enumerate(order))
+      permutation[dim] = position;
+    window.view = memref::TransposeOp::create(
+        b, window.view,
+        AffineMapAttr::get(
+            AffineMap::getPermutationMap(permutation, b.getContext())));
+  }
+  return window;
+}
+
+Value BodyConverter::convertLoad(LoadOp op) {
+  RankedTensorType type = op.getType();
+  Window window = getWindow(op.getSource(), op.getOffsets(), type.getShape(),
+                            [&](unsigned i) { return op.getSourceDim(i); });
+  Value buffer = memref::AllocOp::create(
+      b, MemRefType::get(type.getShape(), type.getElementType()));
+  Value zero =
+      arith::ConstantOp::create(b, b.getZeroAttr(type.getElementType()));
+  linalg::FillOp::create(b, zero, buffer);
+  SmallVector<OpFoldResult> strides(type.getRank(), b.getIndexAttr(1));
+  Value part =
+      memref::SubViewOp::create(b, buffer, window.low, window.sizes, strides);
+  memref::CopyOp::create(b, window.view, part);
+  return bufferization::ToTensorOp::create(b, type, buffer, /*restrict=*/true,
+                                           /*writable=*/true);
+}
+
+void BodyConverter::convertStore(StoreOp op) {
+  RankedTensorType type = op.getValue().getType();
+  Window window = getWindow(op.getDest(), op.getOffsets(), type.getShape(),
+                            [&](unsigned i) { return op.getDestDim(i); });
+  // A buffer first: what is stored may be read from the same memory.
+  Value buffer = memref::AllocOp::create(
+      b, MemRefType::get(type.getShape(), type.getElementType()));
+  bufferization::MaterializeInDestinationOp::create(
+      b, TypeRange(), op.getValue(), buffer, /*restrict=*/true,
+      /*writable=*/true);
+  SmallVector<OpFoldResult> strides(type.getRank(), b.getIndexAttr(1));
+  Value part =
+      memref::SubViewOp::create(b, buffer, window.low, window.sizes, strides);
+  memref::CopyOp::create(b, part, window.view);
+}
+
+Value BodyConverter::convertGather(GatherOp op) {
+  RankedTensorType type = op.getType();
+  Value buffer = memref::AllocOp::create(
+      b, MemRefType::get(type.getShape(), type.getElementType()));
+  Value zero = index(0), one = index(1);
+  SmallVector<Value> lower(type.getRank(), zero), upper,
+      steps(type.getRank(), one), last;
+  for (int64_t size : type.getShape())
+    upper.push_back(index(size));
+  for (int64_t d = 0; d < op.getSource().getType().getRank(); ++d)
+    last.push_back(arith::SubIOp::create(
+        b, memref::DimOp::create(b, op.getSource(), d), one));
+  scf::buildLoopNest(
+      b, b.getLoc(), lower, upper, steps,
+      [&](OpBuilder &nested, Location loc, ValueRange at) {
+        ImplicitLocOpBuilder nb(loc, nested);
+        SmallVector<Value> indices;
+        for (auto [tile, end] : llvm::zip_equal(op.getIndices(), last)) {
+          Value i = tensor::ExtractOp::create(nb, tile, at);
+          if (!i.getType().isIndex())
+            i = arith::IndexCastOp::create(nb, nb.getIndexType(), i);
+          i = arith::MaxSIOp::create(nb, i, zero);
+          // Nothing to read from a view without elements.
+          indices.push_back(arith::MinSIOp::create(nb, i, end));
+        }
+        Value element = memref::LoadOp::create(nb, op.getSource(), indices);
+        memref::StoreOp::create(nb, element, buffer, at);
+      });
+  return bufferization::ToTensorOp::create(b, type, buffer, /*restrict=*/true,
+                                           /*writable=*/true);
+}
+
+//===----------------------------------------------------------------------===//
+// Reductions and products
+//===----------------------------------------------------------------------===//
+
+Value BodyConverter::convertReduce(ReduceKind kind, Value source,
+                                   ArrayRef<int64_t> dims,
+                                   RankedTensorType type) {
+  Type element = type.getElementType();
+  auto floating = dyn_cast<FloatType>(element);
+  TypedAttr init = b.getZeroAttr(element);
+  if (kind == ReduceKind::Max) {
+    if (floating)
+      init =
+          FloatAttr::get(floating, APFloat::getInf(floating.getFloatSemantics(),
+                                                   /*Negative=*/true));
+    else
+      init = IntegerAttr::get(
+          element,
+          APInt::getSignedMinValue(
+              element.isIndex() ? 64 : element.getIntOrFloatBitWidth()));
+  }
+  return reduce(source, dims, type, arith::ConstantOp::create(b, init),
+                [&](ImplicitLocOpBuilder &nb, ValueRange args) -> Value {
+                  if (kind == ReduceKind::Add && floating)
+                    return arith::AddFOp::create(nb, args[0], args[1]);
+                  if (kind == ReduceKind::Add)
+                    return arith::AddIOp::create(nb, args[0], args[1]);
+                  if (floating)
+                    return arith::MaxNumFOp::create(nb, args[0], args[1]);
+                  return arith::MaxSIOp::create(nb, args[0], args[1]);
+                });
+}
+
+Value BodyConverter::convertFold(FoldOp op) {
+  RankedTensorType source = op.getSource().getType(), type = op.getType();
+  int64_t columns = type.getDimSize(1);
+  auto expanded = RankedTensorType::get(
+      {source.getDimSize(0), source.getDimSize(1) / columns, columns},
+      source.getElementType());
+  Value blocks = tensor::ExpandShapeOp::create(
+      b, expanded, op.getSource(), ArrayRef<ReassociationIndices>{{0}, {1, 2}});
+  return convertReduce(op.getKind(), blocks, {1}, type);
+}
+
+Value BodyConverter::convertDot(DotOp op) {
+  // Factors of any type are multiplied as f32, which is exact.
+  auto extend = [&](Value tile) -> Value {
+    auto type = cast<RankedTensorType>(tile.getType());
+    if (type.getElementType().isF32())
+      return tile;
+    return elementwise(type.clone(b.getF32Type()), tile,
+                       [](ImplicitLocOpBuilder &nb, ValueRange args) -> Value {
+                         return arith::ExtFOp::create(nb, nb.getF32Type(),
+                                                      args[0]);
+                       });
+  };
+  Value lhs = extend(op.getA()), rhs = extend(op.getB());
+  if (op.getTransposeB()) {
+    auto type = cast<RankedTensorType>(rhs.getType());
+    auto transposed = RankedTensorType::get(
+        {type.getDimSize(1), type.getDimSize(0)}, type.getElementType());
+    rhs = linalg::TransposeOp::create(b, rhs, empty(transposed),
+                                      ArrayRef<int64_t>{1, 0})
+              .getResult()[0];
+  }
+  return linalg::MatmulOp::create(b, TypeRange{op.getType()},
+                                  ValueRange{lhs, rhs}, ValueRange{op.getAcc()})
+      .getResult(0);
+}
+
+void BodyConverter::convertUpdateWhere(UpdateWhereOp op) {
+  // All is computed, and chosen from.
+  Block &body = op.getBody().front();
+  auto yield = cast<YieldOp>(body.getTerminator());
+  SmallVector<Value> updated(yield.getOperands());
+  // What is inlined is converted next, and the yield erased.
+  op->getBlock()->getOperations().splice(op->getIterator(),
+                                         body.getOperations());
+
+  // Rows in which the condition holds, groups of rows with one of these.
+  int64_t warps = op.getWarps();
+  RankedTensorType type = op.getCondition().getType();
+  int64_t rows = type.getDimSize(0), blocks = rows / (16 * warps);
+  Type word = b.getI32Type();
+  auto either = [](ImplicitLocOpBuilder &nb, ValueRange args) -> Value {
+    return arith::OrIOp::create(nb, args[0], args[1]);
+  };
+  Value none = arith::ConstantIntOp::create(b, 0, 32);
+  Value condition =
+      elementwise(type.clone(word), ValueRange{op.getCondition()},
+                  [&](ImplicitLocOpBuilder &nb, ValueRange args) -> Value {
+                    return arith::ExtUIOp::create(nb, word, args[0]);
+                  });
+  auto rowType = RankedTensorType::get({rows}, word);
+  if (type.getRank() == 2)
+    condition = reduce(condition, {1}, rowType, none, either);
+  auto blockType = RankedTensorType::get({blocks, warps, 16}, word);
+  SmallVector<ReassociationIndices> split = {{0, 1, 2}};
+  Value group = tensor::ExpandShapeOp::create(b, blockType, condition, split);
+  group = reduce(group, {2}, RankedTensorType::get({blocks, warps}, word), none,
+                 either);
+  group =
+      reduce(group, {0}, RankedTensorType::get({warps}, word), none, either);
+  group = broadcast(group, {0, 2}, blockType);
+  group = tensor::CollapseShapeOp::create(b, rowType, group, split);
+
+  for (auto [value, update, result] :
+       llvm::zip_equal(op.getValues(), updated, op.getResults())) {
+    auto tile = cast<RankedTensorType>(value.getType());
+    Value chosen = group;
+    if (tile.getRank() == 2)
+      chosen = broadcast(group, {1}, tile.clone(word));
+    result.replaceAllUsesWith(elementwise(
+        tile, {chosen, update, value},
+        [](ImplicitLocOpBuilder &nb, ValueRange args) -> Value {
+          Value none = arith::ConstantIntOp::create(nb, 0, 32);
+          Value isChosen = arith::CmpIOp::create(nb, arith::CmpIPredicate::ne,
+                                                 args[0], none);
+          return arith::SelectOp::create(nb, isChosen, args[1], args[2]);
+        }));
+  }
+  op.erase();
+}
+
+//===----------------------------------------------------------------------===//
+// The body
+//===----------------------------------------------------------------------===//
+
+LogicalResult BodyConverter::convert(Operation *op) {
+  b.setLoc(op->getLoc());
+  b.setInsertionPoint(op);
+  Value replacement;
+  if (auto load = dyn_cast<LoadOp>(op)) {
+    replacement = convertLoad(load);
+  } else if (auto store = dyn_cast<StoreOp>(op)) {
+    convertStore(store);
+  } else if (auto gather = dyn_cast<GatherOp>(op)) {
+    replacement = convertGather(gather);
+  } else if (auto iota = dyn_cast<IotaOp>(op)) {
+    replacement =
+        elementwise(iota.getType(), ValueRange(),
+                    [&](ImplicitLocOpBuilder &nb, ValueRange) -> Value {
+                      Value i = linalg::IndexOp::create(nb, iota.getDim());
+                      Type element = iota.getType().getElementType();
+                      if (element.isIndex())
+                        return i;
+                      return arith::IndexCastOp::create(nb, element, i);
+                    });
+  } else if (auto op_ = dyn_cast<BroadcastOp>(op)) {
+    replacement =
+        broadcast(op_.getSource(), {int64_t(op_.getDim())}, op_.getType());
+  } else if (auto op_ = dyn_cast<ReduceOp>(op)) {
+    replacement = convertReduce(op_.getKind(), op_.getSource(),
+                                {int64_t(op_.getDim())}, op_.getType());
+  } else if (auto op_ = dyn_cast<FoldOp>(op)) {
+    replacement = convertFold(op_);
+  } else if (auto op_ = dyn_cast<DotOp>(op)) {
+    replacement = convertDot(op_);
+  } else if (auto op_ = dyn_cast<ConvertOp>(op)) {
+    replacement = op_.getSource();
+  } else if (auto op_ = dyn_cast<UpdateWhereOp>(op)) {
+    convertUpdateWhere(op_);
+    return success();
+  } else if (isa<YieldOp>(op)) {
+    op->erase();
+    return success();
+  } else if (isa_and_nonnull<TileDialect>(op->getDialect())) {
+    return op->emitOpError("is not supported on a CPU: run tile-erase-async "
+                           "and tile-erase-layouts first");
+  } else if (auto splat = dyn_cast<tensor::SplatOp>(op)) {
+    replacement = fill(splat.getType(), splat.getInput());
+  } else if (auto constant = dyn_cast<arith::ConstantOp>(op)) {
+    auto type = dyn_cast<RankedTensorType>(constant.getType());
+    if (!type)
+      return success();
+    auto value = dyn_cast<SplatElementsAttr>(constant.getValue());
+    if (!value)
+      return op->emitOpError("is not supported in a kernel: a tile of "
+                             "constants that differ");
+    replacement = fill(
+        type, arith::ConstantOp::create(b, value.getSplatValue<TypedAttr>()));
+  } else if (auto view = dyn_cast<memref::SubViewOp>(op)) {
+    // The source has lost what the kernel knew of its strides.
+    auto type = memref::SubViewOp::inferRankReducedResultType(
+        view.getType().getShape(), view.getSourceType(), view.getMixedOffsets(),
+        view.getMixedSizes(), view.getMixedStrides());
+    view.getResult().setType(cast<MemRefType>(type));
+    return success();
+  } else if (auto cast_ = dyn_cast<memref::CastOp>(op)) {
+    replacement = cast_.getSource();
+  } else if (op->getNumResults() == 1 && op->hasTrait<OpTrait::Elementwise>() &&
+             isa<RankedTensorType>(op->getResult(0).getType())) {
+    replacement = convertElementwise(op);
+  } else {
+    return success();
+  }
+  if (replacement)
+    op->getResult(0).replaceAllUsesWith(replacement);
+  op->erase();
+  return success();
+}
+
+/// Tiles of i1 become tiles of i8: 0 or 1.
+void BodyConverter::storeBitsAsBytes() {
+  auto isBits = [](Type type) {
+    auto shaped = dyn_cast<ShapedType>(type);
+    return shaped && shaped.getElementType().isInteger(1);
+  };
+  Type byte = b.getI8Type();
+  auto widen = [&](Value value) {
+    if (isa<RankedTensorType>(value.getType()) && isBits(value.getType()))
+      value.setType(cast<RankedTensorType>(value.getType()).clone(byte));
+  };
+  auto toBit = [&](Value value) -> Value {
+    return arith::TruncIOp::create(b, b.getI1Type(), value);
+  };
+  auto toByte = [&](Value value) -> Value {
+    return arith::ExtUIOp::create(b, byte, value);
+  };
+  SmallVector<Operation *> ops;
+  grid.getBody()->walk<WalkOrder::PreOrder>(
+      [&](Operation *op) { ops.push_back(op); });
+  for (Operation *op : ops) {
+    b.setLoc(op->getLoc());
+    // Regions of linalg operators get and yield elements.
+    if (auto generic = dyn_cast<linalg::LinalgOp>(op)) {
+      Block &body = generic->getRegion(0).front();
+      bool isCopy = isa<linalg::BroadcastOp, linalg::TransposeOp>(op);
+      for (OpOperand &operand : op->getOpOperands()) {
+        BlockArgument argument =
+            operand.getOperandNumber() < body.getNumArguments()
+                ? body.getArgument(operand.getOperandNumber())
+                : BlockArgument();
+        Type type = operand.get().getType();
+        bool wasBits = argument && argument.getType().isInteger(1);
+        if (!wasBits || !isa<RankedTensorType>(type))
+          continue;
+        if (isa<linalg::FillOp>(op)) {
+          continue;
+        }
+        argument.setType(byte);
+        if (isCopy || argument.use_empty())
+          continue;
+        b.setInsertionPointToStart(&body);
+        SmallVector<OpOperand *> uses;
+        for (OpOperand &use : argument.getUses())
+          uses.push_back(&use);
+        Value bit = toBit(argument);
+        for (OpOperand *use : uses)
+          use->set(bit);
+      }
+      if (auto fill = dyn_cast<linalg::FillOp>(op)) {
+        if (op->getNumResults() && isBits(op->getResult(0).getType())) {
+          b.setInsertionPoint(op);
+          Value init = fill.getDpsInits()[0];
+          Value wide =
+              linalg::FillOp::create(b, toByte(fill.getInputs()[0]), init)
+                  .getResult(0);
+          fill.getResult(0).replaceAllUsesWith(wide);
+          op->erase();
+        }
+        continue;
+      }
+      if (!isCopy && op->getNumResults() == 1 &&
+          isBits(op->getResult(0).getType())) {
+        Operation *yield = body.getTerminator();
+        b.setInsertionPoint(yield);
+        yield->setOperand(0, toByte(yield->getOperand(0)));
+      }
+    } else if (auto extract = dyn_cast<tensor::ExtractOp>(op)) {
+      if (extract.getType().isInteger(1)) {
+        b.setInsertionPointAfter(op);
+        extract.getResult().setType(byte);
+        Value bit = toBit(extract.getResult());
+        extract.getResult().replaceAllUsesExcept(bit, bit.getDefiningOp());
+      }
+    }
+    for (Value result : op->getResults())
+      widen(result);
+    if (!isa<linalg::LinalgOp>(op))
+      for (Region &region : op->getRegions())
+        for (Block &block : region)
+          for (Value argument : block.getArguments())
+            widen(argument);
+  }
+}
+
+LogicalResult BodyConverter::run() {
+  SmallVector<Operation *> ops;
+  grid.getBody()->walk<WalkOrder::PreOrder>(
+      [&](Operation *op) { ops.push_back(op); });
+  for (Operation *op : ops)
+    if (failed(convert(op)))
+      return failure();
+  storeBitsAsBytes();
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Launches
+//===----------------------------------------------------------------------===//
+
+/// A buffer of any strides.
+static MemRefType getViewType(RankedTensorType type) {
+  SmallVector<int64_t> strides(type.getRank(), ShapedType::kDynamic);
+  return MemRefType::get(
+      type.getShape(), type.getElementType(),
+      StridedLayoutAttr::get(type.getContext(), ShapedType::kDynamic, strides));
+}
+
+static LogicalResult convertLaunch(LaunchOp launch, SymbolTable &symbols) {
+  auto kernel = symbols.lookup<KernelOp>(launch.getKernel());
+  if (!kernel)
+    return launch.emitOpError("launches ")
+           << launch.getKernelAttr() << ", which is not a tile.kernel";
+  ImplicitLocOpBuilder b(launch.getLoc(), launch);
+  IRMapping mapping;
+  Block &body = kernel.getBody().front();
+  SmallVector<Value> results;
+  for (auto [i, operand] : llvm::enumerate(launch.getInputs())) {
+    Value argument = operand;
+    if (auto type = dyn_cast<RankedTensorType>(operand.getType()))
+      argument = bufferization::ToBufferOp::create(b, getViewType(type),
+                                                   operand, /*read_only=*/true);
+    mapping.map(body.getArgument(i), argument);
+  }
+  for (auto [i, operand] : llvm::enumerate(launch.getOutputs())) {
+    auto type = cast<RankedTensorType>(operand.getType());
+    SmallVector<Value> sizes;
+    for (int64_t d = 0; d < type.getRank(); ++d)
+      if (type.isDynamicDim(d))
+        sizes.push_back(tensor::DimOp::create(b, operand, d));
+    Value buffer = memref::AllocOp::create(
+        b, MemRefType::get(type.getShape(), type.getElementType()), sizes);
+    if (!operand.getDefiningOp<tensor::EmptyOp>())
+      memref::CopyOp::create(
+          b,
+          bufferization::ToBufferOp::create(b, getViewType(type), operand,
+                                            /*read_only=*/true),
+          buffer);
+    mapping.map(body.getArgument(launch.getInputs().size() + i), buffer);
+    results.push_back(buffer);
+  }
+  SmallVector<OpFoldResult> sizes(launch.getGrid().begin(),
+                                  launch.getGrid().end());
+  auto grid = scf::ForallOp::create(
+      b, sizes, /*outputs=*/ValueRange(), /*mapping=*/std::nullopt,
+      [](OpBuilder &nested, Location loc, ValueRange) {
+        scf::InParallelOp::create(nested, loc);
+      });
+  for (unsigned dim = 0; dim < 3; ++dim)
+    mapping.map(kernel.getBlockId(dim), grid.getInductionVar(dim));
+  b.setInsertionPoint(grid.getTerminator());
+  for (Operation &op : body.without_terminator())
+    b.clone(op, mapping);
+  b.setInsertionPointAfter(grid);
+  for (auto [buffer, result] : llvm::zip_equal(results, launch.getResults())) {
+    Value tensor = bufferization::ToTensorOp::create(
+        b, result.getType(), buffer, /*restrict=*/true, /*writable=*/true);
+    result.replaceAllUsesWith(tensor);
+  }
+  launch.erase();
+  return BodyConverter(grid).run();
+}
+
+namespace {
+struct ConvertTileToCPUPass
+    : public seqc::impl::ConvertTileToCPUBase<ConvertTileToCPUPass> {
+  void runOnOperation() override {
+    SymbolTable symbols(getOperation());
+    SmallVector<LaunchOp> launches;
+    getOperation().walk([&](LaunchOp op) { launches.push_back(op); });
+    for (LaunchOp launch : launches) {
+      if (failed(convertLaunch(launch, symbols)))
+        return signalPassFailure();
+      ++numLaunches;
+    }
+    for (auto kernel :
+         llvm::make_early_inc_range(getOperation().getOps<KernelOp>()))
+      kernel.erase();
+  }
+};
+} // namespace

@@ -1,0 +1,317 @@
+//===- Registers.cpp - What threads do with the tiles they hold -----------===//
+//
+// Part of the seqc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A reduction first combines, in each thread, the registers that lie in one
+// row, in the order of their columns on two chains (of even and of odd places),
+// and then, with butterfly shuffles, the lanes whose columns differ. The order
+// depends on the layout alone, and as addition commutes all lanes get the same
+// bits. A step of a chain is one operation on a vector of all rows of the
+// thread.
+//
+// Broadcasts, folds and conversions pick registers.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Lowering.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+using namespace seqc::tile;
+
+static Value combine(ImplicitLocOpBuilder &b, ReduceKind kind, Value x,
+                     Value y) {
+  bool isFloat = isa<FloatType>(getElementTypeOrSelf(x.getType()));
+  if (kind == ReduceKind::Add)
+    return isFloat ? arith::AddFOp::create(b, x, y).getResult()
+                   : arith::AddIOp::create(b, x, y).getResult();
+  return isFloat ? arith::MaxNumFOp::create(b, x, y).getResult()
+                 : arith::MaxSIOp::create(b, x, y).getResult();
+}
+
+/// Combines the registers of each of `groups`, all of one size, in their order.
+static Value combineGroups(ImplicitLocOpBuilder &b, ReduceKind kind,
+                           Value vector,
+                           ArrayRef<SmallVector<int64_t>> groups) {
+  size_t size = groups.front().size();
+  Value chains[2];
+  for (size_t k = 0; k < size; ++k) {
+    SmallVector<int64_t> indices;
+    for (ArrayRef<int64_t> group : groups)
+      indices.push_back(group[k]);
+    Value next = shuffle(b, vector, indices);
+    Value &chain = chains[k % 2];
+    chain = chain ? combine(b, kind, chain, next) : next;
+  }
+  return chains[1] ? combine(b, kind, chains[0], chains[1]) : chains[0];
+}
+
+/// The value of the lane that differs in `bit`, which is one of 1, 2, 4, 8
+/// and 16.
+static Value exchange(ImplicitLocOpBuilder &b, Value value, int64_t bit) {
+  Type type = value.getType();
+  Type wordType = b.getI32Type();
+  Value word = value;
+  unsigned bits = type.getIntOrFloatBitWidth();
+  Type integer = b.getIntegerType(bits);
+  if (!type.isF32()) {
+    if (isa<FloatType>(type))
+      word = arith::BitcastOp::create(b, integer, word);
+    if (bits < 32)
+      word = arith::ExtUIOp::create(b, wordType, word);
+  }
+  auto shuffleWord = [&](Value word) -> Value {
+    return NVVM::ShflOp::create(b, word.getType(), constantI32(b, -1), word,
+                                constantI32(b, bit), constantI32(b, 31),
+                                NVVM::ShflKind::bfly, UnitAttr());
+  };
+  if (bits == 64) {
+    auto halves = VectorType::get({2}, wordType);
+    auto whole = VectorType::get({1}, integer);
+    Value pair = vector::BitCastOp::create(
+        b, halves, vector::BroadcastOp::create(b, whole, word));
+    SmallVector<Value> words = unpack(b, pair);
+    for (Value &half : words)
+      half = shuffleWord(half);
+    word = vector::ExtractOp::create(
+        b, vector::BitCastOp::create(b, whole, pack(b, halves, words)), 0);
+  } else {
+    word = shuffleWord(word);
+  }
+  if (type.isF32())
+    return word;
+  if (bits < 32)
+    word = arith::TruncIOp::create(b, integer, word);
+  if (isa<FloatType>(type))
+    word = arith::BitcastOp::create(b, type, word);
+  return word;
+}
+
+/// 16-bit floats are summed in f32.
+static VectorType getSumType(VectorType type) {
+  if (type.getElementType().isBF16() || type.getElementType().isF16())
+    return type.clone(Float32Type::get(type.getContext()));
+  return type;
+}
+
+namespace {
+
+struct ConvertReduce : public OpConversionPattern<ReduceOp> {
+  using OpConversionPattern::OpConversionPattern;
+
+  LogicalResult
+  matchAndRewrite(ReduceOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    auto sourceType = cast<RankedTensorType>(op.getSource().getType());
+    auto type = cast_if_present<VectorType>(
+        getTypeConverter()->convertType(op.getType()));
+    if (!type || !getLayout(sourceType))
+      return failure();
+    unsigned dim = op.getDim();
+    ThreadLayout layout = getThreadLayout(sourceType);
+    if (layout.getWarpBits(dim) != 0)
+      return op.emitOpError()
+             << "along dimension " << dim << " of " << sourceType
+             << " is not supported: several warps hold parts of it";
+
+    SmallVector<SmallVector<int64_t>> groups(type.getNumElements());
+    for (auto [r, group] : llvm::enumerate(getSliceRegisters(layout, dim)))
+      groups[group].push_back(r);
+    for (SmallVector<int64_t> &group : groups)
+      llvm::sort(group, [&](int64_t x, int64_t y) {
+        return layout.offsets[x][dim] < layout.offsets[y][dim];
+      });
+
+    Value source = adaptor.getSource();
+    VectorType sumType = getSumType(type);
+    if (sumType != type)
+      source = arith::ExtFOp::create(
+          b, getSumType(cast<VectorType>(source.getType())), source);
+    Value result = combineGroups(b, op.getKind(), source, groups);
+    for (uint32_t bit = 1, bits = layout.getLaneBits(dim);
+         bit < kThreadsPerWarp; bit *= 2) {
+      if (!(bits & bit))
+        continue;
+      SmallVector<Value> elements = unpack(b, result);
+      for (Value &element : elements)
+        element = exchange(b, element, bit);
+      result = combine(b, op.getKind(), result, pack(b, sumType, elements));
+    }
+    if (sumType != type)
+      result = arith::TruncFOp::create(b, type, result);
+    rewriter.replaceOp(op, result);
+    return success();
+  }
+};
+
+struct ConvertFold : public OpConversionPattern<FoldOp> {
+  using OpConversionPattern::OpConversionPattern;
+
+  LogicalResult
+  matchAndRewrite(FoldOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    auto sourceType = cast<RankedTensorType>(op.getSource().getType());
+    auto resultType = cast<RankedTensorType>(op.getType());
+    auto type = cast_if_present<VectorType>(
+        getTypeConverter()->convertType(resultType));
+    if (!type || !getLayout(sourceType))
+      return failure();
+    SmallVector<SmallVector<int64_t>> groups(type.getNumElements());
+    for (auto [r, group] : llvm::enumerate(getFoldRegisters(
+             getThreadLayout(sourceType), getThreadLayout(resultType))))
+      groups[group].push_back(r);
+    rewriter.replaceOp(
+        op, combineGroups(b, op.getKind(), adaptor.getSource(), groups));
+    return success();
+  }
+};
+
+struct ConvertBroadcast : public OpConversionPattern<BroadcastOp> {
+  using OpConversionPattern::OpConversionPattern;
+
+  LogicalResult
+  matchAndRewrite(BroadcastOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    auto type = cast<RankedTensorType>(op.getType());
+    if (!getLayout(type) || !getLayout(op.getSource().getType()))
+      return failure();
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    rewriter.replaceOp(
+        op, shuffle(b, adaptor.getSource(),
+                    getSliceRegisters(getThreadLayout(type), op.getDim())));
+    return success();
+  }
+};
+
+struct ConvertIota : public OpConversionPattern<IotaOp> {
+  ConvertIota(const TypeConverter &converter, MLIRContext *mlirContext,
+              KernelContext &context)
+      : OpConversionPattern(converter, mlirContext), context(context) {}
+
+  LogicalResult
+  matchAndRewrite(IotaOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    auto type = cast<RankedTensorType>(op.getType());
+    auto vectorType =
+        cast_if_present<VectorType>(getTypeConverter()->convertType(type));
+    if (!vectorType)
+      return failure();
+    auto elementType = dyn_cast<IntegerType>(vectorType.getElementType());
+    if (!elementType)
+      return op.emitOpError() << "of " << type.getElementType()
+                              << " is not supported: expected integers";
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    ThreadTile tile = getThreadTile(b, context, type);
+    Value base = tile.base[op.getDim()];
+    if (elementType.getWidth() > 32)
+      base = arith::ExtUIOp::create(b, elementType, base);
+    else if (elementType.getWidth() < 32)
+      base = arith::TruncIOp::create(b, elementType, base);
+    SmallVector<Attribute> offsets;
+    for (ArrayRef<int64_t> offset : tile.layout.offsets)
+      offsets.push_back(b.getIntegerAttr(elementType, offset[op.getDim()]));
+    Value constants = arith::ConstantOp::create(
+        b, DenseElementsAttr::get(vectorType, offsets));
+    rewriter.replaceOpWithNewOp<arith::AddIOp>(
+        op, vector::BroadcastOp::create(b, vectorType, base), constants);
+    return success();
+  }
+
+private:
+  KernelContext &context;
+};
+
+/// The same elements in the same threads, perhaps in other registers.
+struct ConvertConvert : public OpConversionPattern<ConvertOp> {
+  using OpConversionPattern::OpConversionPattern;
+
+  LogicalResult
+  matchAndRewrite(ConvertOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    auto from = cast<RankedTensorType>(op.getSource().getType());
+    auto to = cast<RankedTensorType>(op.getType());
+    auto unsupported = [&] {
+      return op.emitOpError()
+             << "from " << from << " to " << to
+             << " is not supported: threads would have to exchange elements";
+    };
+    if (!getLayout(from) || !getLayout(to))
+      return unsupported();
+    ThreadLayout source = getThreadLayout(from);
+    ThreadLayout result = getThreadLayout(to);
+    if (source.base != result.base)
+      return unsupported();
+    SmallVector<int64_t> registers;
+    for (ArrayRef<int64_t> offset : result.offsets) {
+      std::optional<int64_t> found = source.findRegister(offset);
+      if (!found)
+        return unsupported();
+      registers.push_back(*found);
+    }
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    rewriter.replaceOp(op, shuffle(b, adaptor.getSource(), registers));
+    return success();
+  }
+};
+
+/// Warps vote, and branch.
+struct ConvertUpdateWhere : public OpConversionPattern<UpdateWhereOp> {
+  using OpConversionPattern::OpConversionPattern;
+
+  LogicalResult
+  matchAndRewrite(UpdateWhereOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    SmallVector<Type> types;
+    if (failed(getTypeConverter()->convertTypes(op.getResultTypes(), types)))
+      return failure();
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    // A thread asks when one of its elements does.
+    Value any;
+    for (Value element : unpack(b, adaptor.getCondition()))
+      any = any ? arith::OrIOp::create(b, any, element).getResult() : element;
+    any = NVVM::VoteSyncOp::create(b, b.getI1Type(), constantI32(b, -1), any,
+                                   NVVM::VoteSyncKind::any);
+    auto branch = scf::IfOp::create(b, types, any, /*addThenBlock=*/false,
+                                    /*addElseBlock=*/false);
+    rewriter.inlineRegionBefore(op.getBody(), branch.getThenRegion(),
+                                branch.getThenRegion().end());
+    rewriter.createBlock(&branch.getElseRegion());
+    scf::YieldOp::create(rewriter, op.getLoc(), adaptor.getValues());
+    rewriter.replaceOp(op, branch.getResults());
+    return success();
+  }
+};
+
+/// The end of a region that has become a branch.
+struct ConvertYield : public OpConversionPattern<YieldOp> {
+  using OpConversionPattern::OpConversionPattern;
+
+  LogicalResult
+  matchAndRewrite(YieldOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    if (!isa<scf::IfOp>(op->getParentOp()))
+      return failure();
+    rewriter.replaceOpWithNewOp<scf::YieldOp>(op, adaptor.getOperands());
+    return success();
+  }
+};
+
+} // namespace
+
+void seqc::tile::populateRegisterPatterns(const TypeConverter &converter,
+                                          RewritePatternSet &patterns,
+                                          KernelContext &context) {
+  MLIRContext *mlirContext = patterns.getContext();
+  patterns.add<ConvertBroadcast, ConvertConvert, ConvertFold, ConvertReduce,
+               ConvertUpdateWhere, ConvertYield>(converter, mlirContext);
+  patterns.add<ConvertIota>(converter, mlirContext, context);
+}

@@ -1,0 +1,211 @@
+//===- SharedMemory.cpp - Tiles to and from shared memory -----------------===//
+//
+// Part of the seqc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Tiles lie in shared memory swizzled (`!tile.shared`, Memory.h). A thread moves
+// as many bytes at once as it holds next to each other:
+//
+//   #tile.mma, 16 bits, sm_90   stmatrix: four 8x8 blocks at a time. Lane l gives
+//                               the address of row l mod 8 of block l / 8; the
+//                               blocks are the two halves of 16 rows, then those
+//                               of the next 8 columns, as in the registers.
+//   other                       runs of consecutive columns, up to 16 bytes
+//
+//===----------------------------------------------------------------------===//
+
+#include "Memory.h"
+
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace seqc;
+using namespace seqc::tile;
+
+namespace {
+
+/// The bits that a thread's part of the coordinate in dimension `dim` may have, or
+/// all where the fields overlap.
+uint64_t getBaseBits(const ThreadLayout &layout, unsigned dim) {
+  uint64_t bits = 0;
+  for (const LayoutField &field : layout.base[dim]) {
+    if (!llvm::isPowerOf2_64(field.stride) || !llvm::isPowerOf2_64(field.count))
+      return ~uint64_t(0);
+    uint64_t fieldBits = (field.count - 1) * field.stride;
+    if (bits & fieldBits)
+      return ~uint64_t(0);
+    bits |= fieldBits;
+  }
+  return bits;
+}
+
+/// The accesses of a thread to a tile: runs of registers whose elements are next to
+/// each other in a row.
+struct Runs {
+  ThreadTile tile;
+  SwizzledTile addresses;
+  int64_t elements; // of a run
+  int64_t elementBytes;
+
+  Runs(ImplicitLocOpBuilder &b, const KernelContext &context,
+       RankedTensorType type, Value pointer, SharedType shared)
+      : tile(getThreadTile(b, context, type)),
+        addresses(b, pointer, shared, tile.base[0],
+                  getBaseBits(tile.layout, 0),
+                  I32Builder{b}.mul(tile.base[1],
+                                    getElementBytes(type.getElementType())),
+                  getBaseBits(tile.layout, 1) *
+                      getElementBytes(type.getElementType())),
+        elementBytes(getElementBytes(type.getElementType())) {
+    elements = std::min(getContiguity(type, 1), 16 / elementBytes);
+    while (!llvm::isPowerOf2_64(elements))
+      --elements;
+    elements = std::max<int64_t>(elements, 1);
+  }
+
+  int64_t size() const { return tile.layout.getNumRegisters() / elements; }
+  Value getPointer(int64_t run) {
+    ArrayRef<int64_t> delta = tile.layout.offsets[run * elements];
+    return addresses.getPointer(delta[0], delta[1] * elementBytes);
+  }
+  SmallVector<int64_t> getRegisters(int64_t run) const {
+    return llvm::to_vector(
+        llvm::seq<int64_t>(run * elements, (run + 1) * elements));
+  }
+};
+
+struct LowerAlloc : KernelPattern<AllocOp> {
+  using KernelPattern::KernelPattern;
+
+  LogicalResult
+  matchAndRewrite(AllocOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    rewriter.replaceOp(
+        op, addBytes(b, context.shared, context.sharedOffsets.lookup(op)));
+    return success();
+  }
+};
+
+struct LowerMakeRing : KernelPattern<MakeRingOp> {
+  using KernelPattern::KernelPattern;
+
+  LogicalResult
+  matchAndRewrite(MakeRingOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    rewriter.replaceOp(
+        op, addBytes(b, context.shared, context.sharedOffsets.lookup(op)));
+    return success();
+  }
+};
+
+struct LowerBarrier : KernelPattern<BarrierOp> {
+  using KernelPattern::KernelPattern;
+
+  LogicalResult
+  matchAndRewrite(BarrierOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    if (context.memory->needsProxyFence)
+      emitProxyFence(b);
+    auto role = context.memory->barriers.find(op);
+    if (role == context.memory->barriers.end())
+      NVVM::BarrierOp::create(b);
+    else
+      NVVM::BarrierOp::create(
+          b, TypeRange(), constantI32(b, role->second.barrier),
+          constantI32(b, role->second.warps * kThreadsPerWarp),
+          NVVM::BarrierReductionAttr(), Value());
+    rewriter.eraseOp(op);
+    return success();
+  }
+};
+
+struct LowerSharedStore : KernelPattern<SharedStoreOp> {
+  using KernelPattern::KernelPattern;
+
+  /// 8x8 blocks of a tile in #tile.mma.
+  void storeMatrices(ImplicitLocOpBuilder &b, Value value, Value pointer,
+                     RankedTensorType type, SharedType shared) const {
+    I32Builder i{b};
+    int64_t warps = cast<MmaLayoutAttr>(type.getEncoding()).getWarps();
+    int64_t blocks = type.getDimSize(1) / 8;
+    Value row = i.add(i.shl(context.warp, 4), i.land(context.lane, 15));
+    SwizzledTile addresses(b, pointer, shared, row, /*rowBits=*/7,
+                           i.land(context.lane, 16), /*byteBits=*/16);
+    auto layout = NVVM::MMALayoutAttr::get(b.getContext(), NVVM::MMALayout::row);
+    auto shape = NVVM::LdStMatrixShapeAttr::get(b.getContext(), 8, 8);
+    auto elementType = NVVM::LdStMatrixEltTypeAttr::get(
+        b.getContext(), NVVM::LdStMatrixEltType::B16);
+    for (int64_t m = 0; m < type.getDimSize(0) / (16 * warps); ++m)
+      for (int64_t n = 0; n < blocks; n += 2) {
+        // An odd last block: the addresses of the upper lanes are not used.
+        int64_t count = std::min<int64_t>(blocks - n, 2);
+        NVVM::StMatrixOp::create(
+            b, addresses.getPointer(m * 16 * warps, n * 16),
+            getPairs(b, value, (m * blocks + n) * 2, 2 * count), layout, shape,
+            elementType);
+      }
+  }
+
+  LogicalResult
+  matchAndRewrite(SharedStoreOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    RankedTensorType type = op.getValue().getType();
+    SharedType shared = op.getDest().getType();
+    if (context.isSM90 && isa<MmaLayoutAttr>(type.getEncoding()) &&
+        type.getElementTypeBitWidth() == 16) {
+      storeMatrices(b, adaptor.getValue(), adaptor.getDest(), type, shared);
+      rewriter.eraseOp(op);
+      return success();
+    }
+    // Threads with copies all write the same: no need to choose one.
+    Runs runs(b, context, type, adaptor.getDest(), shared);
+    for (int64_t run = 0; run < runs.size(); ++run)
+      LLVM::StoreOp::create(
+          b, shuffle(b, adaptor.getValue(), runs.getRegisters(run)),
+          runs.getPointer(run), runs.elements * runs.elementBytes);
+    rewriter.eraseOp(op);
+    return success();
+  }
+};
+
+struct LowerSharedLoad : KernelPattern<SharedLoadOp> {
+  using KernelPattern::KernelPattern;
+
+  LogicalResult
+  matchAndRewrite(SharedLoadOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    RankedTensorType type = op.getResult().getType();
+    auto vectorType =
+        cast<VectorType>(getTypeConverter()->convertType(type));
+    Runs runs(b, context, type, adaptor.getSource(), op.getSource().getType());
+    auto runType =
+        VectorType::get({runs.elements}, vectorType.getElementType());
+    SmallVector<Value> elements;
+    for (int64_t run = 0; run < runs.size(); ++run) {
+      Value loaded =
+          LLVM::LoadOp::create(b, runType, runs.getPointer(run),
+                               runs.elements * runs.elementBytes);
+      llvm::append_range(elements, unpack(b, loaded));
+    }
+    rewriter.replaceOp(op, pack(b, vectorType, elements));
+    return success();
+  }
+};
+
+} // namespace
+
+void seqc::tile::populateSharedPatterns(const TypeConverter &converter,
+                                        RewritePatternSet &patterns,
+                                        KernelContext &context) {
+  patterns.add<LowerAlloc, LowerMakeRing, LowerBarrier, LowerSharedStore,
+               LowerSharedLoad>(converter, patterns.getContext(), context);
+}

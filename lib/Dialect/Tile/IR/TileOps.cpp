@@ -1,0 +1,710 @@
+//===- TileOps.cpp - Operations of the tile dialect -----------------------===//
+//
+// Part of the seqc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "seqc/Dialect/Tile/IR/Layouts.h"
+#include "seqc/Dialect/Tile/IR/Tile.h"
+
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/OpImplementation.h"
+#include "mlir/Interfaces/FunctionImplementation.h"
+
+using namespace mlir;
+using namespace seqc::tile;
+
+#define GET_OP_CLASSES
+#include "seqc/Dialect/Tile/IR/TileOps.cpp.inc"
+
+using Effects =
+    SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>>;
+
+static bool isScalar(Type type) {
+  return isa<FloatType, IntegerType, IndexType>(type);
+}
+
+//===----------------------------------------------------------------------===//
+// Kernels
+//===----------------------------------------------------------------------===//
+
+ParseResult KernelOp::parse(OpAsmParser &parser, OperationState &result) {
+  auto buildFuncType =
+      [](Builder &builder, ArrayRef<Type> inputs, ArrayRef<Type> results,
+         function_interface_impl::VariadicFlag,
+         std::string &) { return builder.getFunctionType(inputs, results); };
+  return function_interface_impl::parseFunctionOp(
+      parser, result, /*allowVariadic=*/false,
+      getFunctionTypeAttrName(result.name), buildFuncType,
+      getArgAttrsAttrName(result.name), getResAttrsAttrName(result.name));
+}
+
+void KernelOp::print(OpAsmPrinter &p) {
+  function_interface_impl::printFunctionOp(
+      p, *this, /*isVariadic=*/false, getFunctionTypeAttrName(),
+      getArgAttrsAttrName(), getResAttrsAttrName());
+}
+
+LogicalResult KernelOp::verify() {
+  if (!llvm::hasSingleElement(getBody()))
+    return emitOpError("needs a body of one block, but has ")
+           << getBody().getBlocks().size();
+  if (getFunctionType().getNumResults())
+    return emitOpError("writes to its arguments and has no results, but its "
+                       "type is ")
+           << getFunctionType();
+  ArrayRef<Type> types = getArgumentTypes();
+  if (types.size() < 3 ||
+      !llvm::all_of(types.take_back(3), llvm::IsaPred<IndexType>))
+    return emitOpError("needs the indices of the block in the grid as its last "
+                       "three arguments, of type index, but its type is ")
+           << getFunctionType();
+  for (auto [i, type] : llvm::enumerate(types.drop_back(3)))
+    if (!isa<MemRefType>(type) && !isScalar(type))
+      return emitOpError("argument ")
+             << i << " must be a memref or a scalar, but is of type " << type;
+  int64_t warps = getWarps();
+  if (warps < 1 || warps > kMaxWarps)
+    return emitOpError("has 1 to ") << kMaxWarps << " warps, but got " << warps;
+  return success();
+}
+
+LogicalResult LaunchOp::verify() {
+  if (getGrid().size() != 3)
+    return emitOpError("needs the three sizes of the grid, but got ")
+           << getGrid().size();
+  for (auto [i, input] : llvm::enumerate(getInputs()))
+    if (!isa<RankedTensorType>(input.getType()) && !::isScalar(input.getType()))
+      return emitOpError("input ")
+             << i << " must be a tensor or a scalar, but is of type "
+             << input.getType();
+  return success();
+}
+
+/// Whether a kernel may see a tensor of type `tensor` as `view`.
+static bool isViewOf(MemRefType view, RankedTensorType tensor) {
+  if (view.getElementType() != tensor.getElementType() ||
+      view.getRank() != tensor.getRank())
+    return false;
+  for (auto [viewed, size] :
+       llvm::zip_equal(view.getShape(), tensor.getShape()))
+    if (!ShapedType::isDynamic(viewed) && viewed != size)
+      return false;
+  return true;
+}
+
+LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbolTable) {
+  Operation *symbol =
+      symbolTable.lookupNearestSymbolFrom(*this, getKernelAttr());
+  // Lowered already: what was checked here then still holds.
+  if (symbol && symbol->getName().getStringRef() == "gpu.module")
+    return success();
+  auto kernel = dyn_cast_or_null<KernelOp>(symbol);
+  if (!kernel)
+    return emitOpError("launches ")
+           << getKernelAttr() << ", which is not a tile.kernel";
+  SmallVector<Value> operands(getInputs());
+  llvm::append_range(operands, getOutputs());
+  if (operands.size() != kernel.getNumLaunchArguments())
+    return emitOpError("passes ")
+           << operands.size() << " operands, but the kernel " << getKernelAttr()
+           << " takes " << kernel.getNumLaunchArguments();
+  for (auto [i, operand] : llvm::enumerate(operands)) {
+    Type expected = kernel.getArgumentTypes()[i];
+    auto view = dyn_cast<MemRefType>(expected);
+    auto tensor = dyn_cast<RankedTensorType>(operand.getType());
+    bool isLegal =
+        view && tensor ? isViewOf(view, tensor) : expected == operand.getType();
+    if (!isLegal)
+      return emitOpError("operand ")
+             << i << " is of type " << operand.getType() << ", but the kernel "
+             << getKernelAttr() << " takes " << expected;
+  }
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Device memory
+//===----------------------------------------------------------------------===//
+
+/// The dimension of a view that dimension `i` of a tile of `rank` dimensions
+/// is.
+static int64_t getViewDim(std::optional<ArrayRef<int64_t>> dims,
+                          MemRefType view, int64_t rank, unsigned i) {
+  return dims ? (*dims)[i] : view.getRank() - rank + i;
+}
+
+int64_t LoadOp::getSourceDim(unsigned i) {
+  return getViewDim(getDims(), getSource().getType(),
+                    getResult().getType().getRank(), i);
+}
+
+int64_t StoreOp::getDestDim(unsigned i) {
+  return getViewDim(getDims(), getDest().getType(),
+                    getValue().getType().getRank(), i);
+}
+
+int64_t PutOp::getSourceDim(unsigned i) {
+  return getViewDim(getDims(), getSource().getType(), 2, i);
+}
+
+/// Checks that a tile of `rank` dimensions lies in `view` at `offsets`.
+static LogicalResult verifyAccess(Operation *op, MemRefType view,
+                                  Type elementType, int64_t rank,
+                                  OperandRange offsets,
+                                  std::optional<ArrayRef<int64_t>> dims) {
+  if (view.getElementType() != elementType)
+    return op->emitOpError("moves elements of type ")
+           << elementType << ", but those of the view are "
+           << view.getElementType();
+  if (int64_t(offsets.size()) != view.getRank())
+    return op->emitOpError("needs an offset for each of the ")
+           << view.getRank() << " dimensions of the view, but got "
+           << offsets.size();
+  if (rank < 1 || rank > view.getRank())
+    return op->emitOpError("needs a tile of 1 to ")
+           << view.getRank() << " dimensions, the view's, but it has " << rank;
+  if (!dims)
+    return success();
+  if (int64_t(dims->size()) != rank)
+    return op->emitOpError("needs one of 'dims' for each of the ")
+           << rank << " dimensions of the tile, but got " << dims->size();
+  for (auto [i, dim] : llvm::enumerate(*dims)) {
+    if (dim < 0 || dim >= view.getRank())
+      return op->emitOpError("needs 'dims' from 0 to ")
+             << view.getRank() - 1 << ", the view's dimensions, but got "
+             << dim;
+    if (llvm::is_contained(dims->take_front(i), dim))
+      return op->emitOpError("has dimension ") << dim << " twice in 'dims'";
+  }
+  return success();
+}
+
+LogicalResult LoadOp::verify() {
+  RankedTensorType tile = getResult().getType();
+  return verifyAccess(*this, getSource().getType(), tile.getElementType(),
+                      tile.getRank(), getOffsets(), getDims());
+}
+
+LogicalResult StoreOp::verify() {
+  RankedTensorType tile = getValue().getType();
+  return verifyAccess(*this, getDest().getType(), tile.getElementType(),
+                      tile.getRank(), getOffsets(), getDims());
+}
+
+LogicalResult GatherOp::verify() {
+  MemRefType view = getSource().getType();
+  RankedTensorType tile = getResult().getType();
+  if (view.getElementType() != tile.getElementType())
+    return emitOpError("reads elements of type ")
+           << view.getElementType() << ", but those of the result are "
+           << tile.getElementType();
+  if (int64_t(getIndices().size()) != view.getRank())
+    return emitOpError("needs indices for each of the ")
+           << view.getRank() << " dimensions of the view, but got "
+           << getIndices().size();
+  for (auto [i, indices] : llvm::enumerate(getIndices())) {
+    auto type = cast<RankedTensorType>(indices.getType());
+    if (!isa<IntegerType, IndexType>(type.getElementType()) ||
+        type != tile.clone(type.getElementType()))
+      return emitOpError("indices ")
+             << i << " must be integers of the shape and layout of the result, "
+             << tile << ", but are of type " << type;
+  }
+  return success();
+}
+
+void LoadOp::getEffects(Effects &effects) {
+  effects.emplace_back(MemoryEffects::Read::get(), &getSourceMutable());
+}
+
+void StoreOp::getEffects(Effects &effects) {
+  effects.emplace_back(MemoryEffects::Write::get(), &getDestMutable());
+}
+
+void GatherOp::getEffects(Effects &effects) {
+  effects.emplace_back(MemoryEffects::Read::get(), &getSourceMutable());
+}
+
+//===----------------------------------------------------------------------===//
+// Arithmetic
+//===----------------------------------------------------------------------===//
+
+LogicalResult IotaOp::verify() {
+  RankedTensorType type = getType();
+  if (getDim() >= uint64_t(type.getRank()))
+    return emitOpError("needs a dimension of its result ")
+           << type << ", but got " << int64_t(getDim());
+  if (!isa<IntegerType, IndexType>(type.getElementType()))
+    return emitOpError("needs a result of integers, but got ") << type;
+  return success();
+}
+
+/// Checks that `reduced` is `full` without dimension `dim`.
+static LogicalResult verifySlice(Operation *op, RankedTensorType reduced,
+                                 RankedTensorType full, uint64_t dim) {
+  if (dim >= uint64_t(full.getRank()))
+    return op->emitOpError("needs a dimension of ")
+           << full << ", but got " << int64_t(dim);
+  if (full.getRank() < 2)
+    return op->emitOpError("needs a tile of at least two dimensions, but got ")
+           << full;
+  SmallVector<int64_t> shape(full.getShape());
+  shape.erase(shape.begin() + dim);
+  auto expected = RankedTensorType::get(shape, full.getElementType());
+  if (expected != withLayout(reduced, {}))
+    return op->emitOpError("along dimension ")
+           << dim << " of " << full << " goes with " << expected << ", but got "
+           << reduced;
+  Attribute layout = full.getEncoding(), slice = reduced.getEncoding();
+  if (!layout && !slice)
+    return success();
+  if (layout) {
+    auto wanted = SliceLayoutAttr::get(op->getContext(), dim, layout);
+    if (slice == wanted)
+      return success();
+    return op->emitOpError("along dimension ")
+           << dim << " of " << full << " goes with layout " << wanted
+           << ", but got " << reduced;
+  }
+  return op->emitOpError("needs both tiles with a layout or both without, but "
+                         "got ")
+         << full << " and " << reduced;
+}
+
+LogicalResult BroadcastOp::verify() {
+  return verifySlice(*this, getSource().getType(), getType(), getDim());
+}
+
+LogicalResult ReduceOp::verify() {
+  return verifySlice(*this, getType(), getSource().getType(), getDim());
+}
+
+LogicalResult FoldOp::verify() {
+  RankedTensorType source = getSource().getType(), result = getType();
+  if (source.getRank() != 2 || result.getRank() != 2 ||
+      source.getElementType() != result.getElementType() ||
+      source.getDimSize(0) != result.getDimSize(0) ||
+      source.getDimSize(1) % result.getDimSize(1))
+    return emitOpError("keeps the rows and divides the columns, but goes from ")
+           << source << " to " << result;
+  if (source.getEncoding() != result.getEncoding())
+    return emitOpError("keeps the layout, but goes from ")
+           << source << " to " << result;
+  return success();
+}
+
+LogicalResult ConvertOp::verify() {
+  RankedTensorType source = getSource().getType(), result = getType();
+  if (withLayout(source, {}) != withLayout(result, {}))
+    return emitOpError("keeps the shape and the elements, but goes from ")
+           << source << " to " << result;
+  Attribute from = getLayout(source), to = getLayout(result);
+  if (from && to && !isSameDistribution(from, to, source.getShape()))
+    return emitOpError("cannot go from ")
+           << from << " to " << to
+           << ": threads would exchange elements, which takes shared memory";
+  return success();
+}
+
+/// What an operand of a product is: element type, rows and columns.
+static LogicalResult verifyFactor(Operation *op, StringRef name, Type type) {
+  if (auto tile = dyn_cast<RankedTensorType>(type))
+    if (tile.getRank() != 2)
+      return op->emitOpError("operand '")
+             << name << "' must be 2-D, but is of type " << type;
+  return success();
+}
+
+static Type getElementType(Value tile) {
+  if (auto shared = dyn_cast<SharedType>(tile.getType()))
+    return shared.getElementType();
+  return cast<RankedTensorType>(tile.getType()).getElementType();
+}
+
+static int64_t getSize(Value tile, unsigned dim) {
+  if (auto shared = dyn_cast<SharedType>(tile.getType()))
+    return dim == 0 ? shared.getRows() : shared.getColumns();
+  return cast<RankedTensorType>(tile.getType()).getDimSize(dim);
+}
+
+/// Checks `result = a b` with the accumulator's (and the result's) type.
+static LogicalResult verifyProduct(Operation *op, Value a, Value b,
+                                   RankedTensorType acc, bool transposeB) {
+  if (failed(verifyFactor(op, "a", a.getType())) ||
+      failed(verifyFactor(op, "b", b.getType())) ||
+      failed(verifyFactor(op, "acc", acc)))
+    return failure();
+  Type type = getElementType(a);
+  if (type != getElementType(b))
+    return op->emitOpError("needs factors of one element type, but they are ")
+           << a.getType() << " and " << b.getType();
+  if (!type.isF16() && !type.isBF16() && !type.isF32())
+    return op->emitOpError("needs factors of type f16, bf16 or f32, but got ")
+           << type;
+  if (!acc.getElementType().isF32())
+    return op->emitOpError("accumulates in f32, but got ") << acc;
+  int64_t k = getSize(a, 1), inner = getSize(b, transposeB ? 1 : 0);
+  if (k != inner)
+    return op->emitOpError("needs factors with one inner dimension, but it is ")
+           << k << " in " << a.getType() << " and " << inner << " in "
+           << b.getType() << (transposeB ? " (transposed)" : "");
+  int64_t unit = type.isF32() ? 8 : 16;
+  if (k % unit)
+    return op->emitOpError("needs an inner dimension that is a multiple of ")
+           << unit << ", but it is " << k;
+  int64_t m = getSize(a, 0), n = getSize(b, transposeB ? 0 : 1);
+  if (acc.getDimSize(0) != m || acc.getDimSize(1) != n)
+    return op->emitOpError("of ")
+           << a.getType() << " and " << b.getType() << " is " << m << "x" << n
+           << ", but the accumulator is " << acc;
+
+  Attribute layout = getLayout(acc);
+  if (!layout) {
+    for (Value factor : {a, b})
+      if (getLayout(factor.getType()))
+        return op->emitOpError("has an accumulator without a layout, but a "
+                               "factor ")
+               << factor.getType();
+    return success();
+  }
+  if (!isa<MmaLayoutAttr>(layout))
+    return op->emitOpError("has its result in #tile.mma, but got ") << layout;
+  // A factor that is only loaded has no layout until it is staged.
+  auto isOpen = [](Value factor) {
+    return factor.getDefiningOp<LoadOp>() && !getLayout(factor.getType());
+  };
+  if (!isa<SharedType>(a.getType()) && getLayout(a.getType()) != layout &&
+      !isOpen(a))
+    return op->emitOpError("takes 'a' from shared memory or in ")
+           << layout << ", but got " << a.getType();
+  if (!isa<SharedType>(b.getType()) && !isOpen(b))
+    return op->emitOpError("takes 'b' from shared memory, but got ")
+           << b.getType();
+  return success();
+}
+
+LogicalResult DotOp::verify() {
+  return verifyProduct(*this, getA(), getB(), getAcc().getType(),
+                       getTransposeB());
+}
+
+OpFoldResult ConvertOp::fold(FoldAdaptor) {
+  if (getSource().getType() == getType())
+    return getSource();
+  if (auto source = getSource().getDefiningOp<ConvertOp>())
+    if (source.getSource().getType() == getType())
+      return source.getSource();
+  return {};
+}
+
+int64_t DotOp::getM() { return getSize(getA(), 0); }
+int64_t DotOp::getN() { return getSize(getB(), getTransposeB() ? 0 : 1); }
+int64_t DotOp::getK() { return getSize(getA(), 1); }
+
+/// Reading an operand of a product, if it is in shared memory.
+static void addOperandRead(Effects &effects, OpOperand &operand) {
+  if (isa<SharedType>(operand.get().getType()))
+    effects.emplace_back(MemoryEffects::Read::get(), &operand,
+                         SharedResource::get());
+}
+
+void DotOp::getEffects(Effects &effects) {
+  addOperandRead(effects, getAMutable());
+  addOperandRead(effects, getBMutable());
+}
+
+//===----------------------------------------------------------------------===//
+// Shared memory
+//===----------------------------------------------------------------------===//
+
+/// Checks that a tile is the first rows and columns of one in shared memory.
+static LogicalResult verifyCorner(Operation *op, RankedTensorType tile,
+                                  SharedType shared) {
+  if (tile.getRank() != 2 || tile.getElementType() != shared.getElementType() ||
+      tile.getDimSize(0) > shared.getRows() ||
+      tile.getDimSize(1) > shared.getColumns())
+    return op->emitOpError("needs a 2-D tile that fits in ")
+           << shared << ", of its element type, but got " << tile;
+  return success();
+}
+
+LogicalResult SharedStoreOp::verify() {
+  return verifyCorner(*this, getValue().getType(), getDest().getType());
+}
+
+LogicalResult SharedLoadOp::verify() {
+  return verifyCorner(*this, getType(), getSource().getType());
+}
+
+void AllocOp::getEffects(Effects &effects) {
+  effects.emplace_back(MemoryEffects::Allocate::get(),
+                       getOperation()->getOpResult(0), SharedResource::get());
+}
+
+void SharedStoreOp::getEffects(Effects &effects) {
+  effects.emplace_back(MemoryEffects::Write::get(), &getDestMutable(),
+                       SharedResource::get());
+}
+
+void SharedLoadOp::getEffects(Effects &effects) {
+  effects.emplace_back(MemoryEffects::Read::get(), &getSourceMutable(),
+                       SharedResource::get());
+}
+
+void BarrierOp::getEffects(Effects &effects) {
+  effects.emplace_back(MemoryEffects::Read::get(), SharedResource::get());
+  effects.emplace_back(MemoryEffects::Write::get(), SharedResource::get());
+}
+
+//===----------------------------------------------------------------------===//
+// Rings
+//===----------------------------------------------------------------------===//
+
+LogicalResult PutOp::verify() {
+  return verifyAccess(*this, getSource().getType(),
+                      getRing().getType().getTile().getElementType(),
+                      /*rank=*/2, getOffsets(), getDims());
+}
+
+/// Checks the promise of a wait.
+static LogicalResult verifyPending(Operation *op, int64_t pending) {
+  if (pending < 0)
+    return op->emitOpError("needs 'pending' of at least 0, but got ")
+           << pending;
+  return success();
+}
+
+LogicalResult GetOp::verify() { return verifyPending(*this, getPending()); }
+
+LogicalResult GetOp::inferReturnTypes(MLIRContext *, std::optional<Location>,
+                                      Adaptor adaptor,
+                                      SmallVectorImpl<Type> &types) {
+  auto ring = dyn_cast<RingType>(adaptor.getRing().getType());
+  if (!ring)
+    return failure();
+  types.push_back(ring.getTile());
+  return success();
+}
+
+void MakeRingOp::getEffects(Effects &effects) {
+  effects.emplace_back(MemoryEffects::Allocate::get(),
+                       getOperation()->getOpResult(0), SharedResource::get());
+}
+
+void PutOp::getEffects(Effects &effects) {
+  effects.emplace_back(MemoryEffects::Read::get(), &getSourceMutable());
+  effects.emplace_back(MemoryEffects::Write::get(), &getRingMutable(),
+                       SharedResource::get());
+}
+
+void GetOp::getEffects(Effects &effects) {
+  effects.emplace_back(MemoryEffects::Read::get(), &getRingMutable(),
+                       SharedResource::get());
+  effects.emplace_back(MemoryEffects::Write::get(), &getRingMutable(),
+                       SharedResource::get());
+}
+
+void ReleaseOp::getEffects(Effects &effects) {
+  effects.emplace_back(MemoryEffects::Read::get(), &getRingMutable(),
+                       SharedResource::get());
+  effects.emplace_back(MemoryEffects::Write::get(), &getRingMutable(),
+                       SharedResource::get());
+}
+
+//===----------------------------------------------------------------------===//
+// Asynchronous products, roles
+//===----------------------------------------------------------------------===//
+
+LogicalResult MmaAsyncOp::verify() {
+  RankedTensorType tile = getResult().getType().getTile();
+  if (Value acc = getAcc()) {
+    auto async = dyn_cast<AsyncType>(acc.getType());
+    if (Type type = async ? async.getTile() : acc.getType(); type != tile)
+      return emitOpError("has an accumulator of type ")
+             << acc.getType() << ", but a result of " << tile;
+  }
+  if (failed(verifyProduct(*this, getA(), getB(), tile, getTransposeB())))
+    return failure();
+  Type type = getB().getType().getElementType();
+  if (type.isF32())
+    return emitOpError("needs factors of type f16 or bf16, but got ") << type;
+  auto layout = dyn_cast_or_null<MmaLayoutAttr>(getLayout(tile));
+  if (!layout || layout.getWarps() % 4)
+    return emitOpError("needs a result in #tile.mma with a multiple of 4 "
+                       "warps, but got ")
+           << tile;
+  return success();
+}
+
+LogicalResult WaitOp::verify() {
+  if (getOperands().empty())
+    return emitOpError("needs an unfinished tile to wait for");
+  return verifyPending(*this, getPending());
+}
+
+LogicalResult RolesOp::verify() {
+  ArrayRef<int64_t> warps = getWarps(), registers = getRegisters();
+  if (warps.size() != getRoles().size() || registers.size() != warps.size() ||
+      warps.empty())
+    return emitOpError("needs 'warps' and 'registers' for each of its ")
+           << getRoles().size() << " roles, but got " << warps.size() << " and "
+           << registers.size();
+  int64_t numWarps = 0, numRegisters = 0;
+  bool isSplit = llvm::any_of(registers, [](int64_t n) { return n != 0; });
+  for (auto [i, count] : llvm::enumerate(warps)) {
+    if (count < 1)
+      return emitOpError("needs at least one warp in role ")
+             << i << ", but got " << count;
+    if (isSplit && count % 4)
+      return emitOpError("gives out registers, so role ")
+             << i << " needs a multiple of 4 warps, but has " << count;
+    int64_t budget = registers[i];
+    if (budget && (budget < 24 || budget > 256 || budget % 8))
+      return emitOpError("needs a multiple of 8 from 24 to 256, or 0, as the "
+                         "registers of role ")
+             << i << ", but got " << budget;
+    numWarps += count;
+    numRegisters += count * kThreadsPerWarp * budget;
+  }
+  if (numWarps > kMaxWarps)
+    return emitOpError("has at most ")
+           << kMaxWarps << " warps in all, but got " << numWarps;
+  if (numRegisters > kMaxRegisters)
+    return emitOpError("gives out ")
+           << numRegisters << " registers, but a block has " << kMaxRegisters;
+  auto kernel = dyn_cast_or_null<KernelOp>((*this)->getParentOp());
+  if (!kernel)
+    return emitOpError("must be at the top level of a tile.kernel");
+  if (warps.back() != int64_t(kernel.getWarps()))
+    return emitOpError("computes in its last role with ")
+           << warps.back() << " warps, but the kernel has "
+           << kernel.getWarps();
+  return success();
+}
+
+/// Whether each thread makes the tile by itself, without a number of its own.
+static bool isUniform(Value tile) {
+  Operation *def = tile.getDefiningOp();
+  return def &&
+         (def->hasTrait<OpTrait::ConstantLike>() || isa<tensor::SplatOp>(def));
+}
+
+LogicalResult RolesOp::verifyRegions() {
+  for (auto [i, role] : llvm::enumerate(getRoles())) {
+    if (cast<YieldOp>(role.front().getTerminator()).getNumOperands())
+      return emitOpError("has no results, but role ") << i << " yields some";
+    Operation *user = nullptr;
+    Type type;
+    role.walk([&](Operation *op) {
+      for (Value operand : op->getOperands())
+        if (!role.isAncestor(operand.getParentRegion()) &&
+            isa<RankedTensorType, SharedType, AsyncType>(operand.getType()) &&
+            !isUniform(operand)) {
+          // Tiles of shared memory that are not a ring's stage are for all.
+          if (operand.getDefiningOp<AllocOp>())
+            continue;
+          user = op;
+          type = operand.getType();
+          return WalkResult::interrupt();
+        }
+      return WalkResult::advance();
+    });
+    if (user)
+      return user->emitOpError("in role ")
+             << i << " uses a value of type " << type
+             << " from outside of it: roles talk through rings only";
+  }
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Conditional recomputation
+//===----------------------------------------------------------------------===//
+
+LogicalResult UpdateWhereOp::verify() {
+  int64_t warps = getWarps();
+  RankedTensorType condition = getCondition().getType();
+  if (warps < 1 || warps > kMaxWarps)
+    return emitOpError("has 1 to ") << kMaxWarps << " warps, but got " << warps;
+  if (!condition.getElementType().isInteger(1))
+    return emitOpError("needs a condition of i1, but got ") << condition;
+  if (getValues().empty())
+    return emitOpError("needs a value to recompute");
+  int64_t rows = 0;
+  for (Value value : getOperands()) {
+    auto type = cast<RankedTensorType>(value.getType());
+    if (type.getRank() < 1 || type.getRank() > 2 ||
+        type.getDimSize(0) % (16 * warps))
+      return emitOpError("needs tiles of one or two dimensions with a multiple "
+                         "of ")
+             << 16 * warps << " rows, but got " << type;
+    if (!rows)
+      rows = type.getDimSize(0);
+    if (type.getDimSize(0) != rows)
+      return emitOpError("needs tiles of as many rows, ")
+             << rows << ", as the condition, but got " << type;
+    Attribute layout = getLayout(type), mma = layout;
+    if (auto slice = dyn_cast_or_null<SliceLayoutAttr>(layout))
+      if (slice.getDim() == 1)
+        mma = slice.getParent();
+    if (layout && mma != MmaLayoutAttr::get(getContext(), warps))
+      return emitOpError("needs tiles in #tile.mma<warps = ")
+             << warps << "> or its rows, but got " << type;
+    if (!layout != !getLayout(condition))
+      return emitOpError("needs all tiles with a layout or all without, but "
+                         "got ")
+             << condition << " and " << type;
+  }
+  return success();
+}
+
+LogicalResult UpdateWhereOp::verifyRegions() {
+  auto yield = cast<YieldOp>(getBody().front().getTerminator());
+  if (yield.getOperandTypes() != getResultTypes())
+    return yield.emitOpError("yields (")
+           << yield.getOperandTypes() << "), but the results are ("
+           << getResultTypes() << ")";
+  for (Operation &op : getBody().front().without_terminator()) {
+    if (!isPure(&op) || op.getNumRegions())
+      return op.emitOpError("cannot be in tile.update_where: it must have no "
+                            "effects and no regions");
+    bool acrossRows = false;
+    if (auto reduce = dyn_cast<ReduceOp>(op))
+      acrossRows = reduce.getDim() != 1;
+    if (auto broadcast = dyn_cast<BroadcastOp>(op))
+      acrossRows = broadcast.getDim() != 1;
+    if (acrossRows)
+      return op.emitOpError("cannot be in tile.update_where: it combines rows");
+  }
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Effects of products
+//===----------------------------------------------------------------------===//
+
+void MmaAsyncOp::getEffects(Effects &effects) {
+  addOperandRead(effects, getAMutable());
+  addOperandRead(effects, getBMutable());
+  effects.emplace_back(MemoryEffects::Write::get(), MmaResource::get());
+}
+
+LogicalResult WaitOp::inferReturnTypes(MLIRContext *, std::optional<Location>,
+                                       Adaptor adaptor,
+                                       SmallVectorImpl<Type> &types) {
+  for (Type type : adaptor.getOperands().getTypes()) {
+    auto async = dyn_cast<AsyncType>(type);
+    if (!async)
+      return failure();
+    types.push_back(async.getTile());
+  }
+  return success();
+}
+
+void WaitOp::getEffects(Effects &effects) {
+  effects.emplace_back(MemoryEffects::Read::get(), MmaResource::get());
+  effects.emplace_back(MemoryEffects::Write::get(), MmaResource::get());
+}

@@ -1,0 +1,477 @@
+//===- AssignLayouts.cpp - Which thread holds which element ---------------===//
+//
+// Part of the seqc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Each operation ties the layouts of its tiles: elementwise operations, loops
+// and branches want one layout for all of them, a reduction or a broadcast
+// makes one side a slice of the other. So a layout that is known somewhere
+// spreads, through definitions and uses, over everything that it is tied to:
+//
+//   1. Constants, splats and iotas get one copy per use: they never tie their
+//      users to each other. So does a load that goes to products and elsewhere.
+//   2. Products anchor: accumulator, result and a left operand that is computed
+//      have #tile.mma. A load that only products read keeps no layout.
+//   3. What the anchors reach gets its layout. In what is left, the largest
+//      tile is the next anchor, with a blocked layout.
+//   4. Where two layouts meet at an operand, its producers are computed again
+//      in the layout that is wanted, if they are cheap: loads and arithmetic on
+//      loads, constants and iotas. Everything else is an error.
+//
+// There is no search and no cost: the order of the program decides.
+//
+//===----------------------------------------------------------------------===//
+
+#include "LayoutChoice.h"
+
+#include "seqc/Dialect/Tile/Transforms/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "llvm/ADT/MapVector.h"
+
+#include <deque>
+
+namespace seqc {
+#define GEN_PASS_DEF_TILEASSIGNLAYOUTS
+#include "seqc/Dialect/Tile/Transforms/Passes.h.inc"
+} // namespace seqc
+
+using namespace mlir;
+using namespace seqc;
+using namespace seqc::tile;
+
+/// Produces the same tile in any layout, from nothing.
+static bool isLeaf(Operation *op) {
+  return isa<arith::ConstantOp, tensor::SplatOp, IotaOp>(op);
+}
+
+/// All of its tiles have one layout.
+static bool isElementwise(Operation *op) {
+  return op->hasTrait<OpTrait::Elementwise>() || isa<GatherOp>(op);
+}
+
+namespace {
+class Assigner {
+public:
+  Assigner(KernelOp kernel)
+      : kernel(kernel), warps(int64_t(kernel.getWarps())) {}
+
+  LogicalResult run();
+
+  int64_t numAnchors = 0, numCopies = 0, numTiles = 0;
+
+private:
+  void splitLeaves();
+  LogicalResult anchorProducts();
+  LogicalResult anchorRest();
+  void spread();
+  void visit(Operation *op);
+  void visitIf(scf::IfOp op);
+  void visitFor(scf::ForOp op);
+  void visitUpdate(UpdateWhereOp op);
+  void set(Value value, Attribute layout);
+  /// Gives all of `values` the layout that one of them has.
+  void tie(ArrayRef<Value> values);
+  Attribute get(Value value) const { return layouts.lookup(value); }
+
+  LogicalResult fixOperands();
+  LogicalResult fixOperand(OpOperand &operand, Attribute wanted);
+  Value recompute(Value value, Attribute layout, Operation *&culprit);
+  void setTypes();
+
+  KernelOp kernel;
+  int64_t warps;
+  DenseMap<Value, Attribute> layouts;
+  DenseSet<Value> staged;
+  std::deque<Value> worklist;
+  DenseMap<std::pair<Value, Attribute>, Value> copies;
+};
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// Anchors
+//===----------------------------------------------------------------------===//
+
+static bool isProductUse(OpOperand &use) {
+  auto dot = dyn_cast<DotOp>(use.getOwner());
+  return dot && use.get() != dot.getAcc();
+}
+
+void Assigner::splitLeaves() {
+  SmallVector<Operation *> leaves, loads;
+  kernel.walk([&](Operation *op) {
+    if (isLeaf(op) && isTile(op->getResult(0)))
+      leaves.push_back(op);
+    if (isa<LoadOp>(op))
+      loads.push_back(op);
+  });
+  for (Operation *op : leaves) {
+    bool isFirst = true;
+    for (OpOperand &use :
+         llvm::make_early_inc_range(op->getResult(0).getUses())) {
+      if (!isFirst)
+        use.set(OpBuilder(op).clone(*op)->getResult(0));
+      isFirst = false;
+    }
+  }
+  for (Operation *op : loads) {
+    Value result = op->getResult(0);
+    if (!llvm::any_of(result.getUses(), isProductUse))
+      continue;
+    if (!llvm::all_of(result.getUses(), isProductUse)) {
+      Value copy = OpBuilder(op).clone(*op)->getResult(0);
+      result.replaceUsesWithIf(copy, isProductUse);
+      result = copy;
+    }
+    staged.insert(result);
+  }
+}
+
+LogicalResult Assigner::anchorProducts() {
+  WalkResult result = kernel.walk([&](DotOp op) {
+    auto type = op.getResult().getType();
+    int64_t rows = type.getDimSize(0);
+    if (rows % (16 * warps) || type.getDimSize(1) % 8) {
+      op.emitOpError() << "result of type " << type
+                       << " cannot be spread over the " << warps
+                       << " warps of its kernel: rows must be a multiple of "
+                       << 16 * warps << " and columns of 8";
+      return WalkResult::interrupt();
+    }
+    auto mma = MmaLayoutAttr::get(op.getContext(), warps);
+    set(op.getResult(), mma);
+    set(op.getAcc(), mma);
+    if (isTile(op.getA()) && !staged.contains(op.getA()))
+      set(op.getA(), mma);
+    ++numAnchors;
+    return WalkResult::advance();
+  });
+  return failure(result.wasInterrupted());
+}
+
+/// Anchors what no product reaches, the largest tiles first.
+LogicalResult Assigner::anchorRest() {
+  SmallVector<Value> tiles;
+  auto collect = [&](Value value) {
+    if (isTile(value) && !staged.contains(value))
+      tiles.push_back(value);
+  };
+  kernel.walk<WalkOrder::PreOrder>([&](Operation *op) {
+    for (Value value : op->getResults())
+      collect(value);
+    for (Region &region : op->getRegions())
+      for (Block &block : region)
+        llvm::for_each(block.getArguments(), collect);
+  });
+  numTiles = tiles.size();
+  auto size = [](Value value) {
+    auto type = cast<RankedTensorType>(value.getType());
+    return std::pair(type.getRank(), type.getNumElements());
+  };
+  llvm::stable_sort(tiles,
+                    [&](Value a, Value b) { return size(a) > size(b); });
+  for (Value value : tiles) {
+    if (get(value))
+      continue;
+    auto type = cast<RankedTensorType>(value.getType());
+    bool isReduced = false;
+    kernel.walk([&](ReduceOp op) {
+      isReduced |= op.getSource().getType() == type && op.getDim() == 1;
+    });
+    Attribute layout = isReduced ? chooseReducedLayout(type, warps)
+                                 : chooseBlockedLayout(type, warps);
+    if (!layout)
+      return emitError(value.getLoc())
+             << "a tile of type " << type << " cannot be spread over the "
+             << warps << " warps of its kernel";
+    ++numAnchors;
+    set(value, layout);
+    spread();
+  }
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Spreading
+//===----------------------------------------------------------------------===//
+
+void Assigner::set(Value value, Attribute layout) {
+  if (!isTile(value) || staged.contains(value) || !layout)
+    return;
+  auto type = cast<RankedTensorType>(value.getType());
+  if (failed(cast<VerifiableTensorEncoding>(layout).verifyEncoding(
+          type.getShape(), type.getElementType(), [&] {
+            InFlightDiagnostic none = emitRemark(value.getLoc());
+            none.abandon();
+            return none;
+          })))
+    return;
+  if (layouts.try_emplace(value, layout).second)
+    worklist.push_back(value);
+}
+
+void Assigner::tie(ArrayRef<Value> values) {
+  for (Value value : values)
+    if (Attribute layout = get(value)) {
+      for (Value other : values)
+        set(other, layout);
+      return;
+    }
+}
+
+void Assigner::spread() {
+  while (!worklist.empty()) {
+    Value value = worklist.front();
+    worklist.pop_front();
+    if (Operation *op = value.getDefiningOp())
+      visit(op);
+    else
+      visit(cast<BlockArgument>(value).getOwner()->getParentOp());
+    for (Operation *user : value.getUsers())
+      visit(isa<scf::YieldOp, YieldOp>(user) ? user->getParentOp() : user);
+  }
+}
+
+void Assigner::visit(Operation *op) {
+  if (auto branch = dyn_cast<scf::IfOp>(op))
+    return visitIf(branch);
+  if (auto loop = dyn_cast<scf::ForOp>(op))
+    return visitFor(loop);
+  if (auto update = dyn_cast<UpdateWhereOp>(op))
+    return visitUpdate(update);
+  if (auto dot = dyn_cast<DotOp>(op))
+    return tie({dot.getResult(), dot.getAcc()});
+  if (auto fold = dyn_cast<FoldOp>(op)) {
+    return tie({fold.getSource(), fold.getResult()});
+  }
+  if (auto broadcast = dyn_cast<BroadcastOp>(op)) {
+    int64_t dim = broadcast.getDim();
+    if (Attribute layout = get(broadcast.getResult()))
+      set(broadcast.getSource(),
+          SliceLayoutAttr::get(op->getContext(), dim, layout));
+    else if (auto slice = dyn_cast_or_null<SliceLayoutAttr>(
+                 get(broadcast.getSource()));
+             slice && slice.getDim() == dim)
+      set(broadcast.getResult(), slice.getParent());
+    return;
+  }
+  if (auto reduce = dyn_cast<ReduceOp>(op)) {
+    int64_t dim = reduce.getDim();
+    if (Attribute layout = get(reduce.getSource()))
+      set(reduce.getResult(),
+          SliceLayoutAttr::get(op->getContext(), dim, layout));
+    else if (auto slice =
+                 dyn_cast_or_null<SliceLayoutAttr>(get(reduce.getResult()));
+             slice && slice.getDim() == dim)
+      set(reduce.getSource(), slice.getParent());
+    return;
+  }
+  if (!isElementwise(op))
+    return;
+  SmallVector<Value> tiles;
+  for (Value value : op->getResults())
+    tiles.push_back(value);
+  for (Value value : op->getOperands())
+    if (isTile(value))
+      tiles.push_back(value);
+  tie(tiles);
+}
+
+void Assigner::visitIf(scf::IfOp op) {
+  for (auto [i, result] : llvm::enumerate(op.getResults()))
+    if (isTile(result))
+      tie({result, op.thenYield().getOperand(i), op.elseYield().getOperand(i)});
+}
+
+void Assigner::visitFor(scf::ForOp op) {
+  for (auto [i, result] : llvm::enumerate(op.getResults()))
+    if (isTile(result))
+      tie({result, op.getRegionIterArg(i), op.getInits()[i],
+           op.getYieldedValues()[i]});
+}
+
+static YieldOp getYield(UpdateWhereOp op) {
+  return cast<YieldOp>(op.getBody().front().getTerminator());
+}
+
+void Assigner::visitUpdate(UpdateWhereOp op) {
+  for (auto [i, result] : llvm::enumerate(op.getResults()))
+    tie({result, op.getValues()[i], getYield(op)->getOperand(i)});
+}
+
+//===----------------------------------------------------------------------===//
+// Where layouts meet
+//===----------------------------------------------------------------------===//
+
+/// `value` in another layout, computed again next to it; null, and the
+/// operation that is in the way, if it is not cheap.
+Value Assigner::recompute(Value value, Attribute layout, Operation *&culprit) {
+  if (get(value) == layout)
+    return value;
+  if (Value copy = copies.lookup({value, layout}))
+    return copy;
+  Operation *op = value.getDefiningOp();
+  culprit = op;
+  if (!op || op->getNumResults() != 1 || op->getNumRegions())
+    return {};
+  bool isCheap = isLeaf(op) || isa<LoadOp, BroadcastOp>(op) ||
+                 (isElementwise(op) && !isa<GatherOp>(op));
+  if (!isCheap)
+    return {};
+  SmallVector<Value> operands(op->getOperands());
+  for (Value &operand : operands) {
+    if (!isTile(operand))
+      continue;
+    Attribute wanted = layout;
+    if (auto broadcast = dyn_cast<BroadcastOp>(op))
+      wanted = SliceLayoutAttr::get(op->getContext(),
+                                    int64_t(broadcast.getDim()), layout);
+    operand = recompute(operand, wanted, culprit);
+    if (!operand)
+      return {};
+  }
+  OpBuilder builder(op);
+  builder.setInsertionPointAfter(op);
+  Operation *copy = builder.clone(*op);
+  copy->setOperands(operands);
+  Value result = copy->getResult(0);
+  layouts[result] = layout;
+  copies[{value, layout}] = result;
+  ++numCopies;
+  return result;
+}
+
+LogicalResult Assigner::fixOperand(OpOperand &operand, Attribute wanted) {
+  Value value = operand.get();
+  if (!isTile(value) || staged.contains(value) || get(value) == wanted)
+    return success();
+  auto type = cast<RankedTensorType>(value.getType());
+  if (!get(value) || !wanted)
+    return operand.getOwner()->emitOpError()
+           << "operand #" << operand.getOperandNumber() << " of type " << type
+           << " has no layout";
+  Operation *culprit = nullptr;
+  if (Value copy = recompute(value, wanted, culprit)) {
+    operand.set(copy);
+    return success();
+  }
+  InFlightDiagnostic error = operand.getOwner()->emitOpError();
+  error << "needs operand #" << operand.getOperandNumber() << " of type "
+        << type << " in layout " << wanted << ", but it is in " << get(value)
+        << " and ";
+  if (!culprit)
+    return error << "carried by a loop";
+  error << "'" << culprit->getName() << "' is not computed twice";
+  error.attachNote(culprit->getLoc()) << "computed here";
+  return error;
+}
+
+/// What each operation wants of its operands follows from its results.
+LogicalResult Assigner::fixOperands() {
+  SmallVector<Operation *> ops;
+  kernel.walk<WalkOrder::PreOrder>([&](Operation *op) { ops.push_back(op); });
+  for (Operation *op : ops) {
+    if (isa<DotOp, FoldOp>(op) || isElementwise(op)) {
+      Attribute wanted = get(op->getResult(0));
+      for (OpOperand &operand : op->getOpOperands()) {
+        if (auto dot = dyn_cast<DotOp>(op); dot && operand.get() == dot.getB())
+          continue;
+        if (isTile(operand.get()) && failed(fixOperand(operand, wanted)))
+          return failure();
+      }
+    } else if (auto broadcast = dyn_cast<BroadcastOp>(op)) {
+      auto wanted = SliceLayoutAttr::get(op->getContext(),
+                                         int64_t(broadcast.getDim()),
+                                         get(broadcast.getResult()));
+      if (failed(fixOperand(broadcast.getSourceMutable(), wanted)))
+        return failure();
+    } else if (auto reduce = dyn_cast<ReduceOp>(op)) {
+      auto slice = dyn_cast_or_null<SliceLayoutAttr>(get(reduce.getResult()));
+      if (!slice || slice.getDim() != int64_t(reduce.getDim()))
+        return op->emitOpError()
+               << "result is tied to a layout that is no slice along dimension "
+               << reduce.getDim() << " of the operand's";
+      if (failed(fixOperand(reduce.getSourceMutable(), slice.getParent())))
+        return failure();
+    } else if (auto loop = dyn_cast<scf::ForOp>(op)) {
+      for (auto [i, argument] : llvm::enumerate(loop.getRegionIterArgs())) {
+        if (!isTile(argument))
+          continue;
+        if (failed(fixOperand(loop.getInitsMutable()[i], get(argument))) ||
+            failed(fixOperand((*loop.getYieldedValuesMutable())[i],
+                              get(argument))))
+          return failure();
+      }
+    } else if (auto branch = dyn_cast<scf::IfOp>(op)) {
+      for (auto [i, result] : llvm::enumerate(branch.getResults())) {
+        if (!isTile(result))
+          continue;
+        if (failed(fixOperand(branch.thenYield()->getOpOperand(i),
+                              get(result))) ||
+            failed(
+                fixOperand(branch.elseYield()->getOpOperand(i), get(result))))
+          return failure();
+      }
+    } else if (auto update = dyn_cast<UpdateWhereOp>(op)) {
+      for (auto [i, result] : llvm::enumerate(update.getResults()))
+        if (failed(fixOperand(update.getValuesMutable()[i], get(result))) ||
+            failed(fixOperand(getYield(update)->getOpOperand(i), get(result))))
+          return failure();
+      auto wanted =
+          MmaLayoutAttr::get(op->getContext(), int64_t(update.getWarps()));
+      if (failed(fixOperand(update.getConditionMutable(), wanted)))
+        return failure();
+    } else if (!isLeaf(op) &&
+               !isa<LoadOp, StoreOp, scf::YieldOp, YieldOp>(op)) {
+      for (Value value : op->getOperands())
+        if (isTile(value))
+          return op->emitOpError() << "on a tile of type " << value.getType()
+                                   << " has no rule for layouts";
+    }
+  }
+  return success();
+}
+
+void Assigner::setTypes() {
+  for (auto [value, layout] : layouts) {
+    auto type = withLayout(cast<RankedTensorType>(value.getType()), layout);
+    if (auto constant = value.getDefiningOp<arith::ConstantOp>()) {
+      auto elements = cast<DenseElementsAttr>(constant.getValue());
+      constant.setValueAttr(elements.isSplat() ? elements.resizeSplat(type)
+                                               : elements.reshape(type));
+    }
+    value.setType(type);
+  }
+}
+
+LogicalResult Assigner::run() {
+  splitLeaves();
+  if (failed(anchorProducts()))
+    return failure();
+  spread();
+  if (failed(anchorRest()) || failed(fixOperands()))
+    return failure();
+  setTypes();
+  return success();
+}
+
+namespace {
+struct AssignLayoutsPass
+    : seqc::impl::TileAssignLayoutsBase<AssignLayoutsPass> {
+  using Base::Base;
+
+  void runOnOperation() override {
+    Assigner assigner(getOperation());
+    if (failed(assigner.run()))
+      return signalPassFailure();
+    numAnchors += assigner.numAnchors;
+    numCopies += assigner.numCopies;
+    numTiles += assigner.numTiles;
+  }
+};
+} // namespace

@@ -1,0 +1,98 @@
+//===- LayoutChoice.cpp - The choice of blocked layouts -------------------===//
+//
+// Part of the seqc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A blocked layout splits each dimension into elements of a thread, lanes,
+// warps and repetitions. The choice goes from the inside out: the elements of a
+// thread first (16 bytes of the last dimension, or what a reduction likes),
+// then lanes along the last dimension, and what remains of the 32 lanes and of
+// the warps along the first. If the first dimension is too small for that, a
+// thread takes fewer elements.
+//
+//===----------------------------------------------------------------------===//
+
+#include "LayoutChoice.h"
+
+#include "llvm/Support/MathExtras.h"
+
+#include <numeric>
+
+using namespace mlir;
+using namespace seqc::tile;
+
+/// The largest power of two that divides `value`, at most `limit`.
+static int64_t powerDivisor(int64_t value, int64_t limit) {
+  int64_t power = 1;
+  while (power * 2 <= limit && value % (power * 2) == 0)
+    power *= 2;
+  return power;
+}
+
+/// The layout in which a thread has `elements` of a row. Warps go along rows
+/// first.
+static Attribute tryBlocked(MLIRContext *context, int64_t rows, int64_t columns,
+                            int64_t elements, int64_t laneLimit,
+                            int64_t warps) {
+  int64_t columnLanes = powerDivisor(columns / elements, laneLimit);
+  int64_t rowLanes = kThreadsPerWarp / columnLanes;
+  if (rows % rowLanes)
+    return {};
+  int64_t rowWarps = std::gcd(rows / rowLanes, warps);
+  int64_t columnWarps = warps / rowWarps;
+  if (columns % (elements * columnLanes * columnWarps))
+    return {};
+  return BlockedLayoutAttr::get(context, {1, elements},
+                                {rowLanes, columnLanes},
+                                {rowWarps, columnWarps});
+}
+
+static Attribute chooseBlocked2(RankedTensorType type, int64_t elements,
+                                int64_t laneLimit, int64_t warps) {
+  int64_t rows = type.getDimSize(0), columns = type.getDimSize(1);
+  for (int64_t e = powerDivisor(columns, elements); e >= 1; e /= 2)
+    if (Attribute layout = tryBlocked(type.getContext(), rows, columns, e,
+                                      laneLimit, warps))
+      return layout;
+  return {};
+}
+
+/// A 1-D tile: blocked where it is large enough, else a slice of a tile whose
+/// second dimension the remaining lanes and warps hold copies along.
+static Attribute chooseBlocked1(RankedTensorType type, int64_t elements,
+                                int64_t warps) {
+  MLIRContext *context = type.getContext();
+  int64_t size = type.getDimSize(0);
+  if (size % (kThreadsPerWarp * warps) == 0)
+    return BlockedLayoutAttr::get(
+        context, {powerDivisor(size / (kThreadsPerWarp * warps), elements)},
+        {kThreadsPerWarp}, {warps});
+  int64_t lanes = powerDivisor(size, kThreadsPerWarp);
+  int64_t rowWarps = std::gcd(size / lanes, warps);
+  auto parent = BlockedLayoutAttr::get(context, {1, 1},
+                                       {lanes, kThreadsPerWarp / lanes},
+                                       {rowWarps, warps / rowWarps});
+  return SliceLayoutAttr::get(context, 1, parent);
+}
+
+Attribute seqc::tile::chooseBlockedLayout(RankedTensorType type,
+                                          int64_t warps) {
+  int64_t bits = type.getElementType().isIndex()
+                     ? 32
+                     : type.getElementTypeBitWidth();
+  int64_t elements = std::max<int64_t>(1, 128 / std::max<int64_t>(bits, 8));
+  if (type.getRank() == 1)
+    return chooseBlocked1(type, elements, warps);
+  if (type.getRank() == 2)
+    return chooseBlocked2(type, elements, kThreadsPerWarp, warps);
+  return {};
+}
+
+Attribute seqc::tile::chooseReducedLayout(RankedTensorType type,
+                                          int64_t warps) {
+  if (type.getRank() != 2)
+    return {};
+  return chooseBlocked2(type, 16, kThreadsPerWarp, warps);
+}

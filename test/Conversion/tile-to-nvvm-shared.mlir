@@ -1,0 +1,115 @@
+// RUN: seqc-opt %s --convert-tile-to-nvvm=chip=sm_80 --canonicalize --cse --split-input-file | FileCheck %s --check-prefixes=CHECK,SM80
+// RUN: seqc-opt %s --convert-tile-to-nvvm=chip=sm_90a --canonicalize --cse --split-input-file | FileCheck %s --check-prefixes=CHECK,SM90
+
+#mma = #tile.mma<warps = 4>
+#rows = #tile.blocked<thread = [1, 8], lanes = [4, 8], warps = [4, 1]>
+
+// A tile of products to rows of 16 bytes. With 64 columns of 16 bits there is one panel. sm_90
+// writes four 8x8 blocks at a time, sm_80 pairs of columns: a store for each of the 8 chunks of a row, twice
+// for the two rows of a thread.
+// CHECK-LABEL: llvm.func @through
+// CHECK-SAME: seqc.shared_bytes = 8192 : i64
+// SM90-COUNT-4: nvvm.stmatrix %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} {{.*}} : !llvm.ptr<3>, i32, i32, i32, i32
+// SM90-NOT: llvm.store
+// SM80-COUNT-16: llvm.store %{{.*}}, %{{.*}} {alignment = 4 : i64} : vector<2xbf16>, !llvm.ptr<3>
+// SM80-NOT: llvm.store
+// CHECK: nvvm.barrier
+// CHECK-COUNT-4: llvm.load %{{.*}} {alignment = 16 : i64} : !llvm.ptr<3> -> vector<8xbf16>
+// CHECK-NOT: llvm.load
+// CHECK: llvm.return
+tile.kernel @through(%x: memref<64x64xbf16>, %y: memref<64x64xbf16>, %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %c0 = arith.constant 0 : index
+  %s = tile.alloc : !tile.shared<64x64xbf16>
+  %t = tile.load %x[%c0, %c0] : memref<64x64xbf16> -> tensor<64x64xbf16, #mma>
+  tile.shared_store %t, %s : tensor<64x64xbf16, #mma>, !tile.shared<64x64xbf16>
+  tile.barrier
+  %u = tile.shared_load %s : !tile.shared<64x64xbf16> -> tensor<64x64xbf16, #rows>
+  tile.store %u, %y[%c0, %c0] : tensor<64x64xbf16, #rows>, memref<64x64xbf16>
+  tile.return
+}
+
+// -----
+
+#mma = #tile.mma<warps = 4>
+
+// The addresses: row r of the thread is 16 warp + lane mod 16, its chunk lane / 16 xor r mod 8; each two
+// blocks of 8 columns further are another xor, here 2; 4 blocks with the same are not a new register.
+// CHECK-LABEL: llvm.func @swizzle
+// SM90: %[[SMEM:.*]] = llvm.mlir.addressof @smem
+// SM90: %[[TID:.*]] = nvvm.read.ptx.sreg.tid.x
+// SM90: %[[LANE:.*]] = arith.andi %[[TID]], %c31_i32
+// SM90: %[[WARP:.*]] = nvvm.shfl.sync idx
+// SM90: %[[W16:.*]] = arith.shli %[[WARP]], %c4_i32
+// SM90: %[[L16:.*]] = arith.andi %[[LANE]], %c15_i32
+// SM90: %[[ROW:.*]] = arith.addi %[[W16]], %[[L16]]
+// SM90: %[[UPPER:.*]] = arith.andi %[[LANE]], %c16_i32
+// SM90: %[[UPPER4:.*]] = arith.shrui %[[UPPER]], %c4_i32
+// SM90: %[[MIXED:.*]] = arith.xori %[[UPPER4]], %[[ROW]]
+// SM90: %[[CHUNK:.*]] = arith.andi %[[MIXED]], %c7_i32
+// SM90: %[[LINE:.*]] = arith.shli %[[ROW]], %c7_i32
+// SM90: %[[BYTE:.*]] = arith.shli %[[CHUNK]], %c4_i32
+// SM90: %[[OFFSET:.*]] = arith.addi %[[LINE]], %[[BYTE]]
+// SM90: %[[P0:.*]] = llvm.getelementptr %[[SMEM]][%[[OFFSET]]]
+// SM90: %[[P:.*]] = nvx.pin %[[P0]]
+// SM90: nvvm.stmatrix %[[P]],
+// SM90: arith.xori %[[CHUNK]], %c2_i32
+// SM90: arith.xori %[[CHUNK]], %c4_i32
+// SM90: arith.xori %[[CHUNK]], %c6_i32
+// SM90: %[[NEXT:.*]] = llvm.getelementptr %[[P]][8192]
+// SM90: nvvm.stmatrix %[[NEXT]],
+// CHECK: llvm.return
+tile.kernel @swizzle(%x: memref<64x128xbf16>, %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %c0 = arith.constant 0 : index
+  %s = tile.alloc : !tile.shared<64x128xbf16>
+  %t = tile.load %x[%c0, %c0] : memref<64x128xbf16> -> tensor<64x128xbf16, #mma>
+  tile.shared_store %t, %s : tensor<64x128xbf16, #mma>, !tile.shared<64x128xbf16>
+  tile.return
+}
+
+// -----
+
+#mma = #tile.mma<warps = 4>
+#rows = #tile.blocked<thread = [1, 8], lanes = [4, 8], warps = [4, 1]>
+
+// A tile that is first used after the last ring is given back, with a barrier between, takes the
+// rings' place: 16 K of rings, no more.
+// CHECK-LABEL: llvm.func @epilogue
+// CHECK-SAME: seqc.shared_bytes = 16384 : i64
+tile.kernel @epilogue(%x: memref<64x64xbf16>, %y: memref<64x64xbf16>, %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %c0 = arith.constant 0 : index
+  %zero = arith.constant dense<0.0> : tensor<64x64xf32, #mma>
+  %s = tile.alloc : !tile.shared<64x64xbf16>
+  %r = tile.make_ring : !tile.ring<2 x 64x64xbf16>
+  tile.put %r[%c0], %x[%c0, %c0] : !tile.ring<2 x 64x64xbf16>, memref<64x64xbf16>
+  %a = tile.get %r[%c0] : !tile.ring<2 x 64x64xbf16>
+  %d = tile.dot %a, %a, %zero transpose_b : !tile.shared<64x64xbf16>, !tile.shared<64x64xbf16>, tensor<64x64xf32, #mma>
+  tile.release %r[%c0] : !tile.ring<2 x 64x64xbf16>
+  %t = arith.truncf %d : tensor<64x64xf32, #mma> to tensor<64x64xbf16, #mma>
+  tile.barrier
+  tile.shared_store %t, %s : tensor<64x64xbf16, #mma>, !tile.shared<64x64xbf16>
+  tile.barrier
+  %u = tile.shared_load %s : !tile.shared<64x64xbf16> -> tensor<64x64xbf16, #rows>
+  tile.store %u, %y[%c0, %c0] : tensor<64x64xbf16, #rows>, memref<64x64xbf16>
+  tile.return
+}
+
+// -----
+
+#mma = #tile.mma<warps = 4>
+
+// Without the barrier, a slow warp could still read the ring: the tile has a place of its own.
+// CHECK-LABEL: llvm.func @no_barrier
+// CHECK-SAME: seqc.shared_bytes = 16384 : i64
+tile.kernel @no_barrier(%x: memref<64x64xbf16>, %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %c0 = arith.constant 0 : index
+  %zero = arith.constant dense<0.0> : tensor<64x64xf32, #mma>
+  %s = tile.alloc : !tile.shared<64x64xbf16>
+  %r = tile.make_ring : !tile.ring<1 x 64x64xbf16>
+  tile.put %r[%c0], %x[%c0, %c0] : !tile.ring<1 x 64x64xbf16>, memref<64x64xbf16>
+  %a = tile.get %r[%c0] : !tile.ring<1 x 64x64xbf16>
+  %d = tile.dot %a, %a, %zero transpose_b : !tile.shared<64x64xbf16>, !tile.shared<64x64xbf16>, tensor<64x64xf32, #mma>
+  tile.release %r[%c0] : !tile.ring<1 x 64x64xbf16>
+  %t = arith.truncf %d : tensor<64x64xf32, #mma> to tensor<64x64xbf16, #mma>
+  tile.shared_store %t, %s : tensor<64x64xbf16, #mma>, !tile.shared<64x64xbf16>
+  tile.return
+}

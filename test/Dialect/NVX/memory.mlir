@@ -1,0 +1,14 @@
+// RUN: %roundtrip
+
+// CHECK-LABEL: llvm.func @memory
+llvm.func @memory(%p: !llvm.ptr<1>, %c: i1) {
+  // CHECK: %[[V:.*]] = nvx.load %{{.*}} when %{{.*}} : vector<8xbf16>
+  %v = nvx.load %p when %c : vector<8xbf16>
+  // CHECK: %[[S:.*]] = nvx.load %{{.*}} when %{{.*}} : i8
+  %s = nvx.load %p when %c : i8
+  // CHECK: nvx.store %[[V]], %{{.*}} when %{{.*}} : vector<8xbf16>
+  nvx.store %v, %p when %c : vector<8xbf16>
+  // CHECK: nvx.store %[[S]], %{{.*}} when %{{.*}} : i8
+  nvx.store %s, %p when %c : i8
+  llvm.return
+}

@@ -1,0 +1,60 @@
+// RUN: seqc-opt %s --split-input-file --seqc-schedule="chip=h200" | FileCheck %s
+// RUN: seqc-opt %s --split-input-file --seqc-schedule="chip=sm_80" | FileCheck %s
+// RUN: not seqc-opt %s --split-input-file --seqc-schedule="chip=h200 tile-m=24" 2>&1 | FileCheck %s --check-prefix=CHANNELS
+// RUN: not seqc-opt %s --split-input-file --seqc-schedule="chip=h200 splits=2" 2>&1 | FileCheck %s --check-prefix=SPLITS
+// RUN: seqc-opt %s --split-input-file --seqc-schedule="chip=h200 tile-m=128" | FileCheck %s --check-prefix=FIXED
+
+// CHANNELS: error: 'seqc.chunk_scan' op cannot be tiled on {{.*}}: tile_m is 24, expected a power of two of 2 or more
+// SPLITS: error: 'seqc.chunk_scan' op cannot be tiled on {{.*}}: splits is 2, expected 1: GPUs do not split a scan yet
+
+// 16 states: 4 of them in a thread, so 8 channels in a warp. 8 steps are
+// unrolled.
+// CHECK-LABEL: @scan
+// CHECK: #seqc.schedule<tile_m = 16, tile_n = 8, splits = 1, warps = 2>
+// More warps where tiles are given that have rows enough.
+// FIXED-LABEL: @scan
+// FIXED: #seqc.schedule<tile_m = 128, tile_n = 8, splits = 1, warps = 4>
+func.func @scan(%u: tensor<?x?x?xbf16>, %A: tensor<?x16xf32>, %h: tensor<?x?x16xf32>) -> tensor<?x?x16xf32> {
+  %0 = seqc.chunk_scan u(%u) delta(%u) A(%A) B(%A) outs(state %h)
+    : (tensor<?x?x?xbf16>, tensor<?x?x?xbf16>, tensor<?x16xf32>, tensor<?x16xf32>, tensor<?x?x16xf32>) -> tensor<?x?x16xf32>
+  return %0 : tensor<?x?x16xf32>
+}
+
+// -----
+
+// A decode step: one step. 8 channels are no more than a warp has.
+// CHECK-LABEL: @step
+// CHECK: #seqc.schedule<tile_m = 8, tile_n = 1, splits = 1, warps = 1>
+func.func @step(%u: tensor<2x8x1xbf16>, %A: tensor<8x16xf32>, %h: tensor<2x8x16xf32>) -> tensor<2x8x16xf32> {
+  %0 = seqc.chunk_scan u(%u) delta(%u) A(%A) B(%A) outs(state %h)
+    : (tensor<2x8x1xbf16>, tensor<2x8x1xbf16>, tensor<8x16xf32>, tensor<8x16xf32>, tensor<2x8x16xf32>) -> tensor<2x8x16xf32>
+  return %0 : tensor<2x8x16xf32>
+}
+
+// -----
+
+// Many states: 200 are 256 with padding, 8 in each of 32 threads. A state of
+// one element: a thread for each channel.
+// CHECK-LABEL: @states
+// CHECK: #seqc.schedule<tile_m = 2, tile_n = 8, splits = 1, warps = 2>
+// CHECK: #seqc.schedule<tile_m = 64, tile_n = 8, splits = 1, warps = 2>
+func.func @states(%u: tensor<?x?x?xbf16>, %A: tensor<?x200xf32>, %h: tensor<?x?x200xf32>, %A1: tensor<?x1xf32>, %h1: tensor<?x?x1xf32>) -> (tensor<?x?x200xf32>, tensor<?x?x1xf32>) {
+  %0 = seqc.chunk_scan u(%u) delta(%u) A(%A) B(%A) outs(state %h)
+    : (tensor<?x?x?xbf16>, tensor<?x?x?xbf16>, tensor<?x200xf32>, tensor<?x200xf32>, tensor<?x?x200xf32>) -> tensor<?x?x200xf32>
+  %1 = seqc.chunk_scan u(%u) delta(%u) A(%A1) B(%A1) outs(state %h1)
+    : (tensor<?x?x?xbf16>, tensor<?x?x?xbf16>, tensor<?x1xf32>, tensor<?x1xf32>, tensor<?x?x1xf32>) -> tensor<?x?x1xf32>
+  return %0, %1 : tensor<?x?x200xf32>, tensor<?x?x1xf32>
+}
+
+// -----
+
+// A convolution: one warp along 256 steps of a channel, or all threads over many
+// channels of few steps.
+// CHECK-LABEL: @conv
+// CHECK: #seqc.schedule<tile_m = 4, tile_n = 256, splits = 1, warps = 4>
+// CHECK: #seqc.schedule<tile_m = 64, tile_n = 16, splits = 1, warps = 4>
+func.func @conv(%x: tensor<?x?x?xbf16>, %w: tensor<?x4xf32>, %s: tensor<?x?x1xbf16>) -> (tensor<?x?x?xbf16>, tensor<?x?x1xbf16>) {
+  %0 = seqc.causal_conv1d x(%x) weight(%w) : (tensor<?x?x?xbf16>, tensor<?x4xf32>) -> tensor<?x?x?xbf16>
+  %1 = seqc.causal_conv1d x(%s) weight(%w) : (tensor<?x?x1xbf16>, tensor<?x4xf32>) -> tensor<?x?x1xbf16>
+  return %0, %1 : tensor<?x?x?xbf16>, tensor<?x?x1xbf16>
+}
