@@ -91,7 +91,9 @@ SEQC_EXPORT void seqcContextSetDiagnosticHandler(SeqcContext *context,
 typedef struct SeqcCompileOptions {
   /** sizeof(SeqcCompileOptions) of the caller: lets later versions append. */
   size_t struct_size;
-  /** Comma-separated target names. NULL means "cpu", the one there is now. */
+  /** Comma-separated target names out of seqcTargets(): "cpu", "sm_80" and
+   *  "sm_90a" (NVIDIA GPUs). The artifact has code for each, in this order,
+   *  which is also the order of preference at run time. NULL means "cpu". */
   const char *target;
   /** The processor for "cpu": NULL or "native" for this one, "generic" for
    *  x86-64-v3, or a name that LLVM knows, such as "znver4" or "x86-64-v4". */
@@ -103,7 +105,9 @@ typedef struct SeqcCompileOptions {
    *  time steps in a tile (at most 4096 each), parts of the reduced dimension
    *  (at most 1024). For GPUs also "stages=2 warps=4": tiles of keys, and of
    *  values, in shared memory (at most 8), warps that compute a tile (1, 2, 4,
-   *  8, 12 or 16). NULL or a value of 0 leaves the choice to the model. */
+   *  8, 12 or 16). NULL or a value of 0 leaves the choice to the model. A
+   *  prefix makes a value one of some targets: "gpu:tile_m=128",
+   *  "cpu:tile_m=32", "sm_90a:stages=3"; later values win. */
   const char *schedule;
   /** What diagnostics call the source; NULL means "<source>". */
   const char *source_name;
@@ -121,6 +125,26 @@ typedef struct SeqcCompileOptions {
   /** Where not NULL, receives a table of the time of each pass and stage, on
    *  success and on failure; the caller releases it. */
   SeqcBuffer **timing;
+  /** GPUs: 1 (the default) where code may rely on the addresses and strides of
+   *  arrays being multiples of 16 bytes, which the runtime then checks; 0 for
+   *  code that takes any. */
+  int32_t aligned;
+  /** GPUs: 1 (the default) makes a kernel that would be slow an error: one
+   *  that spills registers, or whose asynchronous matrix products ptxas makes
+   *  wait for each other. 0 makes it a warning. */
+  int32_t perf_errors;
+  /** 1 (the default) where seqcCompile() may keep its result on disk, and take
+   *  it from there; 0 for neither. The folder is SEQC_CACHE_DIR, else `seqc`
+   *  in XDG_CACHE_HOME or ~/.cache; SEQC_CACHE_SIZE bounds it ("1G") and
+   *  SEQC_CACHE=0 switches it off. Not used with `dump_dir` or `timing`. */
+  int32_t cache;
+  /** GPUs: the file of ptxas, which makes machine code of PTX. NULL searches:
+   *  SEQC_PTXAS, PATH, CUDA_HOME/bin, /usr/local/cuda/bin, then
+   *  `ptxas_folders`. Without ptxas an artifact has PTX only, which the GPU's
+   *  driver compiles when it loads it. */
+  const char *ptxas;
+  /** Folders to search for ptxas last, separated by colons; NULL for none. */
+  const char *ptxas_folders;
 } SeqcCompileOptions;
 
 SEQC_EXPORT void seqcCompileOptionsInit(SeqcCompileOptions *options);
@@ -132,20 +156,36 @@ SEQC_EXPORT SeqcStatus seqcCompile(SeqcContext *context, const char *source,
                                    const SeqcCompileOptions *options,
                                    SeqcBuffer **artifact);
 
-/** Compiles up to a level and returns its text. Levels, in order:
+/** Compiles for one target up to a level and returns its text. Levels, in
+ *  order:
  *
  *    "seqc"     L0: the source, parsed, verified and canonicalised
  *    "online"   L1: the operators in their online and chunked form
  *    "tiled"    L1 in loops over tiles, with schedules chosen
+ *
+ *  and then for "cpu":
+ *
  *    "linalg"   tiles as linalg, math and arith
  *    "llvm"     the LLVM dialect
  *    "llvm-ir"  LLVM IR, optimised
  *    "asm"      assembly
  *    "object"   a relocatable object (binary)
  *    "library"  the shared object that goes into the artifact (binary)
- *    "seqc-bytecode"  the source as MLIR bytecode (binary)
  *
- *  An unknown level is an error that lists them. */
+ *  and for GPUs:
+ *
+ *    "tile"     L2: kernels on tiles
+ *    "staged"   L2 with layouts, shared memory and warp roles
+ *    "thread"   L3: what one thread does
+ *    "nvvm"     the LLVM dialect
+ *    "plan"     what the host does in a call, and the kernels' parameters: JSON
+ *    "llvm-ir"  LLVM IR, optimised
+ *    "ptx"      PTX
+ *    "ptxas-log"  what ptxas says of it
+ *    "cubin"    the machine code that goes into the artifact (binary)
+ *
+ *  "seqc-bytecode" is the source as MLIR bytecode (binary). A level that is
+ *  unknown or not of the target is an error that lists them. */
 SEQC_EXPORT SeqcStatus seqcEmit(SeqcContext *context, const char *source,
                                 size_t source_size,
                                 const SeqcCompileOptions *options,

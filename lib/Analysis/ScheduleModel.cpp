@@ -194,8 +194,9 @@ static TileSchedule chooseGPUAttention(const AttentionShape &s,
                                        const ChipInfo &chip,
                                        TileSchedule fixed) {
   TileSchedule t = tableEntry(s, chip);
-  // Hopper's tensor cores take 64 rows at least.
-  if (isHopper(chip) && s.e <= 2)
+  // Hopper's tensor cores take 64 rows at a time.
+  bool hasWarpgroups = isHopper(chip) && s.e <= 2;
+  if (hasWarpgroups)
     t.tileM = shrink(t.tileM, s.Sq, 64);
   else if (known(s.Sq))
     t.tileM = std::min<int64_t>(
@@ -214,11 +215,15 @@ static TileSchedule chooseGPUAttention(const AttentionShape &s,
     --t.stages;
   while (!fits() && !fixed.tileN && t.tileN > 32)
     t.tileN = roundUp(t.tileN / 2, 32);
-  while (!fits() && !fixed.tileM &&
-         t.tileM > 16 * std::max<int64_t>(fixed.warps, 1) && t.tileM % 32 == 0)
-    t.tileM /= 2;
-  t.warps =
-      fixed.warps ? fixed.warps : fitWarps(t.tileM, fixed.tileM ? 8 : t.warps);
+  int64_t least = hasWarpgroups ? 64 : 16;
+  if (fixed.warps)
+    least = 16 * fixed.warps;
+  while (!fits() && !fixed.tileM && t.tileM > least && t.tileM % least == 0)
+    t.tileM = hasWarpgroups ? t.tileM - least : t.tileM / 2;
+  t.warps = fixed.warps
+                ? fixed.warps
+                : fitWarps(t.tileM, fixed.tileM ? std::max<int64_t>(8, t.warps)
+                                                : t.warps);
   t.splits = fixed.splits ? fixed.splits : 1;
   return t;
 }

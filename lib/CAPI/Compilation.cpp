@@ -16,10 +16,12 @@
 
 #include "Compilation.h"
 
+#include "seqc/Analysis/ChipInfo.h"
 #include "seqc/Dialect/Seqc/IR/Seqc.h"
 #include "seqc/Runtime/Artifact.h"
 #include "seqc/Runtime/Status.h"
 #include "seqc/Support/Register.h"
+#include "seqc/Target/PTX/HostPlan.h"
 
 #include "mlir/AsmParser/AsmParser.h"
 #include "mlir/AsmParser/AsmParserState.h"
@@ -44,6 +46,7 @@
 #include "llvm/Support/Process.h"
 #include "llvm/Support/SourceMgr.h"
 #include "llvm/Support/raw_ostream.h"
+#include "llvm/TargetParser/Host.h"
 #include "llvm/Transforms/Utils/Cloning.h"
 
 #include <atomic>
@@ -65,6 +68,7 @@ static const DialectRegistry &sharedRegistry() {
     DialectRegistry registry;
     seqc::registerAllDialects(registry);
     registerCPUTranslations(registry);
+    registerPTXTranslations(registry);
     return registry;
   }();
   return registry;
@@ -93,6 +97,19 @@ void SeqcContext::release(std::unique_ptr<MLIRContext> context) {
   uses.erase(context.get());
 }
 
+void SeqcContext::report(ArrayRef<CacheEntry::Message> messages) {
+  SeqcDiagnosticHandler handler;
+  void *data;
+  {
+    std::lock_guard<std::mutex> lock(mutex);
+    handler = this->handler;
+    data = handlerData;
+  }
+  if (handler)
+    for (const CacheEntry::Message &message : messages)
+      handler(message.severity, message.text.c_str(), data);
+}
+
 //===----------------------------------------------------------------------===//
 // Settings
 //===----------------------------------------------------------------------===//
@@ -101,26 +118,54 @@ static SeqcStatus badOption(const Twine &message) {
   return setError(SEQC_ERROR_INVALID_ARGUMENT, message.str());
 }
 
-static SeqcStatus readSchedule(StringRef text, Settings &settings) {
+bool seqc::isGPU(StringRef target) { return findPTXChip(target) != nullptr; }
+
+SeqcStatus Settings::readTargets(StringRef text) {
+  targets.clear();
+  SmallVector<StringRef> names;
+  text.split(names, ',');
+  for (StringRef name : names) {
+    name = name.trim();
+    if (name != "cpu" && !isGPU(name))
+      return badOption("unknown target '" + name +
+                       "': this build compiles for " + seqcTargets());
+    if (!llvm::is_contained(targets, name))
+      targets.push_back(name.str());
+  }
+  return SEQC_OK;
+}
+
+SeqcStatus Settings::readSchedule(StringRef text) {
+  using Overrides = ScheduleOverrides;
   SmallVector<StringRef> items;
   llvm::SplitString(text, items, ", \t\n");
   for (StringRef item : items) {
     auto [key, value] = item.split('=');
+    StringRef prefix;
+    if (key.contains(':'))
+      std::tie(prefix, key) = key.split(':');
+    if (!prefix.empty() && prefix != "gpu" && prefix != "cpu" && !isGPU(prefix))
+      return badOption("schedule '" + text + "': '" + prefix +
+                       "' is neither gpu nor a target, which are " +
+                       seqcTargets());
     std::string name = key.str();
     std::replace(name.begin(), name.end(), '-', '_');
-    int64_t *field = llvm::StringSwitch<int64_t *>(name)
-                         .Case("tile_m", &settings.tileM)
-                         .Case("tile_n", &settings.tileN)
-                         .Case("splits", &settings.splits)
-                         .Case("stages", &settings.stages)
-                         .Case("warps", &settings.warps)
-                         .Default(nullptr);
+    auto field = llvm::StringSwitch<int64_t Overrides::*>(name)
+                     .Case("tile_m", &Overrides::tileM)
+                     .Case("tile_n", &Overrides::tileN)
+                     .Case("splits", &Overrides::splits)
+                     .Case("stages", &Overrides::stages)
+                     .Case("warps", &Overrides::warps)
+                     .Default(nullptr);
     if (!field)
       return badOption("schedule '" + text + "': unknown key '" + key +
                        "', expected tile_m, tile_n, splits, stages or warps");
-    if (!value.getAsInteger(10, *field) &&
-        checkScheduleParameter(name, *field).empty())
+    int64_t number = 0;
+    if (!value.getAsInteger(10, number) &&
+        checkScheduleParameter(name, number).empty()) {
+      schedule.push_back({prefix.str(), field, number});
       continue;
+    }
     std::string expected =
         name == "warps" ? "0 (chosen by the cost model), 1, 2, 4, 8, 12 or 16"
                         : "an integer from 0 (chosen by the cost model) to " +
@@ -129,6 +174,15 @@ static SeqcStatus readSchedule(StringRef text, Settings &settings) {
                      value + "', expected " + expected);
   }
   return SEQC_OK;
+}
+
+ScheduleOverrides Settings::getSchedule(StringRef target) const {
+  ScheduleOverrides result;
+  for (const ScheduleItem &item : schedule)
+    if (item.prefix.empty() || item.prefix == target ||
+        (item.prefix == "gpu" && isGPU(target)))
+      result.*item.field = item.value;
+  return result;
 }
 
 SeqcStatus Settings::read(const SeqcCompileOptions *given) {
@@ -143,14 +197,9 @@ SeqcStatus Settings::read(const SeqcCompileOptions *given) {
   }
   if (options.timing)
     *options.timing = nullptr;
-  if (options.target) {
-    SmallVector<StringRef> targets;
-    StringRef(options.target).split(targets, ',');
-    for (StringRef name : targets)
-      if (name.trim() != "cpu")
-        return badOption("unknown target '" + name.trim() +
-                         "': this build compiles for " + seqcTargets());
-  }
+  if (options.target)
+    if (SeqcStatus status = readTargets(options.target))
+      return status;
   if (options.opt_level < -1 || options.opt_level > 3)
     return badOption("options.opt_level is " + Twine(options.opt_level) +
                      ", expected -1 to 3");
@@ -158,10 +207,21 @@ SeqcStatus Settings::read(const SeqcCompileOptions *given) {
     cpu.cpu = options.cpu;
   if (options.features)
     cpu.features = options.features;
-  cpu.optLevel = options.opt_level < 0 ? 3 : unsigned(options.opt_level);
+  optLevel = options.opt_level < 0 ? 3 : unsigned(options.opt_level);
+  cpu.optLevel = optLevel;
   if (options.schedule)
-    if (SeqcStatus status = readSchedule(options.schedule, *this))
+    if (SeqcStatus status = readSchedule(options.schedule))
       return status;
+  aligned = options.aligned != 0;
+  perfErrors = options.perf_errors != 0;
+  if (options.ptxas)
+    ptxasSearch.path = options.ptxas;
+  if (options.ptxas_folders) {
+    SmallVector<StringRef> folders;
+    StringRef(options.ptxas_folders).split(folders, ':', -1, false);
+    for (StringRef folder : folders)
+      ptxasSearch.folders.push_back(folder.str());
+  }
   if (options.source_name)
     sourceName = options.source_name;
   if (options.dump_dir)
@@ -174,12 +234,72 @@ SeqcStatus Settings::read(const SeqcCompileOptions *given) {
   }
   verifyEach = options.verify_each != 0;
   timing = options.timing;
+  useCache = options.cache != 0 && dumpDir.empty() && !timing;
   if (!dumpDir.empty())
     if (std::error_code ec = llvm::sys::fs::create_directories(
             dumpDir, /*IgnoreExisting=*/true, llvm::sys::fs::all_all))
       return setError(SEQC_ERROR_IO, "cannot create dump folder '" + dumpDir +
                                          "': " + ec.message());
   return SEQC_OK;
+}
+
+bool Settings::hasGPU() const {
+  return llvm::any_of(targets,
+                      [](const std::string &name) { return isGPU(name); });
+}
+
+SeqcStatus Settings::findAssembler(DiskCache &cache) {
+  /// Versions are entries of the cache like programs.
+  struct Memory : PtxasMemory {
+    explicit Memory(DiskCache &cache) : cache(cache) {}
+    std::string recall(StringRef file) override {
+      auto entry = cache.load(getKey(file));
+      return entry ? entry->content : "";
+    }
+    void remember(StringRef file, StringRef version) override {
+      cache.store(getKey(file), {{}, version.str()});
+    }
+    static CacheKey getKey(StringRef file) {
+      return std::move(CacheKey().add("version of ptxas").add(file));
+    }
+    DiskCache &cache;
+  };
+  if (!hasGPU())
+    return SEQC_OK;
+  Memory memory(cache);
+  std::string problem;
+  ptxas = findPtxas(ptxasSearch, problem, &memory);
+  return problem.empty() ? SEQC_OK : badOption(problem);
+}
+
+void Settings::addTo(CacheKey &key) const {
+  key.add(sourceName).add(optLevel).add(verifyEach);
+  for (const std::string &target : targets) {
+    key.add(target);
+    ScheduleOverrides schedule = getSchedule(target);
+    key.add(schedule.tileM).add(schedule.tileN).add(schedule.splits);
+    key.add(schedule.stages).add(schedule.warps);
+    if (isGPU(target)) {
+      key.add(aligned).add(perfErrors).add(ptxas.version);
+      continue;
+    }
+    key.add(cpu.cpu).add(cpu.features);
+    if (cpu.cpu != "native")
+      continue;
+    // Folders may be shared between machines.
+    key.add(llvm::sys::getHostCPUName());
+    std::vector<std::string> features;
+    for (const auto &feature : llvm::sys::getHostCPUFeatures())
+      if (feature.second)
+        features.push_back(feature.first().str());
+    llvm::sort(features);
+    key.add(llvm::join(features, ","));
+    if (std::optional<ChipInfo> chip = getChipInfo("cpu"))
+      key.add(chip->cores)
+          .add(chip->cacheBytes)
+          .add(chip->onChipBytes)
+          .add(chip->l1Bytes);
+  }
 }
 
 //===----------------------------------------------------------------------===//
@@ -209,6 +329,8 @@ public:
       function.consume_front(kSymbolPrefix);
       name += "-" + function.str();
     }
+    if (!compilation.stage.empty())
+      name = compilation.stage + "-" + name;
     compilation.dump(name + ".mlir", text);
   }
 
@@ -304,6 +426,8 @@ void Compilation::diagnose(Diagnostic &diagnostic) {
   auto report = [&](int32_t severity, const std::string &line, bool isError) {
     if (isError)
       errors += (errors.empty() ? "" : "\n") + line;
+    else
+      messages.push_back({severity, line});
     if (handler)
       handler(severity, line.c_str(), data);
   };
@@ -452,6 +576,13 @@ SeqcStatus Compilation::parse() {
   return SEQC_OK;
 }
 
+/// Whether seqc wrote the pass. Its errors are about the source, but for those
+/// of the conversion framework.
+static bool isOurs(StringRef pass) {
+  return pass.starts_with("seqc-") || pass.starts_with("tile-") ||
+         pass.starts_with("convert-seqc-") || pass.starts_with("convert-tile-");
+}
+
 SeqcStatus Compilation::run(PassManager &pm) {
   TimingScope scope = timing.nest("Passes");
   pipeline.clear();
@@ -475,7 +606,8 @@ SeqcStatus Compilation::run(PassManager &pm) {
   if (errors.empty())
     return internalError("pass '" + watcher.failedPass +
                          "' failed without a message");
-  if (StringRef(watcher.failedPass).starts_with("seqc-"))
+  if (isOurs(watcher.failedPass) &&
+      !StringRef(errors).contains("failed to legalize"))
     return sourceError();
   return internalError("pass '" + watcher.failedPass + "' failed");
 }
@@ -533,9 +665,9 @@ static void removePrefixOfInterfaces(ModuleOp module,
       (void)symbols.rename(op, ("_mlir_ciface_" + name).str());
 }
 
-SeqcStatus Compilation::lower(CPUStage last) {
-  if (SeqcStatus status = createTarget())
-    return status;
+SeqcStatus Compilation::prepare() {
+  if (isPrepared)
+    return SEQC_OK;
   // It would need an assembler in libseqc.
   bool hasAssembly = false;
   module->walk([&](LLVM::InlineAsmOp op) {
@@ -557,11 +689,20 @@ SeqcStatus Compilation::lower(CPUStage last) {
     for (unsigned i = 0; i < function.getNumResults(); ++i)
       function.removeResultAttr(i, name);
   });
+  isPrepared = true;
+  return SEQC_OK;
+}
 
+SeqcStatus Compilation::lower(CPUStage last) {
+  if (SeqcStatus status = createTarget())
+    return status;
+  if (SeqcStatus status = prepare())
+    return status;
   CPUPipelineOptions options;
-  options.tileM = settings.tileM;
-  options.tileN = settings.tileN;
-  options.splits = settings.splits;
+  ScheduleOverrides schedule = settings.getSchedule("cpu");
+  options.tileM = schedule.tileM;
+  options.tileN = schedule.tileN;
+  options.splits = schedule.splits;
   options.vectorBits = target->getVectorBits();
   // Another machine's code gets the schedule of its class, not of this machine.
   if (settings.cpu.cpu != "native")
@@ -654,10 +795,124 @@ SeqcStatus Compilation::library(llvm::SmallVector<char, 0> &bytes) {
   return SEQC_OK;
 }
 
-SeqcStatus Compilation::artifact(std::vector<char> &bytes) {
-  llvm::SmallVector<char, 0> code;
-  if (SeqcStatus status = library(code))
+//===----------------------------------------------------------------------===//
+// GPUs
+//===----------------------------------------------------------------------===//
+
+SeqcStatus Compilation::lower(StringRef chip, PTXStage last) {
+  if (SeqcStatus status = prepare())
     return status;
+  PTXPipelineOptions options;
+  options.chip = chip.str();
+  ScheduleOverrides schedule = settings.getSchedule(chip);
+  options.tileM = schedule.tileM;
+  options.tileN = schedule.tileN;
+  options.splits = schedule.splits;
+  options.stages = schedule.stages;
+  options.warps = schedule.warps;
+  options.aligned = settings.aligned;
+  PassManager pm(context.get(), ModuleOp::getOperationName());
+  buildPTXPipeline(pm, options, last);
+  return run(pm);
+}
+
+SeqcStatus Compilation::plan(llvm::json::Object &plan) {
+  TimingScope scope = timing.nest("Plan the launches");
+  FailureOr<std::vector<KernelInfo>> kernels = collectKernels(*module);
+  if (failed(kernels))
+    return internalError("kernels are not described");
+  FailureOr<llvm::json::Object> built = buildHostPlan(*module, *kernels);
+  if (failed(built))
+    return sourceError();
+  plan = std::move(*built);
+  return SEQC_OK;
+}
+
+SeqcStatus Compilation::serialize(StringRef chip, SerializeStage last,
+                                  PTXObject &object) {
+  PTXSerializeOptions options;
+  options.target.chip = chip.str();
+  options.target.optLevel = settings.optLevel;
+  options.last = last;
+  options.ptxas = settings.ptxas;
+  options.perfErrors = settings.perfErrors;
+  options.reproducerDir = settings.reproducerDir;
+  auto keep = [&](StringRef name, StringRef content) { dump(name, content); };
+  if (!settings.dumpDir.empty())
+    options.dump = keep;
+  PTXProblem problem;
+  std::optional<PTXObject> made =
+      serializePTX(*module, options, problem, &timing);
+  if (made) {
+    object = std::move(*made);
+    return SEQC_OK;
+  }
+  return problem.message.empty() ? sourceError()
+                                 : internalError(problem.message);
+}
+
+//===----------------------------------------------------------------------===//
+// The artifact
+//===----------------------------------------------------------------------===//
+
+SeqcStatus Compilation::artifact(std::vector<char> &bytes) {
+  if (SeqcStatus status = parse())
+    return status;
+  if (SeqcStatus status = prepare())
+    return status;
+
+  /// What one target adds.
+  struct Code {
+    llvm::json::Object metadata;
+    std::vector<std::pair<SectionKind, std::string>> sections;
+  };
+  std::vector<Code> codes;
+  for (const std::string &name : settings.targets) {
+    OwningOpRef<ModuleOp> original;
+    if (settings.targets.size() > 1) {
+      original = module->clone();
+      stage = name;
+    }
+    Code &code = codes.emplace_back();
+    llvm::json::Object &metadata = code.metadata;
+    if (isGPU(name)) {
+      if (SeqcStatus status = lower(name, PTXStage::LLVM))
+        return status;
+      PTXObject object;
+      if (SeqcStatus status = serialize(name, SerializeStage::Cubin, object))
+        return status;
+      if (SeqcStatus status = plan(metadata))
+        return status;
+      const PTXChip &chip = *findPTXChip(name);
+      metadata["kind"] = "cuda";
+      metadata["arch"] = name;
+      metadata["min_driver"] = chip.minDriver;
+      metadata["ptx_version"] = chip.ptxVersion;
+      if (!object.cubin.empty()) {
+        metadata["ptxas"] = settings.ptxas.version;
+        code.sections.emplace_back(SectionKind::Cubin, std::move(object.cubin));
+      }
+      code.sections.emplace_back(SectionKind::Ptx, std::move(object.ptx));
+    } else {
+      if (SeqcStatus status = lower(CPUStage::LLVM))
+        return status;
+      if (SeqcStatus status = translate())
+        return status;
+      llvm::SmallVector<char, 0> object;
+      if (SeqcStatus status = library(object))
+        return status;
+      metadata["kind"] = "cpu";
+      metadata["arch"] = "x86_64";
+      metadata["cpu"] = target->getCPU();
+      metadata["requires"] = llvm::json::Array(target->getRequiredFeatures());
+      code.sections.emplace_back(SectionKind::SharedObject,
+                                 std::string(object.data(), object.size()));
+    }
+    metadata["name"] = name;
+    if (original)
+      module = std::move(original);
+  }
+
   TimingScope scope = timing.nest("Write artifact");
   std::string metadata;
   llvm::raw_string_ostream os(metadata);
@@ -669,23 +924,17 @@ SeqcStatus Compilation::artifact(std::vector<char> &bytes) {
         json.rawValue(signature.json);
     });
     json.attributeArray("targets", [&] {
-      json.object([&] {
-        json.attribute("name", "cpu");
-        json.attribute("kind", "cpu");
-        json.attribute("arch", "x86_64");
-        json.attribute("cpu", target->getCPU());
-        json.attributeArray("requires", [&] {
-          for (const std::string &feature : target->getRequiredFeatures())
-            json.value(feature);
-        });
-      });
+      for (Code &code : codes)
+        json.value(std::move(code.metadata));
     });
   });
   os.flush();
-  bytes = writeArtifact(
-      {{SectionKind::Metadata, kNoTarget, metadata},
-       {SectionKind::SharedObject, 0, {code.data(), code.size()}}},
-      SEQC_ABI_VERSION);
+  std::vector<ArtifactSection> sections = {
+      {SectionKind::Metadata, kNoTarget, metadata}};
+  for (size_t i = 0; i < codes.size(); ++i)
+    for (const auto &[kind, content] : codes[i].sections)
+      sections.push_back({kind, i, content});
+  bytes = writeArtifact(sections, SEQC_ABI_VERSION);
   if (!dumpProblem.empty())
     return setError(SEQC_ERROR_IO, dumpProblem);
   return SEQC_OK;

@@ -8,9 +8,12 @@
 #ifndef SEQC_LIB_CAPI_COMPILATION_H
 #define SEQC_LIB_CAPI_COMPILATION_H
 
+#include "Cache.h"
+
 #include "seqc-c/Compiler.h"
 #include "seqc/Conversion/Pipelines.h"
 #include "seqc/Target/CPU/CPUTarget.h"
+#include "seqc/Target/PTX/Serialize.h"
 
 #include "mlir/AsmParser/AsmParserState.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -19,6 +22,7 @@
 #include "mlir/Support/Timing.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringRef.h"
+#include "llvm/Support/JSON.h"
 #include "llvm/Support/raw_ostream.h"
 
 #include <memory>
@@ -35,6 +39,9 @@ struct SeqcContext {
   /// `kMaxUses` compilations is dropped.
   void release(std::unique_ptr<mlir::MLIRContext> context);
 
+  /// Hands messages of an earlier compilation to the handler.
+  void report(llvm::ArrayRef<seqc::CacheEntry::Message> messages);
+
   static constexpr unsigned kMaxUses = 256;
 
   std::mutex mutex;
@@ -50,19 +57,58 @@ class SourceMgr;
 
 namespace seqc {
 
+/// What a schedule fixes; 0 leaves the choice to the cost model.
+struct ScheduleOverrides {
+  int64_t tileM = 0, tileN = 0, splits = 0, stages = 0, warps = 0;
+};
+
 /// SeqcCompileOptions, checked.
 struct Settings {
   std::string sourceName = "<source>";
   std::string dumpDir;
   std::string reproducerDir;
+  /// At least one, each once: "cpu" or the name of a PTX chip.
+  std::vector<std::string> targets = {"cpu"};
   CPUTargetOptions cpu;
-  int64_t tileM = 0, tileN = 0, splits = 0, stages = 0, warps = 0;
+  unsigned optLevel = 3;
+  bool aligned = true;
+  bool perfErrors = true;
+  bool useCache = true;
+  PtxasSearch ptxasSearch;
+  /// Found by `findAssembler` where a target needs it.
+  Ptxas ptxas;
   bool verifyEach = true;
   SeqcBuffer **timing = nullptr;
 
   /// Checks `options` (which may be null). On failure sets the message.
   SeqcStatus read(const SeqcCompileOptions *options);
+
+  /// The schedule for a target.
+  ScheduleOverrides getSchedule(llvm::StringRef target) const;
+
+  bool hasGPU() const;
+
+  /// Finds ptxas where there is a target that needs it.
+  SeqcStatus findAssembler(DiskCache &cache);
+
+  /// Adds everything that decides the artifact, but for the source.
+  void addTo(CacheKey &key) const;
+
+private:
+  SeqcStatus readTargets(llvm::StringRef text);
+  SeqcStatus readSchedule(llvm::StringRef text);
+
+  /// An item of the schedule: "gpu:tile_m=64".
+  struct ScheduleItem {
+    std::string prefix;
+    int64_t ScheduleOverrides::*field;
+    int64_t value;
+  };
+  std::vector<ScheduleItem> schedule;
 };
+
+/// Whether a target is a GPU rather than the CPU.
+bool isGPU(llvm::StringRef target);
 
 /// A public function of the source, as the artifact describes it.
 struct Signature {
@@ -89,13 +135,22 @@ public:
   SeqcStatus parse();
   /// Only canonicalises.
   SeqcStatus canonicalize();
+  /// The whole artifact, with every target. Nothing else may follow.
+  SeqcStatus artifact(std::vector<char> &bytes);
+
+  /// For the CPU, after parse().
   SeqcStatus lower(CPUStage last);
   /// Makes LLVM IR, and optimises it where asked to.
   SeqcStatus translate();
   SeqcStatus assembly(llvm::SmallVector<char, 0> &text);
   SeqcStatus object(llvm::SmallVector<char, 0> &bytes);
   SeqcStatus library(llvm::SmallVector<char, 0> &bytes);
-  SeqcStatus artifact(std::vector<char> &bytes);
+
+  /// For a GPU, after parse().
+  SeqcStatus lower(llvm::StringRef chip, PTXStage last);
+  SeqcStatus plan(llvm::json::Object &plan);
+  SeqcStatus serialize(llvm::StringRef chip, SerializeStage last,
+                       PTXObject &object);
 
   std::string moduleText();
   std::string bytecode();
@@ -103,6 +158,10 @@ public:
 
   mlir::ModuleOp getModule() { return *module; }
   const Settings &getSettings() const { return settings; }
+  /// Warnings, remarks and notes so far, as the handler got them.
+  const std::vector<CacheEntry::Message> &getMessages() const {
+    return messages;
+  }
 
   /// Ends with the collected errors: the source is wrong.
   SeqcStatus sourceError();
@@ -114,6 +173,7 @@ private:
 
   void diagnose(mlir::Diagnostic &diagnostic);
   SeqcStatus run(mlir::PassManager &pm);
+  SeqcStatus prepare();
   SeqcStatus createTarget();
   std::string writeReproducer();
   void dump(llvm::StringRef name, llvm::StringRef content);
@@ -131,14 +191,18 @@ private:
   mlir::DefaultTimingManager timingManager;
   mlir::TimingScope timing;
 
+  /// The target that is being compiled for, where there are several.
+  std::string stage;
   std::string errors;
   std::string pipeline;
   std::string dumpProblem;
+  std::vector<CacheEntry::Message> messages;
   unsigned dumpCount = 0;
 
   mlir::OwningOpRef<mlir::ModuleOp> module;
   /// Where the source text names what; stale once passes have run.
   std::unique_ptr<mlir::AsmParserState> asmState;
+  bool isPrepared = false;
   std::vector<Signature> signatures;
   std::unique_ptr<CPUTarget> target;
   std::unique_ptr<llvm::LLVMContext> llvmContext;

@@ -45,11 +45,17 @@ extern "C" SeqcStatus seqcExplain(SeqcContext *context, const char *source,
     ExplainOptions explain;
     explain.chip = chip ? chip : "cpu";
     explain.assume = sizes ? sizes : "";
-    explain.tileM = settings.tileM;
-    explain.tileN = settings.tileN;
-    explain.splits = settings.splits;
-    explain.stages = settings.stages;
-    explain.warps = settings.warps;
+    std::string lower = llvm::StringRef(explain.chip).lower();
+    ScheduleOverrides schedule =
+        settings.getSchedule(lower == "a100"   ? "sm_80"
+                             : lower == "h200" ? "sm_90a"
+                             : isGPU(lower)    ? llvm::StringRef(lower)
+                                               : "cpu");
+    explain.tileM = schedule.tileM;
+    explain.tileN = schedule.tileN;
+    explain.splits = schedule.splits;
+    explain.stages = schedule.stages;
+    explain.warps = schedule.warps;
     // The source is right by now: what the analysis rejects is an option.
     std::string problem;
     mlir::ScopedDiagnosticHandler handler(compilation.getModule().getContext(),

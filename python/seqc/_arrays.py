@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Arrays in and out, without copies.
 
-An argument may be a numpy array, a torch CPU tensor or anything with
-`__dlpack__`; the result is handed out as the same kind. Neither torch nor any
-other array library is imported here: an object that is passed in has already
-brought its library along.
+An argument may be a numpy array, a torch tensor, anything with `__dlpack__`, or
+with `__cuda_array_interface__`, in host memory or on a CUDA device; the result
+is handed out as the same kind. Neither torch nor any other array library is
+imported here: an object that is passed in has already brought its library along.
+
+What a call does with the memory, and where it runs, is in _places.
 """
 
 from __future__ import annotations
@@ -65,8 +67,8 @@ def _torch_kind(torch: Any) -> Kind:
                     "torch.no_grad() or pass tensor.detach()"
                 )
             tensor = tensor.detach()
-        if tensor.device.type != "cpu":
-            raise TypeError(f"is on device {tensor.device}, expected cpu")
+        if tensor.device.type not in ("cpu", "cuda"):
+            raise TypeError(f"is on device {tensor.device}, expected cpu or cuda")
         if tensor.layout is not torch.strided:
             raise TypeError(f"has layout {tensor.layout}, expected torch.strided")
         if tensor.is_conj() or tensor.is_neg():
@@ -81,17 +83,46 @@ def _torch_kind(torch: Any) -> Kind:
     return Kind(view, wrap)
 
 
+# DLPack's numbers of devices.
+_HOST_MEMORY = (1, 3)
+_CUDA_MEMORY = (2, 13)
+
+# DLPack's number of CUDA's default stream, and the driver's handle of it.
+DEFAULT_STREAM = 1
+
+
 def _view_dlpack(value: Any) -> Array:
-    device = getattr(value, "__dlpack_device__", None)
-    if device is not None and int(device()[0]) not in (1, 3):
-        raise TypeError(
-            f"is on DLPack device {tuple(map(int, device()))}, expected host memory"
-        )
+    options: dict[str, Any] = {}
+    locate = getattr(value, "__dlpack_device__", None)
+    if locate is not None:
+        device = tuple(map(int, locate()))
+        if device[0] in _CUDA_MEMORY:
+            # What computes the array is ordered before the call's stream:
+            # cupy's current one, in which the call runs, or the default one.
+            on_stream = type(value).__module__.partition(".")[0] == "cupy"
+            options["stream"] = -1 if on_stream else DEFAULT_STREAM
+        elif device[0] not in _HOST_MEMORY:
+            raise TypeError(
+                f"is on DLPack device {device}, expected host memory or CUDA"
+            )
     try:
-        capsule = value.__dlpack__(max_version=(1, 0))
+        capsule = value.__dlpack__(**options, max_version=(1, 0))
     except TypeError:
-        capsule = value.__dlpack__()
+        capsule = value.__dlpack__(**options)
     return _seqc.from_dlpack(capsule)
+
+
+def _view_cuda(value: Any) -> Array:
+    fields = value.__cuda_array_interface__
+    if fields.get("mask") is not None:
+        raise TypeError("has a mask, which is not supported")
+    data, shape = fields["data"][0], tuple(fields["shape"])
+    dtype = np.dtype(fields["typestr"])
+    array = _seqc.from_cuda(data, shape, fields.get("strides"), dtype, value)
+    stream = fields.get("stream")
+    if stream not in (None, DEFAULT_STREAM):
+        _seqc.stream_wait(array.device[1], DEFAULT_STREAM, stream)
+    return array
 
 
 def _wrap_dlpack(result: Array, like: Any) -> Any:
@@ -107,6 +138,7 @@ def _wrap_dlpack(result: Array, like: Any) -> Any:
 
 
 _DLPACK = Kind(_view_dlpack, _wrap_dlpack)
+_CUDA = Kind(_view_cuda, lambda result, like: result)
 _ARRAY = Kind(lambda value: value, lambda result, like: result)
 _KINDS: dict[type, Kind] = {np.ndarray: _NUMPY, Array: _ARRAY}
 
@@ -125,6 +157,8 @@ def find_kind(cls: type) -> Kind | None:
         kind = _torch_kind(torch)
     elif hasattr(cls, "__dlpack__"):
         kind = _DLPACK
+    elif hasattr(cls, "__cuda_array_interface__"):
+        kind = _CUDA
     else:
         return None
     _KINDS[cls] = kind
@@ -167,7 +201,7 @@ def to_host(value: Any) -> np.ndarray[Any, Any]:
         return np.asarray(value)
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(value, torch.Tensor):
-        value = value.detach()
+        value = value.detach().cpu()
         if value.dtype == torch.bfloat16:
             value = value.float()
         return np.asarray(value.numpy())

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import _arrays, _text
+from . import _arrays, _text, _torch_compile
 from ._arrays import FLOATS, Array, view
 from ._checks import check_dtype, check_float, check_rank, check_shape, schedule_key
-from ._program import cache
+from ._places import Place, fast, place_of
 from ._text import Masking, Operand, Regions, Schedule, Type
 from ._trace import NO_REGIONS, Modifier, TracedRegions, trace_regions, traces
 from ._trace_captures import check_capture, view_capture
@@ -204,16 +204,17 @@ def _check_attention_shapes(q: Array, k: Array, v: Array) -> None:
 
 
 def _attention_schedule(
-    schedule: Schedule, queries: int
+    schedule: Schedule, queries: int, is_gpu: bool
 ) -> tuple[tuple[str, int], ...]:
-    """The schedule of a call: few queries (decode) get a query tile of their size.
+    """The schedule of a call: few queries (decode) get a query tile of their size
+    on the CPU.
 
     The number of queries is dynamic in a compiled kernel, so the compiler sizes its
     tiles for many of them.
     """
     if schedule is not None and "tile_m" in schedule:
         return schedule_key(schedule)
-    if queries <= 8:
+    if queries <= 8 and not is_gpu:
         return schedule_key({**(schedule or {}), "tile_m": 8})
     return schedule_key(schedule) if schedule else ()
 
@@ -272,7 +273,7 @@ _plain_regions: dict[Any, TracedRegions] = {}
 
 
 def _segments(
-    segment_ids: Any, batch: int, query_length: int, key_length: int
+    place: Place, segment_ids: Any, batch: int, query_length: int, key_length: int
 ) -> tuple[Array, Array]:
     if isinstance(segment_ids, (tuple, list)):
         if len(segment_ids) != 2:
@@ -288,9 +289,9 @@ def _segments(
                 f"segment_ids: one array, but the query length is {query_length} and "
                 f"the key length {key_length}: expected a pair (query, key)"
             )
-    first = _arrays.view_as("segment_ids", query_ids, "i32")
+    first = place.view_as("segment_ids", query_ids, "i32")
     second = (
-        _arrays.view_as("segment_ids", key_ids, "i32")
+        place.view_as("segment_ids", key_ids, "i32")
         if key_ids is not query_ids
         else first
     )
@@ -299,10 +300,10 @@ def _segments(
     return first, second
 
 
-def _prefix(prefix: Any, batch: int) -> Array:
+def _prefix(place: Place, prefix: Any, batch: int) -> Array:
     if isinstance(prefix, (int, np.integer)) and not isinstance(prefix, bool):
-        prefix = np.full(batch, min(max(int(prefix), -1), 2**31 - 1), dtype=np.int32)
-    array = _arrays.view_as("prefix", prefix, "i32")
+        return place.full(batch, min(max(int(prefix), -1), 2**31 - 1))
+    array = place.view_as("prefix", prefix, "i32")
     check_shape("prefix", array, (batch,), "one per batch")
     return array
 
@@ -344,12 +345,15 @@ def attention(
     dropout_p: float = 0.0,
     seed: int | None = None,
     schedule: Schedule = None,
+    target: str | None = None,
 ) -> Any:
     """Softmax attention: softmax(scale * query key^T + ...) value.
 
-    Arrays may be numpy arrays, torch CPU tensors or anything with `__dlpack__`,
-    with any strides; nothing is copied, and the result is the same kind as
-    `query`. query, key and value have one dtype: f16, bf16, f32 or f64. The
+    Arrays may be numpy arrays, torch tensors or anything with `__dlpack__`, with
+    any strides; the result is the same kind as `query`. All are in host memory or
+    on one GPU, where the work goes into the current stream of torch or cupy.
+    Nothing is copied, but on a GPU query, key and value whose last stride is not
+    1, and small arrays that are elsewhere or of another dtype. query, key and value have one dtype: f16, bf16, f32 or f64. The
     softmax and all sums are in f32 (f64 for f64). Positions and lengths count
     elements of the sequence, and the first has number 0.
 
@@ -386,6 +390,8 @@ def attention(
         schedule: tiling of this call: {"tile_m": queries, "tile_n": keys,
             "splits": parts of the keys}; on a GPU also "stages" (tiles of
             keys, and of values, in shared memory) and "warps".
+        target: on a GPU, "sm_80" or "sm_90a" for the code of that architecture;
+            by default SEQC_TARGET of the environment, else the best for the GPU.
 
     Returns:
         out, (batch, heads, query length, value_dim) in the dtype of query; with
@@ -417,6 +423,64 @@ def attention(
     2022), with grouped key heads (Ainslie et al. 2023) and ALiBi (Press et al.
     2022). Dropout draws from Philox4x32-10 (Salmon et al. 2011).
     """
+    torch = _torch_compile.tracing()
+    if torch is not None:
+        return torch.attention(
+            query,
+            key,
+            value,
+            scale=scale,
+            causal=causal,
+            window=window,
+            softcap=softcap,
+            bias=bias,
+            alibi_slopes=alibi_slopes,
+            score_mod=score_mod,
+            mask_mod=mask_mod,
+            segment_ids=segment_ids,
+            return_lse=return_lse,
+            prefix=prefix,
+            sinks=sinks,
+            dropout_p=dropout_p,
+            seed=seed,
+            schedule=schedule,
+            target=target,
+        )
+    tensors: tuple[Any, ...] = ()
+    fast_key: Any = None
+    if fast.dispatcher is not None and type(query) in fast.types:
+        if bias is None and score_mod is None and mask_mod is None and not schedule:
+            fast_key = (
+                "attention",
+                scale,
+                causal,
+                window,
+                softcap,
+                dropout_p,
+                return_lse,
+                target,
+                segment_ids is None,
+                prefix is None,
+                sinks is None,
+                seed is None,
+            )
+            tensors = (query, key, value)
+            if segment_ids is not None:
+                pair = isinstance(segment_ids, (tuple, list))
+                tensors += tuple(segment_ids) if pair else (segment_ids,) * 2
+            if prefix is not None:
+                tensors += (prefix,)
+            if sinks is not None:
+                tensors += (sinks,)
+            if dropout_p:
+                tensors += (seed,)
+            if alibi_slopes is not None:
+                tensors += (alibi_slopes,)
+            results = fast.dispatcher.call(fast_key, tensors)
+            if results is not None:
+                return results
+    place = place_of("query", query, target)
+    view = place.view
     q, k, v = view("query", query), view("key", key), view("value", value)
     qs, ks, vs = q.shape, k.shape, v.shape
     dtype = q.dtype
@@ -432,6 +496,8 @@ def attention(
     ):
         _check_attention_shapes(q, k, v)
     acc = "f64" if dtype == "f64" else "f32"
+    if place.is_gpu:
+        q, k, v = place.dense(q), place.dense(k), place.dense(v)
     arguments: list[Any] = [q, k, v]
 
     if scale is not None:
@@ -457,13 +523,13 @@ def attention(
         arguments.append(array)
 
     if segment_ids is not None:
-        arguments.extend(_segments(segment_ids, qs[0], qs[2], ks[2]))
+        arguments.extend(_segments(place, segment_ids, qs[0], qs[2], ks[2]))
 
     if prefix is not None:
-        arguments.append(_prefix(prefix, qs[0]))
+        arguments.append(_prefix(place, prefix, qs[0]))
 
     if sinks is not None:
-        array = _arrays.view_as("sinks", sinks, acc)
+        array = place.view_as("sinks", sinks, acc)
         check_shape("sinks", array, (qs[1],), "one per query head")
         arguments.append(array)
 
@@ -487,7 +553,9 @@ def attention(
             acc, qs, softcap, alibi_slopes, masking.top_left, score_mod, mask_mod
         )
         if traced.captures:
-            views = [view_capture(c.label, c.value) for c in traced.captures]
+            views = [
+                view_capture(c.label, c.value, place.view_any) for c in traced.captures
+            ]
             sizes = {"b": qs[0], "h": qs[1], "q_idx": qs[2], "kv_idx": ks[2]}
             for check in traced.checks:
                 capture = traced.captures[check.capture]
@@ -509,12 +577,11 @@ def attention(
         traced.types() if traced.captures else (),
         traced.offset,
         bool(return_lse),
-        _attention_schedule(schedule, qs[2]),
+        _attention_schedule(schedule, qs[2], place.is_gpu),
     )
-    function = cache.find(cache_key)
-    if function is None:
-        function = cache.build(cache_key, lambda: attention_text(cache_key))
-    results = function.call(arguments)
-    if return_lse:
-        return _arrays.wrap(results[0], query), _arrays.wrap(results[1], query)
-    return _arrays.wrap(results[0], query)
+    results = place.run(
+        cache_key, lambda: attention_text(cache_key), arguments, query
+    )
+    if fast_key is not None:
+        fast.remember(fast_key, place, tensors, arguments)
+    return results if return_lse else results[0]

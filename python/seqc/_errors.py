@@ -9,6 +9,7 @@ import re
 _INVALID_ARGUMENT = 1
 _IO = 5
 _OUT_OF_MEMORY = 8
+_MISALIGNED = 10
 
 
 class SeqcError(RuntimeError):
@@ -37,6 +38,10 @@ class SeqcArgumentError(SeqcError, ValueError):
     """An argument of a call does not match what the function takes."""
 
 
+class AlignmentError(SeqcArgumentError):
+    """An array's address or strides do not suit code for aligned arrays."""
+
+
 class SeqcFileError(SeqcError, OSError):
     """A file cannot be read or written."""
 
@@ -50,7 +55,11 @@ def from_status(status: int, message: str) -> BaseException:
     if status == _OUT_OF_MEMORY:
         return MemoryError(message)
     found = re.search(r"reproducer[^\n]*?((?:/|\./)[^\s'\"`]+)", message)
-    classes = {_INVALID_ARGUMENT: SeqcArgumentError, _IO: SeqcFileError}
+    classes: dict[int, type[SeqcError]] = {
+        _INVALID_ARGUMENT: SeqcArgumentError,
+        _IO: SeqcFileError,
+        _MISALIGNED: AlignmentError,
+    }
     cls = classes.get(status, SeqcError)
     lines = [line for line in message.splitlines() if line.strip()]
     headline = next((line for line in lines if "error:" in line), None)

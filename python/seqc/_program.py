@@ -65,10 +65,16 @@ def _scalar(label: str, dtype: str, value: Any) -> int | float:
 class Function:
     """A function of a program: call it with arrays and numbers.
 
-    A tensor argument is a numpy array, a torch CPU tensor or anything with
+    A tensor argument is a numpy array, a torch tensor or anything with
     `__dlpack__`, with any strides, and has exactly the dtype, the rank and the
     static sizes of its parameter. A scalar is a Python number. Arguments are given
     by position, or by name where the parameter has one.
+
+    All tensors are in host memory for the target "cpu", and on one GPU for the
+    others. There the call puts its work into the stream of the first array's
+    library (torch's or cupy's current one, else the default stream) and returns;
+    code compiled with `aligned=True` refuses arrays whose rows do not start at
+    multiples of 16 bytes.
 
     Dynamic sizes are checked too. Before any code runs, the runtime compares the
     sizes that the function's operators need to be equal, such as the lengths of
@@ -92,8 +98,9 @@ class Function:
             array nor a number.
     """
 
-    def __init__(self, raw: _seqc.Function) -> None:
+    def __init__(self, raw: _seqc.Function, on_gpu: bool = False) -> None:
         self._raw = raw
+        self._on_gpu = on_gpu
         signature = json.loads(raw.signature)
         self.name: str = signature["name"]
         self.arguments = _parameters(signature["arguments"])
@@ -143,11 +150,23 @@ class Function:
                 like = value if like is None else like
             else:
                 views.append(_scalar(label, parameter.dtype, value))
-        results = tuple(
-            _arrays.wrap(r, like) if isinstance(r, _arrays.Array) else r
-            for r in self._raw.call(views)
-        )
+        if self._on_gpu and like is not None:
+            results = self._call_on_gpu(views, like)
+        else:
+            results = tuple(
+                _arrays.wrap(r, like) if isinstance(r, _arrays.Array) else r
+                for r in self._raw.call(views)
+            )
         return results[0] if len(results) == 1 else results
+
+    def _call_on_gpu(self, views: list[Any], like: Any) -> tuple[Any, ...]:
+        from . import _places
+
+        device = _places.cuda_device(like)
+        if device is None:
+            return self._raw.call(views)  # Raises.
+        library = _places.library_of(like)
+        return _places.call_on_gpu(self._raw, views, device, library, like)
 
 
 class Program:
@@ -162,7 +181,8 @@ class Program:
         self._raw = raw
         self._artifact = artifact
         self.functions: dict[str, Function] = {
-            name: Function(_seqc.Function(raw, name)) for name in raw.function_names
+            name: Function(_seqc.Function(raw, name), raw.target != "cpu")
+            for name in raw.function_names
         }
 
     def __repr__(self) -> str:
@@ -236,6 +256,8 @@ def _options(
     reproducer_dir: str | os.PathLike[str] | None = None,
     opt_level: int | None = None,
     verify_each: bool = True,
+    aligned: bool = True,
+    perf_errors: bool = True,
 ) -> _seqc.Options:
     options = _seqc.Options()
     options.target = target
@@ -249,6 +271,12 @@ def _options(
     )
     options.opt_level = -1 if opt_level is None else int(opt_level)
     options.verify_each = verify_each
+    options.aligned = aligned
+    options.perf_errors = perf_errors
+    if target not in (None, "cpu"):
+        from ._places import ptxas_folders
+
+        options.ptxas_folders = ptxas_folders() or None
     return options
 
 
@@ -279,13 +307,16 @@ def compile(
     reproducer_dir: str | os.PathLike[str] | None = None,
     opt_level: int | None = None,
     verify_each: bool = True,
+    aligned: bool = True,
+    perf_errors: bool = True,
 ) -> Program:
     """Compiles a module and loads the result.
 
     Args:
         source: MLIR text (str), bytecode (bytes), the path of a file
             (pathlib.Path) or a seqc.Module.
-        target: a target, or several separated by commas.
+        target: "cpu", "sm_80" or "sm_90a" (NVIDIA GPUs), or several separated by
+            commas, of which the first that this machine runs is loaded.
         cpu: a processor that LLVM knows; None is this machine's.
         features: LLVM features to add or take away, such as "-avx512f".
         schedule: overrides of the schedule, such as {"tile_m": 64}.
@@ -295,6 +326,10 @@ def compile(
         reproducer_dir: a folder for reproducers of internal failures.
         opt_level: 0 to 3 for LLVM's optimiser.
         verify_each: verify the program after every pass.
+        aligned: on GPUs, whether the code may rely on rows of arrays that start
+            at multiples of 16 bytes.
+        perf_errors: on GPUs, whether a kernel that would be slow, such as one
+            that spills registers, is an error.
 
     Raises:
         SeqcError: the source is wrong, or the compiler failed on it.
@@ -310,9 +345,19 @@ def compile(
         reproducer_dir=reproducer_dir,
         opt_level=opt_level,
         verify_each=verify_each,
+        aligned=aligned,
+        perf_errors=perf_errors,
     )
     artifact = _seqc.compile(text, options)
-    return Program(_seqc.load(artifact, None), artifact)
+    names = [part.strip() for part in target.split(",")]
+    if len(names) == 1:
+        return Program(_seqc.load(artifact, names[0]), artifact)
+    try:
+        raw = _seqc.load(artifact, None)
+    except SeqcError:
+        # For other machines than this one: its calls say why.
+        raw = _seqc.load(artifact, names[0])
+    return Program(raw, artifact)
 
 
 def emit(source: Source, level: str, **options: Any) -> str | bytes:
@@ -407,7 +452,7 @@ class Cache:
         self.compiled = 0
         self._lock = threading.Lock()
         self._by_key: OrderedDict[Hashable, _seqc.Function] = OrderedDict()
-        self._by_text: OrderedDict[str, _Slot] = OrderedDict()
+        self._by_text: OrderedDict[tuple[str, str, bool], _Slot] = OrderedDict()
 
     def find(self, key: Hashable) -> _seqc.Function | None:
         function = self._by_key.get(key)
@@ -417,17 +462,26 @@ class Cache:
                     self._by_key.move_to_end(key)
         return function
 
-    def build(self, key: Hashable, make_text: Callable[[], str]) -> _seqc.Function:
+    def build(
+        self,
+        key: Hashable,
+        make_text: Callable[[], str],
+        target: str = "cpu",
+        aligned: bool = True,
+    ) -> _seqc.Function:
         text = make_text()
+        source = (text, target, aligned)
         with self._lock:
-            slot = self._by_text.get(text)
+            slot = self._by_text.get(source)
             if slot is None:
-                slot = self._by_text[text] = _Slot()
-            self._by_text.move_to_end(text)
+                slot = self._by_text[source] = _Slot()
+            self._by_text.move_to_end(source)
             self._trim(self._by_text)
         with slot.lock:
             if slot.function is None:
-                program = _seqc.load(_seqc.compile(text, _options()), None)
+                # A slow kernel is better than none.
+                options = _options(target, aligned=aligned, perf_errors=False)
+                program = _seqc.load(_seqc.compile(text, options), target)
                 slot.function = _seqc.Function(program, program.function_names[0])
                 with self._lock:
                     self.compiled += 1
@@ -452,7 +506,12 @@ class Cache:
 
 cache = Cache()
 
+# What else to call when the cache is cleared.
+clear_hooks: list[Callable[[], None]] = []
+
 
 def clear_cache() -> None:
     """Forgets the programs that the eager calls have compiled."""
     cache.clear()
+    for hook in clear_hooks:
+        hook()

@@ -41,6 +41,61 @@ void seqc_python::raise(SeqcStatus status) {
   throw py::error_already_set();
 }
 
+//===----------------------------------------------------------------------===//
+// DLPack
+//===----------------------------------------------------------------------===//
+
+SeqcDType seqc_python::dtypeOfDLPack(DLDataType dtype) {
+  if (dtype.lanes != 1)
+    return 0;
+  switch (dtype.code) {
+  case DLFloat:
+    return dtype.bits == 32   ? SEQC_F32
+           : dtype.bits == 64 ? SEQC_F64
+           : dtype.bits == 16 ? SEQC_F16
+                              : 0;
+  case DLBfloat:
+    return dtype.bits == 16 ? SEQC_BF16 : 0;
+  case DLInt:
+    return dtype.bits == 32   ? SEQC_I32
+           : dtype.bits == 64 ? SEQC_I64
+           : dtype.bits == 8  ? SEQC_I8
+                              : 0;
+  case DLBool:
+    return dtype.bits == 8 ? SEQC_I1 : 0;
+  default:
+    return 0;
+  }
+}
+
+DLDataType seqc_python::dtypeToDLPack(SeqcDType dtype) {
+  switch (dtype) {
+  case SEQC_F16:
+    return {DLFloat, 16, 1};
+  case SEQC_BF16:
+    return {DLBfloat, 16, 1};
+  case SEQC_F32:
+    return {DLFloat, 32, 1};
+  case SEQC_F64:
+    return {DLFloat, 64, 1};
+  case SEQC_I1:
+    return {DLBool, 8, 1};
+  case SEQC_I8:
+    return {DLInt, 8, 1};
+  case SEQC_I32:
+    return {DLInt, 32, 1};
+  default:
+    return {DLInt, 64, 1};
+  }
+}
+
+bool seqc_python::setDevice(SeqcTensor &tensor, DLDevice device) {
+  bool isCuda = device.type == DLCUDA || device.type == DLCUDAManaged;
+  tensor.device_type = isCuda ? SEQC_DEVICE_CUDA : SEQC_DEVICE_HOST;
+  tensor.device_id = isCuda ? device.id : 0;
+  return isCuda || device.type == DLCPU || device.type == DLCUDAHost;
+}
+
 namespace {
 
 //===----------------------------------------------------------------------===//
@@ -111,50 +166,6 @@ Array fromNumpy(py::array array) {
   return result;
 }
 
-SeqcDType dtypeOfDLPack(DLDataType dtype) {
-  if (dtype.lanes != 1)
-    return 0;
-  switch (dtype.code) {
-  case DLFloat:
-    return dtype.bits == 32   ? SEQC_F32
-           : dtype.bits == 64 ? SEQC_F64
-           : dtype.bits == 16 ? SEQC_F16
-                              : 0;
-  case DLBfloat:
-    return dtype.bits == 16 ? SEQC_BF16 : 0;
-  case DLInt:
-    return dtype.bits == 32   ? SEQC_I32
-           : dtype.bits == 64 ? SEQC_I64
-           : dtype.bits == 8  ? SEQC_I8
-                              : 0;
-  case DLBool:
-    return dtype.bits == 8 ? SEQC_I1 : 0;
-  default:
-    return 0;
-  }
-}
-
-DLDataType dtypeToDLPack(SeqcDType dtype) {
-  switch (dtype) {
-  case SEQC_F16:
-    return {DLFloat, 16, 1};
-  case SEQC_BF16:
-    return {DLBfloat, 16, 1};
-  case SEQC_F32:
-    return {DLFloat, 32, 1};
-  case SEQC_F64:
-    return {DLFloat, 64, 1};
-  case SEQC_I1:
-    return {DLBool, 8, 1};
-  case SEQC_I8:
-    return {DLInt, 8, 1};
-  case SEQC_I32:
-    return {DLInt, 32, 1};
-  default:
-    return {DLInt, 64, 1};
-  }
-}
-
 /// A view of what a DLPack capsule holds; takes the capsule over.
 Array fromDLPack(const py::capsule &capsule) {
   auto storage = std::make_shared<Storage>();
@@ -175,8 +186,9 @@ Array fromDLPack(const py::capsule &capsule) {
   } else {
     throw py::type_error("expected a DLPack capsule that nobody has taken");
   }
-  if (source->device.type != DLCPU && source->device.type != DLCUDAHost)
-    throw py::type_error("not in host memory (DLPack device type " +
+  if (!setDevice(storage->tensor, source->device))
+    throw py::type_error("neither in host memory nor on a CUDA device (DLPack "
+                         "device type " +
                          std::to_string(source->device.type) + ")");
   SeqcDType type = dtypeOfDLPack(source->dtype);
   if (!type)
@@ -196,8 +208,57 @@ Array fromDLPack(const py::capsule &capsule) {
   return {storage};
 }
 
-/// A DLPack capsule that shares the array's memory.
-py::capsule toDLPack(const Array &array) {
+/// A view of memory of a GPU that another object keeps, as the CUDA array
+/// interface describes it. `steps` are in bytes.
+Array fromCuda(uintptr_t data, const std::vector<int64_t> &shape,
+               const std::optional<std::vector<int64_t>> &steps,
+               const py::dtype &dtype, py::object keep) {
+  SeqcDType type = dtypeOfNumpy(dtype);
+  if (!type)
+    throw py::type_error("unsupported dtype " +
+                         std::string(py::str(dtype.attr("name"))));
+  Array result{std::make_shared<Storage>()};
+  SeqcTensor &t = result.storage->tensor;
+  auto rank = static_cast<int64_t>(shape.size());
+  int64_t *sizes = result.storage->setRank(rank);
+  std::copy(shape.begin(), shape.end(), sizes);
+  if (!steps)
+    t.strides = nullptr;
+  for (int64_t i = 0; steps && i < rank; ++i) {
+    int64_t step = steps->at(i), size = dtype.itemsize();
+    if (step % size)
+      throw py::type_error("has a stride of " + std::to_string(step) +
+                           " bytes, expected a multiple of its elements' " +
+                           std::to_string(size));
+    sizes[rank + i] = step / size;
+  }
+  t.data = reinterpret_cast<void *>(data);
+  t.dtype = type;
+  t.device_type = SEQC_DEVICE_CUDA;
+  if (data)
+    check(seqcPointerDevice(t.data, &t.device_id));
+  result.storage->keep = std::move(keep);
+  return result;
+}
+
+DLDevice deviceOf(const SeqcTensor &tensor) {
+  return {tensor.device_type == SEQC_DEVICE_CUDA ? DLCUDA : DLCPU,
+          tensor.device_id};
+}
+
+/// A DLPack capsule that shares the array's memory. `stream` is that of the
+/// consumer on a GPU, by DLPack's numbers, which are the driver's: None or 1
+/// for the default stream, -1 for one that needs not wait.
+py::capsule toDLPack(const Array &array, const py::object &stream) {
+  const Storage &source = *array.storage;
+  if (source.tensor.device_type == SEQC_DEVICE_CUDA) {
+    int64_t number = stream.is_none() ? 1 : stream.cast<int64_t>();
+    auto handle = [](void *s) { return s ? reinterpret_cast<intptr_t>(s) : 1; };
+    if (number >= 0 && !source.keep && !source.managed && !source.versioned &&
+        number != handle(source.stream))
+      check(seqcStreamWait(source.tensor.device_id,
+                           reinterpret_cast<void *>(number), source.stream));
+  }
   struct Export {
     DLManagedTensor managed;
     std::shared_ptr<Storage> storage;
@@ -209,7 +270,7 @@ py::capsule toDLPack(const Array &array) {
   const SeqcTensor &t = array.tensor();
   DLTensor &out = holder->managed.tensor;
   out.data = t.data;
-  out.device = {DLCPU, 0};
+  out.device = deviceOf(t);
   out.ndim = t.rank;
   out.dtype = dtypeToDLPack(t.dtype);
   out.shape = const_cast<int64_t *>(t.shape);
@@ -242,9 +303,36 @@ py::capsule toDLPack(const Array &array) {
   return py::reinterpret_steal<py::capsule>(capsule);
 }
 
+/// The CUDA array interface, version 3, of a result on a GPU.
+py::dict cudaInterface(const Array &array) {
+  const SeqcTensor &t = array.tensor();
+  static const char *names[] = {"",    "<f2", "",    "<f4", "<f8",
+                                "|b1", "|i1", "<i4", "<i8"};
+  if (t.device_type != SEQC_DEVICE_CUDA || !*names[t.dtype])
+    throw py::attribute_error("__cuda_array_interface__");
+  py::tuple steps(t.rank);
+  std::vector<int64_t> strides = array.strides();
+  for (int32_t i = 0; i < t.rank; ++i)
+    steps[i] = strides[i] * static_cast<int64_t>(seqcDTypeSize(t.dtype));
+  py::dict result;
+  result["shape"] = array.shape();
+  result["strides"] = steps;
+  result["typestr"] = names[t.dtype];
+  result["data"] =
+      py::make_tuple(reinterpret_cast<uintptr_t>(t.data), py::bool_(false));
+  result["version"] = 3;
+  auto stream = reinterpret_cast<uintptr_t>(array.storage->stream);
+  result["stream"] = stream ? stream : 1;
+  return result;
+}
+
 /// A numpy array that shares the array's memory; bf16 comes as uint16.
 py::array toNumpy(const Array &array) {
   const SeqcTensor &t = array.tensor();
+  if (t.device_type != SEQC_DEVICE_HOST)
+    throw py::type_error("is in memory of CUDA device " +
+                         std::to_string(t.device_id) +
+                         ", which numpy cannot read");
   static const char *names[] = {"",  "f2", "u2", "f4", "f8",
                                 "?", "i1", "i4", "i8"};
   py::dtype dtype(names[t.dtype]);
@@ -284,7 +372,201 @@ std::shared_ptr<Program> load(const py::object &source,
   return program;
 }
 
-@FUNCTION@
+/// The C API's form of the arguments of a call, with what keeps their memory
+/// while the GIL is away.
+struct Arguments {
+  std::vector<SeqcValue> values;
+  std::vector<std::shared_ptr<Storage>> keep;
+
+  explicit Arguments(const py::sequence &arguments) : values(arguments.size()) {
+    keep.reserve(values.size());
+    for (size_t i = 0; i < values.size(); ++i) {
+      py::object argument = arguments[i];
+      SeqcValue &value = values[i];
+      value.reserved = 0;
+      if (py::isinstance<Array>(argument)) {
+        const auto &array = argument.cast<const Array &>();
+        keep.push_back(array.storage);
+        value.kind = SEQC_VALUE_TENSOR;
+        value.as.tensor = array.tensor();
+      } else if (PyFloat_Check(argument.ptr())) {
+        value.kind = SEQC_VALUE_FLOAT;
+        value.as.f64 = PyFloat_AS_DOUBLE(argument.ptr());
+      } else if (PyLong_Check(argument.ptr())) {
+        value.kind = SEQC_VALUE_INT;
+        value.as.i64 = PyLong_AsLongLong(argument.ptr());
+        if (value.as.i64 == -1 && PyErr_Occurred())
+          throw py::error_already_set();
+      } else {
+        throw py::type_error("argument " + std::to_string(i) +
+                             ": expected an array or a number, got " +
+                             Py_TYPE(argument.ptr())->tp_name);
+      }
+    }
+  }
+};
+
+/// Takes the results of a call over.
+py::tuple takeResults(const std::vector<SeqcValue> &out,
+                      const py::sequence *outputs, void *stream) {
+  py::tuple results(out.size());
+  for (size_t i = 0; i < out.size(); ++i) {
+    switch (out[i].kind) {
+    case SEQC_VALUE_TENSOR: {
+      py::object given = outputs ? (*outputs)[i] : py::none();
+      if (!given.is_none()) {
+        // One without elements has no address, so the runtime made its own.
+        SeqcTensor made = out[i].as.tensor;
+        seqcTensorRelease(&made);
+        results[i] = std::move(given);
+        break;
+      }
+      Array array{std::make_shared<Storage>()};
+      array.storage->tensor = out[i].as.tensor;
+      array.storage->stream = stream;
+      results[i] = py::cast(std::move(array));
+      break;
+    }
+    case SEQC_VALUE_INT:
+      results[i] = py::int_(out[i].as.i64);
+      break;
+    default:
+      results[i] = py::float_(out[i].as.f64);
+      break;
+    }
+  }
+  return results;
+}
+
+/// What must live until a GPU has got to a point in its work.
+struct Pending {
+  SeqcMark *mark;
+  std::vector<std::shared_ptr<Storage>> keep;
+};
+
+/// Under the GIL; never destroyed, since the process may end in its middle.
+std::deque<Pending> &pending() {
+  static auto *list = new std::deque<Pending>;
+  return *list;
+}
+
+/// Keeps arrays until what is in the stream now is done, and lets go of those
+/// of earlier calls that are.
+void keepUntilDone(int32_t device, uintptr_t stream,
+                   const std::vector<Array> &arrays) {
+  Pending entry{nullptr, {}};
+  for (const Array &array : arrays)
+    entry.keep.push_back(array.storage);
+  check(seqcMarkCreate(device, reinterpret_cast<void *>(stream), &entry.mark));
+  std::deque<Pending> &list = pending();
+  list.push_back(std::move(entry));
+  std::vector<Pending> done;
+  for (size_t i = 0; i < list.size();) {
+    if (!seqcMarkIsDone(list[i].mark)) {
+      ++i;
+      continue;
+    }
+    done.push_back(std::move(list[i]));
+    list.erase(list.begin() + static_cast<std::ptrdiff_t>(i));
+  }
+  // Letting go may run Python, which may come here again.
+  for (Pending &old : done)
+    seqcMarkRelease(old.mark);
+}
+
+int32_t deviceCount() {
+  int32_t count = 0;
+  check(seqcDeviceCount(&count));
+  return count;
+}
+
+int32_t deviceCapability(int32_t device) {
+  int32_t capability = 0;
+  check(seqcDeviceCapability(device, &capability));
+  return capability;
+}
+
+} // namespace
+
+Function::Function(std::shared_ptr<Program> p, const std::string &name)
+    : program(std::move(p)) {
+  check(seqcProgramLookup(program->handle, name.c_str(), &handle));
+  numArguments = seqcFunctionNumArguments(handle);
+  numResults = seqcFunctionNumResults(handle);
+  py::object signature =
+      py::module_::import("json").attr("loads")(seqcFunctionSignature(handle));
+  for (py::handle result : signature["results"]) {
+    auto fields = py::reinterpret_borrow<py::dict>(result);
+    resultRanks.push_back(fields.contains("shape")
+                              ? static_cast<int32_t>(py::len(fields["shape"]))
+                              : -1);
+  }
+}
+
+py::tuple Function::call(const py::sequence &arguments) const {
+  Arguments in(arguments);
+  std::vector<SeqcValue> out(numResults);
+  SeqcStatus status;
+  {
+    py::gil_scoped_release release;
+    status = seqcFunctionCall(handle, in.values.data(), in.values.size(),
+                              out.data(), out.size());
+  }
+  check(status);
+  return takeResults(out, nullptr, nullptr);
+}
+
+py::tuple Function::callAsync(const py::sequence &arguments, uintptr_t stream,
+                              const py::sequence &outputs) const {
+  Arguments in(arguments);
+  std::vector<SeqcValue> out(numResults);
+  std::vector<std::shared_ptr<Storage>> keep;
+  if (outputs.size() != numResults)
+    throw py::type_error("got " + std::to_string(outputs.size()) +
+                         " outputs, expected " + std::to_string(numResults));
+  for (size_t i = 0; i < numResults; ++i) {
+    py::object output = outputs[i];
+    if (output.is_none())
+      continue;
+    const auto &array = output.cast<const Array &>();
+    keep.push_back(array.storage);
+    out[i].kind = SEQC_VALUE_TENSOR;
+    out[i].as.tensor = array.tensor();
+    out[i].as.tensor.owner = nullptr;
+  }
+  auto *handleOfStream = reinterpret_cast<void *>(stream);
+  SeqcStatus status;
+  {
+    py::gil_scoped_release release;
+    status = seqcFunctionCallAsync(handle, in.values.data(), in.values.size(),
+                                   out.data(), out.size(), handleOfStream);
+  }
+  check(status);
+  return takeResults(out, &outputs, handleOfStream);
+}
+
+py::list Function::resultShapes(const py::sequence &arguments) const {
+  Arguments in(arguments);
+  std::vector<int64_t> sizes;
+  for (int32_t rank : resultRanks)
+    sizes.resize(sizes.size() + static_cast<size_t>(std::max(rank, 0)));
+  check(seqcFunctionResultShapes(handle, in.values.data(), in.values.size(),
+                                 sizes.data(), sizes.size()));
+  py::list shapes;
+  size_t at = 0;
+  for (int32_t rank : resultRanks) {
+    if (rank < 0)
+      continue;
+    py::tuple shape(rank);
+    for (int32_t i = 0; i < rank; ++i)
+      shape[i] = py::int_(sizes[at++]);
+    shapes.append(shape);
+  }
+  return shapes;
+}
+
+namespace {
+
 //===----------------------------------------------------------------------===//
 // Compiling
 //===----------------------------------------------------------------------===//
@@ -312,9 +594,12 @@ public:
 /// Compile options with the strings that they point to.
 struct Options {
   std::optional<std::string> target, cpu, features, schedule, sourceName,
-      dumpDir, reproducerDir;
+      dumpDir, reproducerDir, ptxasFolders;
   int32_t optLevel = -1;
   bool verifyEach = true;
+  bool aligned = true;
+  bool perfErrors = true;
+  bool cache = true;
 
   SeqcCompileOptions get() const {
     SeqcCompileOptions options;
@@ -331,6 +616,10 @@ struct Options {
     options.reproducer_dir = text(reproducerDir);
     options.opt_level = optLevel;
     options.verify_each = verifyEach;
+    options.aligned = aligned;
+    options.perf_errors = perfErrors;
+    options.cache = cache;
+    options.ptxas_folders = text(ptxasFolders);
     return options;
   }
 };
@@ -418,17 +707,45 @@ PYBIND11_MODULE(_seqc, m) {
              std::copy_n(steps.data(), rank, sizes + rank);
              s.tensor.data = a.tensor().data;
              s.tensor.dtype = SEQC_I8;
+             s.tensor.device_type = a.tensor().device_type;
+             s.tensor.device_id = a.tensor().device_id;
              s.keep = py::cast(a);
              return bytes;
            })
+      .def_property_readonly("device",
+                             [](const Array &a) {
+                               DLDevice device = deviceOf(a.tensor());
+                               return py::make_tuple(device.type, device.id);
+                             })
       .def("numpy", &toNumpy)
-      .def("__dlpack__",
-           [](const Array &a, const py::kwargs &) { return toDLPack(a); })
+      .def(
+          "__dlpack__",
+          [](const Array &a, const py::object &stream, const py::kwargs &) {
+            return toDLPack(a, stream);
+          },
+          py::arg("stream") = py::none())
       .def("__dlpack_device__",
-           [](const Array &) { return py::make_tuple(DLCPU, 0); });
+           [](const Array &a) {
+             DLDevice device = deviceOf(a.tensor());
+             return py::make_tuple(device.type, device.id);
+           })
+      .def_property_readonly("__cuda_array_interface__", &cudaInterface);
 
   m.def("from_numpy", &fromNumpy, py::arg("array").noconvert());
   m.def("from_dlpack", &fromDLPack, py::arg("capsule"));
+  m.def("from_cuda", &fromCuda, py::arg("data"), py::arg("shape"),
+        py::arg("steps"), py::arg("dtype"), py::arg("keep"));
+  m.def("keep_until_done", &keepUntilDone, py::arg("device"), py::arg("stream"),
+        py::arg("arrays"));
+  m.def(
+      "stream_wait",
+      [](int32_t device, uintptr_t waiting, uintptr_t stream) {
+        check(seqcStreamWait(device, reinterpret_cast<void *>(waiting),
+                             reinterpret_cast<void *>(stream)));
+      },
+      py::arg("device"), py::arg("waiting"), py::arg("stream"));
+  m.def("device_count", &deviceCount);
+  m.def("device_capability", &deviceCapability, py::arg("device"));
 
   py::class_<Program, std::shared_ptr<Program>>(m, "Program")
       .def_property_readonly(
@@ -454,7 +771,11 @@ PYBIND11_MODULE(_seqc, m) {
       .def_property_readonly(
           "signature",
           [](const Function &f) { return seqcFunctionSignature(f.handle); })
-      .def("call", &Function::call, py::arg("arguments"));
+      .def("call", &Function::call, py::arg("arguments"))
+      .def("call_async", &Function::callAsync, py::arg("arguments"),
+           py::arg("stream"), py::arg("outputs"))
+      .def("result_shapes", &Function::resultShapes, py::arg("arguments"));
+  addDispatcher(m);
 
   py::class_<Options>(m, "Options")
       .def(py::init<>())
@@ -466,7 +787,11 @@ PYBIND11_MODULE(_seqc, m) {
       .def_readwrite("dump_dir", &Options::dumpDir)
       .def_readwrite("reproducer_dir", &Options::reproducerDir)
       .def_readwrite("opt_level", &Options::optLevel)
-      .def_readwrite("verify_each", &Options::verifyEach);
+      .def_readwrite("verify_each", &Options::verifyEach)
+      .def_readwrite("ptxas_folders", &Options::ptxasFolders)
+      .def_readwrite("aligned", &Options::aligned)
+      .def_readwrite("perf_errors", &Options::perfErrors)
+      .def_readwrite("cache", &Options::cache);
 
   m.def("compile", &compile, py::arg("source"), py::arg("options"));
   m.def("emit", &emit, py::arg("source"), py::arg("level"), py::arg("options"));

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -55,17 +56,19 @@ class Captures:
             self.checks.append(check)
 
 
-def view_capture(label: str, value: Any) -> Array:
+def view_capture(
+    label: str, value: Any, view: Callable[[str, Any], Array] = _arrays.view
+) -> Array:
     """A captured array as a type that programs take: bool as bytes, small and
-    unsigned integers widened."""
+    unsigned integers widened. `view` says where it is to be."""
     try:
-        array = _arrays.view(label, value)
+        array = view(label, value)
     except TypeError:
         host = _arrays.to_host(value)
         if host.dtype.kind not in "iu" or host.dtype.itemsize == 8:
             raise
         widened = np.int64 if host.dtype.itemsize == 4 else np.int32
-        array = _arrays.view(label, host.astype(widened))
+        array = view(label, host.astype(widened))
     return array.as_i8() if array.dtype == "i1" else array
 
 

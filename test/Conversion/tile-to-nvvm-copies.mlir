@@ -11,8 +11,8 @@
 // CHECK: %[[STAGE:.*]] = arith.andi %{{.*}}, %c1_i32
 // CHECK: %[[BYTES:.*]] = arith.muli %[[STAGE]], %c16384_i32
 // CHECK: %[[TILE:.*]] = llvm.getelementptr %{{.*}}[%[[BYTES]]]
+// CHECK: %[[IN:.*]] = arith.cmpi ult, %{{.*}}, %{{.*}} : i32
 // CHECK: %[[P:.*]] = nvx.pin
-// CHECK: %[[IN:.*]] = arith.cmpi ult, %{{.*}}, %[[ROWS:.*]] : i32
 // CHECK: %[[SIZE:.*]] = arith.select %[[IN]], %c16_i32, %c0_i32
 // CHECK: nvvm.cp.async.shared.global %[[P]], %[[S:.*]], 16, cache = cg, %[[SIZE]]
 // CHECK: %[[S1:.*]] = llvm.getelementptr %[[S]][128]

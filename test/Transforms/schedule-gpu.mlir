@@ -8,7 +8,7 @@
 
 // ROWS: error: 'seqc.online_attention' op cannot be tiled on {{.*}}: tile_m is 24, expected a multiple of 16 (16 for each of 1 warps)
 // KEYS: error: 'seqc.online_attention' op cannot be tiled on {{.*}}: tile_n is 40, expected a multiple of 16
-// SHARED: error: 'seqc.online_attention' op cannot be tiled on {{.*}}: tiles of 192 x 128 in 8 stages take 287744 bytes of shared memory, more than 232448
+// SHARED: error: 'seqc.online_attention' op cannot be tiled on {{.*}}: tiles of 64 x 128 in 8 stages take 271360 bytes of shared memory, more than 232448
 
 // Head dimensions decide; sequences of unknown length count as long.
 // A100-LABEL: @d64

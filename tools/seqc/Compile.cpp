@@ -23,7 +23,7 @@ struct CompileCommand {
 
   void run() const {
     bool binary = level.empty() || level == "object" || level == "library" ||
-                  level == "seqc-bytecode";
+                  level == "cubin" || level == "seqc-bytecode";
     if (output.empty() && binary && (level.empty() || ::isatty(STDOUT_FILENO)))
       throw UsageError("compile: the output is binary: name its file with -o");
     std::string path = output.empty() ? "-" : output;

@@ -13,6 +13,7 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -96,7 +97,10 @@ void CompileFlags::addScheduleFlags(CLI::App &command) {
              "by the cost model");
   command.add_option(
       "--schedule", schedule,
-      "The schedule in one word: \"tile_m=64 tile_n=256 stages=2 warps=4\"");
+      "The schedule in one word: \"tile_m=64 tile_n=256 stages=2 warps=4\"; "
+      "\"gpu:tile_m=128\" and \"sm_90a:tile_m=128\" are for some targets");
+  command.add_option("--gpu-schedule", gpuSchedule,
+                     "The same, for GPUs only: \"tile_m=128 stages=2\"");
 }
 
 void CompileFlags::addAllFlags(CLI::App &command) {
@@ -111,6 +115,17 @@ void CompileFlags::addAllFlags(CLI::App &command) {
   command.add_option("--features", features,
                      "Processor features, as in +avx512bf16,-fma");
   addScheduleFlags(command);
+  command.add_flag("--unaligned", unaligned,
+                   "GPU: code for arrays whose addresses and strides are not "
+                   "multiples of 16 bytes; slower");
+  command.add_flag("--Wno-perf", allowSlow,
+                   "GPU: kernels that spill registers, or whose asynchronous "
+                   "products wait for each other, are warnings, not errors");
+  command.add_option("--ptxas", ptxas,
+                     "GPU: the ptxas to use; found by itself in SEQC_PTXAS, "
+                     "PATH, CUDA_HOME/bin and /usr/local/cuda/bin");
+  command.add_flag("--no-cache", noCache,
+                   "Compile even if the result is in the cache on disk");
   addInteger(command, "-O", optLevel, {0, 3}, "Optimisation level of LLVM");
   command.add_option("--dump-dir", dumpDir,
                      "Folder that receives the program after every stage that "
@@ -154,11 +169,23 @@ void Source::call(const CompileFlags &flags, const Call &body) {
   add("splits", flags.splits);
   add("stages", flags.stages);
   add("warps", flags.warps);
+  std::string_view rest = flags.gpuSchedule;
+  while (!rest.empty()) {
+    size_t end = std::min(rest.find_first_of(", \t\n"), rest.size());
+    if (end > 0)
+      schedule += (schedule.empty() ? "gpu:" : " gpu:") +
+                  std::string(rest.substr(0, end));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
   set(options.target, flags.target);
   set(options.cpu, flags.cpu);
   set(options.features, flags.features);
   set(options.schedule, schedule);
   set(options.dump_dir, flags.dumpDir);
+  set(options.ptxas, flags.ptxas);
+  options.aligned = !flags.unaligned;
+  options.perf_errors = !flags.allowSlow;
+  options.cache = !flags.noCache;
   options.source_name = name.c_str();
   options.opt_level = int32_t(flags.optLevel);
   SeqcBuffer *timing = nullptr;

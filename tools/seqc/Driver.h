@@ -71,10 +71,12 @@ void addInteger(CLI::App &command, const std::string &flag, int64_t &value,
 
 /// The flags of every command that compiles.
 struct CompileFlags {
-  std::string target = "cpu", cpu, features, schedule, dumpDir;
+  std::string target = "cpu", cpu, features, schedule, gpuSchedule, dumpDir,
+              ptxas;
   int64_t tileM = 0, tileN = 0, splits = 0, stages = 0, warps = 0;
   int64_t optLevel = 3;
   bool timing = false;
+  bool unaligned = false, allowSlow = false, noCache = false;
 
   /// Those that choose how operators are tiled.
   void addScheduleFlags(CLI::App &command);

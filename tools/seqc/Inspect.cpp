@@ -63,6 +63,19 @@ struct InspectCommand {
     }
   }
 
+  static void printKernel(const nlohmann::json &kernel) {
+    auto number = [&](const char *key) -> long long {
+      return kernel.value(key, int64_t(0));
+    };
+    std::printf("kernel %s: %lld threads, %lld bytes of shared memory",
+                kernel.at("name").get<std::string>().c_str(), number("threads"),
+                number("shared_bytes") + number("static_shared_bytes"));
+    if (kernel.contains("registers"))
+      std::printf(", %lld registers, %lld bytes spilled", number("registers"),
+                  number("spill_bytes"));
+    std::printf("\n");
+  }
+
   void print(const nlohmann::json &metadata, size_t size,
              const std::vector<ArtifactSection> &sections) const {
     std::printf("%s: %zu bytes, compiled by seqc %s\n", path.c_str(), size,
@@ -73,11 +86,14 @@ struct InspectCommand {
     for (const nlohmann::json &target : targets) {
       std::printf("target %s", target.at("name").get<std::string>().c_str());
       for (const auto &[key, value] : target.items())
-        if (key != "name")
+        if (key != "name" && key != "kernels" && key != "plans")
           std::printf(" %s=%s", key.c_str(),
                       value.is_string() ? value.get<std::string>().c_str()
                                         : value.dump().c_str());
       std::printf("\n");
+      for (const nlohmann::json &kernel :
+           target.value("kernels", nlohmann::json::array()))
+        printKernel(kernel);
     }
     for (const ArtifactSection &section : sections) {
       std::printf("section %s", kindName(section.kind));

@@ -5,14 +5,16 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Each operation becomes one `llvm.inline_asm`. A vector of registers is given to it
-// element by element, and what it returns is put together again; LLVM folds these
-// away between neighbours.
+// Each operation becomes one `llvm.inline_asm`. A vector of registers is given
+// to it element by element, and what it returns is put together again; LLVM
+// folds these away between neighbours.
 //
-// A register that is read and written is a result tied to an operand (constraint
+// A register that is read and written is a result tied to an operand
+// (constraint
 // "=f" for the result, its number for the operand). The fence and the wait
 // tie all registers that pass through them although their text names none: so
-// the instructions that make or use these values stay on the right side of them.
+// the instructions that make or use these values stay on the right side of
+// them.
 //
 //===----------------------------------------------------------------------===//
 
@@ -74,8 +76,8 @@ StringRef constraintOf(Type type) {
 }
 
 /// One piece of assembly. `results` are the types of what it writes; the first
-/// `numTied` operands hold what is in those registers before. Without `memory`, other
-/// accesses may move across it.
+/// `numTied` operands hold what is in those registers before. Without `memory`,
+/// other accesses may move across it.
 SmallVector<Value> assembly(ImplicitLocOpBuilder &b, const Twine &text,
                             ArrayRef<Type> results, ArrayRef<Value> operands,
                             unsigned numTied, bool memory = true) {
@@ -137,8 +139,8 @@ struct LowerWgmma : OpRewritePattern<nvx::WgmmaOp> {
 
     unsigned next = accumulates ? 2 * count : count;
     bool fragment = op.getA().size() == 4;
-    std::string a = fragment ? registerList(next, 4)
-                             : "$" + std::to_string(next);
+    std::string a =
+        fragment ? registerList(next, 4) : "$" + std::to_string(next);
     next += op.getA().size();
     StringRef type = op.getElementType().isBF16() ? "bf16" : "f16";
     std::string text;
@@ -154,8 +156,8 @@ struct LowerWgmma : OpRewritePattern<nvx::WgmmaOp> {
     SmallVector<Type> results(count, b.getF32Type());
     SmallVector<Value> registers =
         assembly(b, text, results, operands, accumulates ? count : 0);
-    rewriter.replaceOp(
-        op, implode(b, op.getResult().getType(), registers).front());
+    rewriter.replaceOp(op,
+                       implode(b, op.getResult().getType(), registers).front());
     return success();
   }
 };
@@ -187,10 +189,9 @@ struct LowerWgmmaWait : OpRewritePattern<nvx::WgmmaWaitOp> {
 
   LogicalResult matchAndRewrite(nvx::WgmmaWaitOp op,
                                 PatternRewriter &rewriter) const override {
-    replaceByTied(op,
-                  "wgmma.wait_group.sync.aligned " + Twine(op.getPending()) +
-                      ";",
-                  rewriter);
+    replaceByTied(
+        op, "wgmma.wait_group.sync.aligned " + Twine(op.getPending()) + ";",
+        rewriter);
     return success();
   }
 };
@@ -249,6 +250,5 @@ struct LowerMbarrierArrive : OpRewritePattern<nvx::MbarrierArriveOp> {
 
 void nvx::populateNVXMatrixPatterns(RewritePatternSet &patterns) {
   patterns.add<LowerWgmma, LowerWgmmaFence, LowerWgmmaWait, LowerPin,
-               LowerMbarrierWait,
-               LowerMbarrierArrive>(patterns.getContext());
+               LowerMbarrierWait, LowerMbarrierArrive>(patterns.getContext());
 }

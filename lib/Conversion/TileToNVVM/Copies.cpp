@@ -19,18 +19,19 @@
 //
 //   what the loop changes + what the thread has + k T / 8 rows + panel
 //
-// whose parts are added in this order of change, so that all but the first leave the
-// loop. A chunk outside of the view is filled with zeros (a copy of 0
-// bytes). `get` waits for its group of copies and for all threads to have come so
-// far, which also says that the stages read before are free.
+// whose parts are added in this order of change, so that all but the first
+// leave the loop. A chunk outside of the view is filled with zeros (a copy of 0
+// bytes). `get` waits for its group of copies and for all threads to have come
+// so far, which also says that the stages read before are free.
 //
 // Where the view is not aligned, or the columns are not next to each other, the
 // same threads load the elements of the same chunks one by one.
 //
 // By the copy engine (sm_90, between roles). A stage has two mbarriers: `full`,
 // at which the one thread that asks announces the bytes to come, and
-// `empty`, at which each warp that reads arrives when it is done. Copy n waits for
-// `empty` for the (n / stages)th time, `get` for `full`; mbarriers count modulo 2.
+// `empty`, at which each warp that reads arrives when it is done. Copy n waits
+// for `empty` for the (n / stages)th time, `get` for `full`; mbarriers count
+// modulo 2.
 //
 //===----------------------------------------------------------------------===//
 
@@ -53,8 +54,8 @@ static constexpr int64_t kChunkBytes = 16;
 namespace {
 
 /// The barriers of a stage.
-Value getFullBarrier(ImplicitLocOpBuilder &b, const RingPlan &plan,
-                     Value ring, Value stage) {
+Value getFullBarrier(ImplicitLocOpBuilder &b, const RingPlan &plan, Value ring,
+                     Value stage) {
   return addBytes(b, addBytes(b, ring, plan.barriers),
                   I32Builder{b}.shl(stage, 3));
 }
@@ -82,15 +83,16 @@ public:
   ThreadCopy(ImplicitLocOpBuilder &b, const KernelContext &context, PutOp op,
              const View &view, ValueRange offsets, Value destination)
       : b(b), i{b}, view(view), offsets(offsets),
-        tile(op.getRing().getType().getTile()),
-        rowDim(op.getSourceDim(0)), columnDim(op.getSourceDim(1)),
+        tile(op.getRing().getType().getTile()), rowDim(op.getSourceDim(0)),
+        columnDim(op.getSourceDim(1)),
         elementBytes(getElementBytes(tile.getElementType())),
         chunkElements(kChunkBytes / elementBytes), destination(destination),
         wholeChunks(context.memory->puts.lookup(op).wholeChunks),
         numThreads(context.blockWarps * kThreadsPerWarp),
         thread(context.thread) {}
 
-  void emit();
+  /// Returns the number of accesses of a thread to device memory.
+  int64_t emit();
 
 private:
   /// Whether `index + delta` is in dimension `dim` of the view; null: always.
@@ -182,7 +184,7 @@ void ThreadCopy::emitElements(Value source, Value target, Value inside,
       kChunkBytes);
 }
 
-void ThreadCopy::emit() {
+int64_t ThreadCopy::emit() {
   // Threads in a row: a power of two, so that their chunks are bit fields.
   int64_t chunks = llvm::divideCeil(tile.getColumns(), chunkElements);
   int64_t threadsPerRow = std::min<int64_t>(chunks & -chunks, 8);
@@ -202,11 +204,10 @@ void ThreadCopy::emit() {
       wide = b.createOrFold<arith::MulIOp>(wide, view.getStride(b, dim));
     return b.createOrFold<arith::MulIOp>(wide, constantI64(b, elementBytes));
   };
-  Value source =
-      addBytes(b, view.pointer,
-               b.createOrFold<arith::AddIOp>(
-                   bytes(row, rowDim),
-                   bytes(i.mul(chunk, chunkElements), columnDim)));
+  Value source = addBytes(
+      b, view.pointer,
+      b.createOrFold<arith::AddIOp>(
+          bytes(row, rowDim), bytes(i.mul(chunk, chunkElements), columnDim)));
   Value common;
   for (unsigned d = 0; d < offsets.size(); ++d) {
     if (!matchPattern(offsets[d], m_Zero()))
@@ -220,24 +221,24 @@ void ThreadCopy::emit() {
   Value viewRow = i.add(offsets[rowDim], row);
   column0 = i.add(offsets[columnDim], i.mul(chunk, chunkElements));
 
+  int64_t numAccesses = 0;
   for (int64_t r = 0; r < tile.getRows(); r += rowsAtOnce) {
     Value rowSource = source;
     if (r != 0) {
       if (std::optional<int64_t> stride = view.getStaticStride(rowDim))
         rowSource = addBytes(b, source, r * *stride * elementBytes);
       else
-        rowSource = addBytes(b, source,
-                             b.createOrFold<arith::MulIOp>(
-                                 view.getStride(b, rowDim),
-                                 constantI64(b, r * elementBytes)));
+        rowSource = addBytes(
+            b, source,
+            b.createOrFold<arith::MulIOp>(view.getStride(b, rowDim),
+                                          constantI64(b, r * elementBytes)));
     }
     // More threads than rows are left: some have none.
     OpBuilder::InsertionGuard guard(b);
     if (r + rowsAtOnce > tile.getRows()) {
       auto some = scf::IfOp::create(
           b,
-          i.cmp(arith::CmpIPredicate::ult, row,
-                i.constant(tile.getRows() - r)),
+          i.cmp(arith::CmpIPredicate::ult, row, i.constant(tile.getRows() - r)),
           /*withElseRegion=*/false);
       b.setInsertionPoint(some.thenBlock()->getTerminator());
     }
@@ -257,8 +258,10 @@ void ThreadCopy::emit() {
         emitChunk(from, to, inside, column);
       else
         emitElements(from, to, inside, column);
+      numAccesses += wholeChunks ? 1 : chunkElements;
     }
   }
+  return numAccesses;
 }
 
 //===----------------------------------------------------------------------===//
@@ -310,13 +313,13 @@ struct LowerPut : KernelPattern<PutOp> {
                   ConversionPatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     I32Builder i{b};
-    const RingPlan &ring = context.memory->rings.find(
-        op.getRing().getDefiningOp())->second;
-    auto put = context.memory->puts.find(op);
+    const RingPlan &ring =
+        context.memory->rings.find(op.getRing().getDefiningOp())->second;
+    const PutPlan put = context.memory->puts.lookup(op);
     Value when = adaptor.getWhen();
-    if (ring.engine && !put->second.oneThread) {
+    if (ring.engine && !put.oneThread) {
       Value first = i.cmp(arith::CmpIPredicate::eq, context.thread,
-                          i.constant(put->second.firstThread));
+                          i.constant(put.firstThread));
       when = when ? arith::AndIOp::create(b, when, first) : first;
     }
     FailureOr<View> view = failure();
@@ -332,13 +335,14 @@ struct LowerPut : KernelPattern<PutOp> {
         b.setInsertionPoint(branch.thenBlock()->getTerminator());
       }
       if (ring.engine) {
-        askEngine(b, op, adaptor, ring, put->second);
+        askEngine(b, op, adaptor, ring, put);
       } else {
         RingType type = op.getRing().getType();
         Value stage = getStage(b, type, adaptor.getNumber());
-        ThreadCopy(b, context, op, *view, adaptor.getOffsets(),
-                   getStagePointer(b, type, adaptor.getRing(), stage))
-            .emit();
+        ThreadCopy copy(b, context, op, *view, adaptor.getOffsets(),
+                        getStagePointer(b, type, adaptor.getRing(), stage));
+        (put.wholeChunks ? context.numVectorAccesses
+                         : context.numScalarAccesses) += copy.emit();
       }
     }
     // Groups are counted, so there is one for each put, empty or not.
@@ -357,8 +361,8 @@ struct LowerGet : KernelPattern<GetOp> {
                   ConversionPatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     RingType type = op.getRing().getType();
-    const RingPlan &ring = context.memory->rings.find(
-        op.getRing().getDefiningOp())->second;
+    const RingPlan &ring =
+        context.memory->rings.find(op.getRing().getDefiningOp())->second;
     Value stage = getStage(b, type, adaptor.getNumber());
     if (ring.engine) {
       nvx::MbarrierWaitOp::create(
@@ -371,8 +375,7 @@ struct LowerGet : KernelPattern<GetOp> {
         emitProxyFence(b);
       NVVM::BarrierOp::create(b);
     }
-    rewriter.replaceOp(op,
-                       getStagePointer(b, type, adaptor.getRing(), stage));
+    rewriter.replaceOp(op, getStagePointer(b, type, adaptor.getRing(), stage));
     return success();
   }
 };
@@ -386,8 +389,8 @@ struct LowerRelease : KernelPattern<ReleaseOp> {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     I32Builder i{b};
     RingType type = op.getRing().getType();
-    const RingPlan &ring = context.memory->rings.find(
-        op.getRing().getDefiningOp())->second;
+    const RingPlan &ring =
+        context.memory->rings.find(op.getRing().getDefiningOp())->second;
     if (ring.engine) {
       // Products end for a whole warp at once, loads of its lanes do not.
       if (ring.threadsRead)

@@ -13,15 +13,15 @@
 //
 // Tiles that are used only when no ring is needed any more (the output on its
 // way to device memory) take the rings' place. The test for that is local: in
-// the block of the kernel or the role that uses the tile, every access to a ring
-// comes before a `tile.barrier`, and every use of the tile after it. Copies
-// that are still under way then would be a bug already: each is waited for by
-// a `tile.get`.
+// the block of the kernel or the role that uses the tile, every access to a
+// ring comes before a `tile.barrier`, and every use of the tile after it.
+// Copies that are still under way then would be a bug already: each is waited
+// for by a `tile.get`.
 //
 // A kernel with roles lets the copy engine fill the rings that the roles
 // share. Each request copies a box of 128 bytes by up to 256 rows, one panel
-// of the tile, which it swizzles the way that `!tile.shared` says, so a panel is
-// one tensor map for all.
+// of the tile, which it swizzles the way that `!tile.shared` says, so a panel
+// is one tensor map for all.
 //
 //===----------------------------------------------------------------------===//
 
@@ -98,8 +98,8 @@ Value SwizzledTile::getPointer(int64_t deltaRow, int64_t deltaByte) {
   Value &variant = variants[constant];
   if (!variant)
     variant = nvx::PinOp::create(
-        b, addBytes(b, pointer,
-                    i.add(rest0, i.shl(i.lxor(chunk0, constant), 4))));
+        b,
+        addBytes(b, pointer, i.add(rest0, i.shl(i.lxor(chunk0, constant), 4))));
   return addBytes(b, variant,
                   deltaRow * 128 + (deltaByte >> 7) * type.getPanelBytes() +
                       (deltaByte & 15));
@@ -136,8 +136,10 @@ Value seqc::tile::getRound(ImplicitLocOpBuilder &b, RingType ring,
 
 void seqc::tile::emitProxyFence(ImplicitLocOpBuilder &b) {
   NVVM::FenceProxyOp::create(
-      b, NVVM::ProxyKindAttr::get(b.getContext(), NVVM::ProxyKind::async_shared),
-      NVVM::SharedSpaceAttr::get(b.getContext(), NVVM::SharedSpace::shared_cta));
+      b,
+      NVVM::ProxyKindAttr::get(b.getContext(), NVVM::ProxyKind::async_shared),
+      NVVM::SharedSpaceAttr::get(b.getContext(),
+                                 NVVM::SharedSpace::shared_cta));
 }
 
 //===----------------------------------------------------------------------===//
@@ -396,8 +398,8 @@ static LogicalResult placeTiles(KernelContext &context) {
   }
   for (AllocOp alloc : late) {
     context.sharedOffsets[alloc] = start;
-    start = llvm::alignTo(start + alloc.getResult().getType().getNumBytes(),
-                          1024);
+    start =
+        llvm::alignTo(start + alloc.getResult().getType().getNumBytes(), 1024);
   }
   if (start > context.sharedBytes)
     context.allocateShared(start - context.sharedBytes, 1);
@@ -406,9 +408,9 @@ static LogicalResult placeTiles(KernelContext &context) {
     if (!plan.engine)
       continue;
     int64_t stages = ring.getResult().getType().getStages();
-    plan.barriers = context.allocateShared(2 * stages * kBarrierSize,
-                                           kBarrierSize) -
-                    context.sharedOffsets[ring];
+    plan.barriers =
+        context.allocateShared(2 * stages * kBarrierSize, kBarrierSize) -
+        context.sharedOffsets[ring];
   }
 
   // What a block can have: 227 KB on sm_90, 163 KB on sm_80.

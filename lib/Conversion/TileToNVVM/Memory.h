@@ -101,12 +101,10 @@ struct I32Builder {
     return y == 0 ? x : lxor(x, constant(y));
   }
   mlir::Value shl(mlir::Value x, int64_t y) {
-    return y == 0 ? x
-                  : b.createOrFold<mlir::arith::ShLIOp>(x, constant(y));
+    return y == 0 ? x : b.createOrFold<mlir::arith::ShLIOp>(x, constant(y));
   }
   mlir::Value shr(mlir::Value x, int64_t y) {
-    return y == 0 ? x
-                  : b.createOrFold<mlir::arith::ShRUIOp>(x, constant(y));
+    return y == 0 ? x : b.createOrFold<mlir::arith::ShRUIOp>(x, constant(y));
   }
   /// For numbers that are not negative.
   mlir::Value div(mlir::Value x, int64_t y);
@@ -135,8 +133,8 @@ struct I32Builder {
 /// (`nvx.pin` keeps them so).
 class SwizzledTile {
 public:
-  /// `rowBits` and `byteBits` are the bits that row0 and byte0 may have. For row0,
-  /// only the lowest three matter.
+  /// `rowBits` and `byteBits` are the bits that row0 and byte0 may have. For
+  /// row0, only the lowest three matter.
   SwizzledTile(mlir::ImplicitLocOpBuilder &b, mlir::Value pointer,
                SharedType type, mlir::Value row0, uint64_t rowBits,
                mlir::Value byte0, uint64_t byteBits);
@@ -168,8 +166,8 @@ llvm::SmallVector<mlir::Value> getPairs(mlir::ImplicitLocOpBuilder &b,
                                         mlir::Value vector, int64_t first,
                                         int64_t count);
 
-/// The stage of copy `number`, and the parity of the times that the ring has gone
-/// round before it.
+/// The stage of copy `number`, and the parity of the times that the ring has
+/// gone round before it.
 mlir::Value getStage(mlir::ImplicitLocOpBuilder &b, RingType ring,
                      mlir::Value number);
 mlir::Value getRound(mlir::ImplicitLocOpBuilder &b, RingType ring,

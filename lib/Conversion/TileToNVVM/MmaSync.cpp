@@ -5,38 +5,43 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// `tile.dot` with `mma.sync`. A warp has 16 rows of the result (or several blocks
-// of 16 that are 16 * warps apart) and all columns; b is the same for all warps.
+// `tile.dot` with `mma.sync`. A warp has 16 rows of the result (or several
+// blocks of 16 that are 16 * warps apart) and all columns; b is the same for
+// all warps.
 //
-// 16-bit operands: m16n8k16, fragments by ldmatrix. `ldmatrix.x4` reads four 8x8
-// blocks, lane l giving the address of row l mod 8 of block l / 8:
+// 16-bit operands: m16n8k16, fragments by ldmatrix. `ldmatrix.x4` reads four
+// 8x8 blocks, lane l giving the address of row l mod 8 of block l / 8:
 //
-//   operand              block 0, 1, 2, 3 are                     row, chunk of lane l
-//   a                    rows +0, +8 at k +0, then at k +8         l mod 16, l / 16
-//   b, columns x inner   k +0, +8 of columns +0, then of +8        l mod 8 + 8 (l / 16),
+//   operand              block 0, 1, 2, 3 are                     row, chunk of
+//   lane l a                    rows +0, +8 at k +0, then at k +8         l mod
+//   16, l / 16 b, columns x inner   k +0, +8 of columns +0, then of +8        l
+//   mod 8 + 8 (l / 16),
 //                                                                  l / 8 mod 2
-//   b, inner x columns   k +0, +8 at columns +0, then at +8,       l mod 16, l / 16
+//   b, inner x columns   k +0, +8 at columns +0, then at +8,       l mod 16, l
+//   / 16
 //                        transposed by the load
 //
 // so one load has the fragment of a for 16 rows, or of b for 16 columns. All
-// addresses are a handful of registers plus immediates (SwizzledTile). The inner
-// dimension is the outer loop, as each of its steps uses every accumulator; each
-// fragment of b is loaded while the products with the one before run. Loading a
-// whole step ahead would take registers that large tiles do not have.
+// addresses are a handful of registers plus immediates (SwizzledTile). The
+// inner dimension is the outer loop, as each of its steps uses every
+// accumulator; each fragment of b is loaded while the products with the one
+// before run. Loading a whole step ahead would take registers that large tiles
+// do not have.
 //
-// f32 operands: m16n8k8 on TF32, three times. With x = hi + lo, both rounded to TF32
-// (11 bits each, so 22 of the 24 of f32; the rest of x is below 2^-22),
+// f32 operands: m16n8k8 on TF32, three times. With x = hi + lo, both rounded to
+// TF32 (11 bits each, so 22 of the 24 of f32; the rest of x is below 2^-22),
 //
 //   a b = hi hi + hi lo + lo hi        (lo lo is below 2^-22 as well)
 //
-// The tensor cores cut off what does not fit when they accumulate, always towards
-// zero. Over a long sum that bias would show, so products go to
-// fresh accumulators for each `tile.dot`, which are then added with a rounded f32
+// The tensor cores cut off what does not fit when they accumulate, always
+// towards zero. Over a long sum that bias would show, so products go to fresh
+// accumulators for each `tile.dot`, which are then added with a rounded f32
 // addition.
 //
-// In m16n8k8 thread (g, t) of lane 4 g + t has a at k = t and t + 4, and b as well.
-// An operand a in registers has columns 2 t and 2 t + 1 instead: as the order of
-// the inner dimension does not matter, b's rows are then taken in that order.
+// In m16n8k8 thread (g, t) of lane 4 g + t has a at k = t and t + 4, and b as
+// well. An operand a in registers has columns 2 t and 2 t + 1 instead: as the
+// order of the inner dimension does not matter, b's rows are then taken in that
+// order.
 //
 //===----------------------------------------------------------------------===//
 
@@ -95,8 +100,7 @@ void multiply(ImplicitLocOpBuilder &b, Type elementType, ArrayRef<Value> a,
   Value result = NVVM::MmaOp::create(
       b, resultType, aValues, bValues, ValueRange(acc),
       ArrayRef<int64_t>{16, 8, k}, /*b1Op=*/std::nullopt,
-      /*intOverflow=*/std::nullopt,
-      std::array<NVVM::MMATypes, 2>{type, type},
+      /*intOverflow=*/std::nullopt, std::array<NVVM::MMATypes, 2>{type, type},
       std::array<NVVM::MMALayout, 2>{NVVM::MMALayout::row,
                                      NVVM::MMALayout::col});
   for (int64_t r = 0; r < 4; ++r)
@@ -244,8 +248,8 @@ struct FloatDot : Dot {
                     /*rowBits=*/7, i.shl(i.land(context.lane, 8), 1),
                     /*byteBits=*/16);
     else if (op.getTransposeB())
-      bTile.emplace(b, bOperand, bType, group, /*rowBits=*/7,
-                    i.shl(member, 3), /*byteBits=*/24);
+      bTile.emplace(b, bOperand, bType, group, /*rowBits=*/7, i.shl(member, 3),
+                    /*byteBits=*/24);
     else
       bTile.emplace(b, bOperand, bType, aTile ? member : i.shl(member, 1),
                     /*rowBits=*/aTile ? 3 : 6, i.shl(group, 2),
@@ -308,8 +312,8 @@ struct FloatDot : Dot {
         for (int64_t n = 0; n < size; ++n) {
           Split bParts = loadB(step, first + n);
           for (int64_t row = 0; row < rowBlocks; ++row) {
-            auto block = MutableArrayRef<Value>(fresh).slice(
-                (row * size + n) * 4, 4);
+            auto block =
+                MutableArrayRef<Value>(fresh).slice((row * size + n) * 4, 4);
             // The small products first.
             multiply(b, elementType, aParts[row].lo, bParts.hi, block);
             multiply(b, elementType, aParts[row].hi, bParts.lo, block);
@@ -346,9 +350,9 @@ struct LowerDot : KernelPattern<DotOp> {
                               << ", expected a tile in shared memory";
     auto accType = dyn_cast<MmaLayoutAttr>(op.getAcc().getType().getEncoding());
     if (!accType)
-      return op.emitOpError() << "has an accumulator of type "
-                              << op.getAcc().getType()
-                              << ", expected layout #tile.mma";
+      return op.emitOpError()
+             << "has an accumulator of type " << op.getAcc().getType()
+             << ", expected layout #tile.mma";
     if (auto aType = dyn_cast<RankedTensorType>(op.getA().getType());
         aType && aType.getEncoding() != op.getAcc().getType().getEncoding())
       return op.emitOpError() << "has a of type " << aType
@@ -362,12 +366,10 @@ struct LowerDot : KernelPattern<DotOp> {
       FloatDot(b, context, op, adaptor.getA(), adaptor.getB())
           .emit(acc, matchPattern(op.getAcc(), m_PosZeroFloat()));
     else
-      return op.emitOpError()
-             << "of " << elementType << " is not supported on "
-             << context.chip << ": expected f16, bf16 or f32";
+      return op.emitOpError() << "of " << elementType << " is not supported on "
+                              << context.chip << ": expected f16, bf16 or f32";
     rewriter.replaceOp(
-        op,
-        pack(b, cast<VectorType>(adaptor.getAcc().getType()), acc));
+        op, pack(b, cast<VectorType>(adaptor.getAcc().getType()), acc));
     return success();
   }
 };

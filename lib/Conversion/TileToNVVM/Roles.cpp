@@ -63,9 +63,8 @@ struct LowerRoles : KernelPattern<RolesOp> {
             registers > entry ? NVVM::SetMaxRegisterAction::increase
                               : NVVM::SetMaxRegisterAction::decrease);
       if (plan.oneThread) {
-        Value first =
-            i.cmp(arith::CmpIPredicate::eq, context.thread,
-                  i.constant(plan.firstWarp * kThreadsPerWarp));
+        Value first = i.cmp(arith::CmpIPredicate::eq, context.thread,
+                            i.constant(plan.firstWarp * kThreadsPerWarp));
         auto guard = scf::IfOp::create(b, first, /*withElseRegion=*/false);
         terminator = guard.thenBlock()->getTerminator();
       }

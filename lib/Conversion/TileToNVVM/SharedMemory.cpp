@@ -5,13 +5,15 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Tiles lie in shared memory swizzled (`!tile.shared`, Memory.h). A thread moves
-// as many bytes at once as it holds next to each other:
+// Tiles lie in shared memory swizzled (`!tile.shared`, Memory.h). A thread
+// moves as many bytes at once as it holds next to each other:
 //
-//   #tile.mma, 16 bits, sm_90   stmatrix: four 8x8 blocks at a time. Lane l gives
+//   #tile.mma, 16 bits, sm_90   stmatrix: four 8x8 blocks at a time. Lane l
+//   gives
 //                               the address of row l mod 8 of block l / 8; the
-//                               blocks are the two halves of 16 rows, then those
-//                               of the next 8 columns, as in the registers.
+//                               blocks are the two halves of 16 rows, then
+//                               those of the next 8 columns, as in the
+//                               registers.
 //   other                       runs of consecutive columns, up to 16 bytes
 //
 //===----------------------------------------------------------------------===//
@@ -28,8 +30,8 @@ using namespace seqc::tile;
 
 namespace {
 
-/// The bits that a thread's part of the coordinate in dimension `dim` may have, or
-/// all where the fields overlap.
+/// The bits that a thread's part of the coordinate in dimension `dim` may have,
+/// or all where the fields overlap.
 uint64_t getBaseBits(const ThreadLayout &layout, unsigned dim) {
   uint64_t bits = 0;
   for (const LayoutField &field : layout.base[dim]) {
@@ -43,8 +45,8 @@ uint64_t getBaseBits(const ThreadLayout &layout, unsigned dim) {
   return bits;
 }
 
-/// The accesses of a thread to a tile: runs of registers whose elements are next to
-/// each other in a row.
+/// The accesses of a thread to a tile: runs of registers whose elements are
+/// next to each other in a row.
 struct Runs {
   ThreadTile tile;
   SwizzledTile addresses;
@@ -54,8 +56,7 @@ struct Runs {
   Runs(ImplicitLocOpBuilder &b, const KernelContext &context,
        RankedTensorType type, Value pointer, SharedType shared)
       : tile(getThreadTile(b, context, type)),
-        addresses(b, pointer, shared, tile.base[0],
-                  getBaseBits(tile.layout, 0),
+        addresses(b, pointer, shared, tile.base[0], getBaseBits(tile.layout, 0),
                   I32Builder{b}.mul(tile.base[1],
                                     getElementBytes(type.getElementType())),
                   getBaseBits(tile.layout, 1) *
@@ -138,7 +139,8 @@ struct LowerSharedStore : KernelPattern<SharedStoreOp> {
     Value row = i.add(i.shl(context.warp, 4), i.land(context.lane, 15));
     SwizzledTile addresses(b, pointer, shared, row, /*rowBits=*/7,
                            i.land(context.lane, 16), /*byteBits=*/16);
-    auto layout = NVVM::MMALayoutAttr::get(b.getContext(), NVVM::MMALayout::row);
+    auto layout =
+        NVVM::MMALayoutAttr::get(b.getContext(), NVVM::MMALayout::row);
     auto shape = NVVM::LdStMatrixShapeAttr::get(b.getContext(), 8, 8);
     auto elementType = NVVM::LdStMatrixEltTypeAttr::get(
         b.getContext(), NVVM::LdStMatrixEltType::B16);
@@ -184,16 +186,14 @@ struct LowerSharedLoad : KernelPattern<SharedLoadOp> {
                   ConversionPatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     RankedTensorType type = op.getResult().getType();
-    auto vectorType =
-        cast<VectorType>(getTypeConverter()->convertType(type));
+    auto vectorType = cast<VectorType>(getTypeConverter()->convertType(type));
     Runs runs(b, context, type, adaptor.getSource(), op.getSource().getType());
     auto runType =
         VectorType::get({runs.elements}, vectorType.getElementType());
     SmallVector<Value> elements;
     for (int64_t run = 0; run < runs.size(); ++run) {
-      Value loaded =
-          LLVM::LoadOp::create(b, runType, runs.getPointer(run),
-                               runs.elements * runs.elementBytes);
+      Value loaded = LLVM::LoadOp::create(b, runType, runs.getPointer(run),
+                                          runs.elements * runs.elementBytes);
       llvm::append_range(elements, unpack(b, loaded));
     }
     rewriter.replaceOp(op, pack(b, vectorType, elements));

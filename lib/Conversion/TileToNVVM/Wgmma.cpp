@@ -5,9 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// `tile.mma_async` is a fence, one `wgmma` for each 16 of the inner dimension, and
-// a commit; `tile.wait` waits. Four warps have 64 rows of the result, in several
-// blocks where M is larger than 16 * warps.
+// `tile.mma_async` is a fence, one `wgmma` for each 16 of the inner dimension,
+// and a commit; `tile.wait` waits. Four warps have 64 rows of the result, in
+// several blocks where M is larger than 16 * warps.
 //
 // Operands in shared memory are given by descriptors, 64-bit numbers:
 //
@@ -17,14 +17,14 @@
 //   bits 62-63  1: swizzle of 128 bytes
 //
 // In both orders the unit is 8 rows of 128 bytes, and the stride offset is from
-// one unit to the next 8 rows: 1024. With the inner dimension contiguous (a, and b that is
-// transposed) a step is 32 bytes further in the panel, then the next
-// panel; the leading offset is not used. With the columns contiguous a step
-// is 16 rows further, and the leading offset is from one panel of 64 columns to the
-// next.
+// one unit to the next 8 rows: 1024. With the inner dimension contiguous (a,
+// and b that is transposed) a step is 32 bytes further in the panel, then the
+// next panel; the leading offset is not used. With the columns contiguous a
+// step is 16 rows further, and the leading offset is from one panel of 64
+// columns to the next.
 //
-// All descriptors are the same for the four warps: the warp's number is one that
-// ptxas knows to be uniform (KernelContext::blockWarp).
+// All descriptors are the same for the four warps: the warp's number is one
+// that ptxas knows to be uniform (KernelContext::blockWarp).
 //
 //===----------------------------------------------------------------------===//
 
@@ -52,9 +52,9 @@ Value getDescriptor(ImplicitLocOpBuilder &b, Value pointer,
   Value field = i.land(i.shr(address, 4), 0x3fff);
   int64_t constant = int64_t(1) << 62 | int64_t(1024 / 16) << 32 |
                      int64_t(leadingBytes / 16) << 16;
-  return arith::OrIOp::create(
-      b, arith::ExtUIOp::create(b, b.getI64Type(), field),
-      constantI64(b, constant));
+  return arith::OrIOp::create(b,
+                              arith::ExtUIOp::create(b, b.getI64Type(), field),
+                              constantI64(b, constant));
 }
 
 /// A descriptor `bytes` further on.
@@ -95,8 +95,8 @@ struct LowerMmaAsync : KernelPattern<MmaAsyncOp> {
                 "multiple of 4";
     SharedType bType = op.getB().getType();
     auto aShared = dyn_cast<SharedType>(op.getA().getType());
-    if (!aShared && cast<RankedTensorType>(op.getA().getType())
-                            .getEncoding() != tile.getEncoding())
+    if (!aShared && cast<RankedTensorType>(op.getA().getType()).getEncoding() !=
+                        tile.getEncoding())
       return op.emitOpError() << "has a of type " << op.getA().getType()
                               << ", expected the result's layout " << layout;
     int64_t m = tile.getDimSize(0), n = tile.getDimSize(1);
@@ -108,8 +108,8 @@ struct LowerMmaAsync : KernelPattern<MmaAsyncOp> {
       ++parts;
     int64_t columns = n / parts;
     if (n % 8 != 0 || columns == 0)
-      return op.emitOpError() << "has " << n
-                              << " columns, which cannot be divided";
+      return op.emitOpError()
+             << "has " << n << " columns, which cannot be divided";
 
     // What it reads from registers is there by the fence. An accumulator that
     // another product writes is not touched.
@@ -119,8 +119,8 @@ struct LowerMmaAsync : KernelPattern<MmaAsyncOp> {
     if (fencesAcc)
       fenced.push_back(adaptor.getAcc());
     if (!aShared)
-      llvm::append_range(fenced, getPairs(b, adaptor.getA(), 0,
-                                          rowBlocks * steps * 4));
+      llvm::append_range(fenced,
+                         getPairs(b, adaptor.getA(), 0, rowBlocks * steps * 4));
     SmallVector<Value> ready = llvm::to_vector_of<Value>(
         nvx::WgmmaFenceOp::create(b, fenced).getResults_());
     Value acc = adaptor.getAcc();
@@ -134,8 +134,8 @@ struct LowerMmaAsync : KernelPattern<MmaAsyncOp> {
     if (aShared) {
       // Rows of this warpgroup: 64 each.
       Value row = i.shl(i.shr(context.warp, 2), 6);
-      aBase = getDescriptor(
-          b, addBytes(b, adaptor.getA(), i.shl(row, 7)), /*leading=*/16);
+      aBase = getDescriptor(b, addBytes(b, adaptor.getA(), i.shl(row, 7)),
+                            /*leading=*/16);
     }
     bBase = getDescriptor(b, adaptor.getB(),
                           op.getTransposeB() ? 16 : bType.getPanelBytes());
@@ -148,9 +148,9 @@ struct LowerMmaAsync : KernelPattern<MmaAsyncOp> {
         if (acc)
           sum = shuffle(b, acc,
                         range((row * parts + part) * columns / 2, columns / 2));
-        int64_t partOffset =
-            op.getTransposeB() ? part * columns * 128
-                               : part * columns / 64 * bType.getPanelBytes();
+        int64_t partOffset = op.getTransposeB()
+                                 ? part * columns * 128
+                                 : part * columns / 64 * bType.getPanelBytes();
         for (int64_t step = 0; step < steps; ++step) {
           SmallVector<Value> a;
           if (aShared)
@@ -190,8 +190,8 @@ struct LowerWait : KernelPattern<WaitOp> {
   matchAndRewrite(WaitOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    auto wait = nvx::WgmmaWaitOp::create(b, op.getPending(),
-                                         adaptor.getOperands_());
+    auto wait =
+        nvx::WgmmaWaitOp::create(b, op.getPending(), adaptor.getOperands_());
     rewriter.replaceOp(op, wait.getResults_());
     return success();
   }

@@ -63,8 +63,8 @@ static llvm::Error makeError(const llvm::Twine &message) {
 
 llvm::ArrayRef<PTXChip> seqc::getPTXChips() {
   static const PTXChip chips[] = {
-      {"sm_80", "+ptx71", 71, 11000},
-      {"sm_90a", "+ptx86", 86, 12000},
+      {"sm_80", "+ptx80", 80, 12000, 1200},
+      {"sm_90a", "+ptx86", 86, 12000, 1207},
   };
   return chips;
 }

@@ -96,6 +96,11 @@ public:
            PTXObject &object)
       : module(module), options(options), object(object) {}
 
+  /// Spills of a few registers around the inner loop, which ptxas makes of
+  /// schedules that fill the registers to the last, cost nothing that can be
+  /// measured (docs/performance.md); more are a schedule that does not fit.
+  static constexpr int64_t kFewSpilledBytes = 64;
+
   /// Returns whether the code may be used.
   bool report(const PtxasLog &log) {
     for (PTXObject::Kernel &kernel : object.kernels)
@@ -109,7 +114,7 @@ public:
     }
     for (const PtxasUsage &usage : log.functions)
       if (usage.spillStoreBytes > 0 || usage.spillLoadBytes > 0)
-        say(usage.name, /*isSlow=*/true,
+        say(usage.name, /*isSlow=*/usage.spillStoreBytes > kFewSpilledBytes,
             "registers are spilled to memory: " +
                 std::to_string(std::max<int64_t>(usage.spillStoreBytes, 0)) +
                 " bytes stored, " +
@@ -174,18 +179,6 @@ static std::string describeFailure(const PtxasResult &result,
       names += (names.empty() ? "'" : ", '") + known.name + "'";
   return "ptxas " + options.ptxas.version + " failed on kernel " + names +
          " for " + options.target.chip + ": " + text;
-}
-
-/// Whether this ptxas reads the version of PTX that the chip's code has.
-static bool isNewEnough(const Ptxas &ptxas, const PTXChip &chip,
-                        std::string &needed) {
-  // PTX 8.6 came with CUDA 12.7, PTX 7.1 with CUDA 11.1.
-  unsigned major = chip.ptxVersion >= 80 ? 12 : 11;
-  unsigned minor =
-      chip.ptxVersion >= 80 ? (chip.ptxVersion - 80) + 1 : chip.ptxVersion - 70;
-  needed = std::to_string(major) + "." + std::to_string(minor);
-  return std::make_pair(ptxas.major, ptxas.minor) >=
-         std::make_pair(major, minor);
 }
 
 //===----------------------------------------------------------------------===//
@@ -313,18 +306,19 @@ std::optional<PTXObject> seqc::serializePTX(ModuleOp module,
   if (options.last == SerializeStage::PTX)
     return object;
 
-  std::string needed;
+  const PTXChip &chip = (*target)->getChip();
   bool canAssemble = options.ptxas.isFound();
   if (!canAssemble) {
     emitWarning(module.getLoc())
         << "no ptxas found: the program has PTX for " << options.target.chip
         << " and no cubin, so it is not checked here and compiled by the "
            "driver when it is loaded";
-  } else if (!isNewEnough(options.ptxas, (*target)->getChip(), needed)) {
+  } else if (options.ptxas.major * 100 + options.ptxas.minor < chip.minPtxas) {
     canAssemble = false;
     emitWarning(module.getLoc())
         << "ptxas " << options.ptxas.version << " ('" << options.ptxas.path
-        << "') is older than " << needed << ", which " << options.target.chip
+        << "') is older than " << chip.minPtxas / 100 << "."
+        << chip.minPtxas % 100 << ", which " << chip.name
         << " needs: the program has PTX for it and no cubin";
   }
   if (canAssemble) {

@@ -47,7 +47,8 @@ struct PTXChip {
   llvm::StringLiteral name;     ///< As LLVM, ptxas and `--target` have it.
   llvm::StringLiteral features; ///< LLVM features: the version of PTX.
   unsigned ptxVersion;          ///< The same as a number: 86 is PTX 8.6.
-  unsigned minDriver;           ///< First CUDA driver API that knows the chip.
+  unsigned minDriver;           ///< The first CUDA driver, 12000 being 12.0.
+  unsigned minPtxas;            ///< The first ptxas, 1207 being 12.7.
 };
 
 /// Every chip, oldest first.

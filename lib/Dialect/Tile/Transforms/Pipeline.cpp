@@ -77,7 +77,7 @@ private:
   /// The copy of `ring` for the iteration `distance` after the one whose
   /// induction variable is `iv`.
   PutOp createPut(OpBuilder &b, LoopRing &ring, Value iv, int64_t distance);
-  void setPending();
+  void setPending(ArrayRef<PutOp> started);
 
   scf::ForOp loop;
   SmallVector<LoopRing> rings; // In the order of their gets.
@@ -195,36 +195,30 @@ PutOp LoopPipeline::createPut(OpBuilder &b, LoopRing &ring, Value iv,
                        ring.put.getDimsAttr(), when);
 }
 
-/// In iteration 0 of each get: how many copies come after the one it is for.
-void LoopPipeline::setPending() {
-  // The body's copies and gets, in order.
-  SmallVector<Operation *> order;
-  for (Operation &op : *loop.getBody())
-    if (isa<PutOp, GetOp>(op))
-      order.push_back(&op);
-  for (LoopRing &ring : rings) {
-    // Position of the ring's copy and get in the body.
-    int64_t putAt = 0, getAt = 0;
-    for (auto [i, op] : llvm::enumerate(order)) {
-      if (op == ring.get)
-        getAt = i;
-      if (auto put = dyn_cast<PutOp>(op); put && put.getRing() == ring.ring)
-        putAt = i;
-    }
-    int64_t pending = 0;
-    for (auto [i, op] : llvm::enumerate(order)) {
-      if (!isa<PutOp>(op))
-        continue;
-      int64_t position = i;
-      // Iterations from that of the copy to that of the get.
-      for (int64_t t = 0; t <= ring.distance; ++t) {
-        bool isAfterPut = t > 0 || position > putAt;
-        bool isBeforeGet = t < ring.distance || position < getAt;
-        pending += isAfterPut && isBeforeGet;
+/// Runs the rotated program until it repeats itself, and counts for each get how
+/// many copies come after the one it waits for: the least of all iterations.
+void LoopPipeline::setPending(ArrayRef<PutOp> started) {
+  int64_t numStarted = 0, farthest = 0;
+  // For each ring, the position of each of its copies.
+  DenseMap<Value, SmallVector<int64_t>> positions;
+  DenseMap<Value, int64_t> pending;
+  for (PutOp put : started)
+    positions[put.getRing()].push_back(numStarted++);
+  for (LoopRing &ring : rings)
+    farthest = std::max(farthest, ring.distance);
+  for (int64_t iteration = 0; iteration <= farthest; ++iteration)
+    for (Operation &op : *loop.getBody()) {
+      if (auto put = dyn_cast<PutOp>(op)) {
+        positions[put.getRing()].push_back(numStarted++);
+      } else if (auto get = dyn_cast<GetOp>(op)) {
+        Value ring = get.getRing();
+        int64_t later = numStarted - 1 - positions[ring][iteration];
+        auto [it, isNew] = pending.try_emplace(ring, later);
+        it->second = std::min(it->second, later);
       }
     }
-    ring.get.setPending(pending);
-  }
+  for (LoopRing &ring : rings)
+    ring.get.setPending(pending[ring.ring]);
 }
 
 LogicalResult LoopPipeline::rewrite() {
@@ -240,6 +234,11 @@ LogicalResult LoopPipeline::rewrite() {
       break;
     }
   OpBuilder before(loop);
+  // In an outer loop, the threads may still read the last tiles of the time
+  // before.
+  if (!isa<KernelOp>(loop->getParentOp()) &&
+      llvm::any_of(rings, [](LoopRing &ring) { return ring.distance > 0; }))
+    BarrierOp::create(before, loop.getLoc());
   int64_t farthest = 0;
   for (LoopRing &ring : rings)
     farthest = std::max(farthest, ring.distance);
@@ -270,7 +269,7 @@ LogicalResult LoopPipeline::rewrite() {
     ring.put->erase();
     ring.put = put;
   }
-  setPending();
+  setPending(started);
   return success();
 }
 

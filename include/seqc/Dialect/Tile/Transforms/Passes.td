@@ -200,6 +200,45 @@ def TileWarpRoles : Pass<"tile-warp-roles", "::seqc::tile::KernelOp"> {
   ];
 }
 
+def TileOverlapProducts : Pass<"tile-overlap-products", "::seqc::tile::KernelOp"> {
+  let summary = "Run the last product of an iteration in the next one";
+  let description = [{
+    Rotates loops of the consumer role whose iterations have two asynchronous products, the second of which only the next
+    iteration needs: it is started right after the first product of that iteration, and waited for where its result is
+    needed, so that the tensor cores work while the softmax runs (FlashAttention-3's overlap
+    within a warpgroup). What the first iteration computes before its second product is copied in front of the loop, and the
+    last second product behind it.
+
+    Before:
+    ```mlir
+    scf.for %j = %lo to %hi step %c128 iter_args(..., %acc = ...) {
+      %s = tile.wait (tile.mma_async %q, %k transpose_b)
+      %p, %acc1 = ... softmax of %s and rescaling of %acc ...
+      %acc2 = tile.wait (tile.mma_async %p, %v acc(%acc1))
+    }
+    ```
+    After:
+    ```mlir
+    %s0 = tile.wait (tile.mma_async %q, %k0 transpose_b)
+    %p0, %acc0 = ... softmax of %s0 ...
+    scf.for %j = %lo + 128 to %hi step %c128 iter_args(..., %acc1 = %acc0, %p = %p0) {
+      %a = tile.mma_async %q, %k transpose_b
+      %b = tile.mma_async %p, %v acc(%acc1)
+      %s = tile.wait %a pending 1
+      %acc2 = tile.wait %b
+      %p1, %acc3 = ... softmax of %s and rescaling of %acc2 ...
+    }
+    %acc4 = tile.wait (tile.mma_async %p, %v acc(%acc1))
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"
+  ];
+  let statistics = [
+    Statistic<"numLoops", "loops-rotated", "Loops whose products overlap">
+  ];
+}
+
 def TilePipeline : Pass<"tile-pipeline", "::seqc::tile::KernelOp"> {
   let summary = "Start copies ahead of the iteration that reads them";
   let description = [{

@@ -1,0 +1,117 @@
+// RUN: seqc-opt %s --convert-tile-to-nvvm=chip=sm_90a --canonicalize --cse --split-input-file | FileCheck %s
+
+#mma = #tile.mma<warps = 8>
+
+// Two warpgroups of 64 rows each, four steps of 16 (32 bytes: 2 more in the descriptor), one instruction for all
+// columns. The first has no accumulator. The descriptor is the address / 16 with the
+// stride of 8 rows (64), 128-byte swizzle, and the leading offset, which is not used.
+// CHECK-LABEL: llvm.func @queries_keys
+// CHECK-DAG: %[[HIGH:.*]] = arith.constant 4611686293305360384 : i64
+// CHECK: nvx.wgmma_fence{{$}}
+// CHECK: %[[GROUP:.*]] = arith.shrui %{{.*}}, %c2_i32
+// CHECK: %[[ROW:.*]] = arith.shli %[[GROUP]], %c6_i32
+// CHECK: %[[BYTE:.*]] = arith.shli %[[ROW]], %c7_i32
+// CHECK: %[[P:.*]] = llvm.getelementptr %{{.*}}[%[[BYTE]]]
+// CHECK: %[[I:.*]] = llvm.ptrtoint %[[P]]
+// CHECK: %[[U:.*]] = arith.shrui %[[I]], %c4_i32
+// CHECK: %[[F:.*]] = arith.andi %[[U]], %c16383_i32
+// CHECK: %[[W:.*]] = arith.extui %[[F]] : i32 to i64
+// CHECK: %[[A:.*]] = arith.ori %[[W]], %[[HIGH]]
+// CHECK: %[[B:.*]] = arith.ori %{{.*}}, %[[HIGH]]
+// CHECK: %[[D0:.*]] = nvx.wgmma bf16(%[[A]]), %[[B]] : (i64) -> vector<64xf32>
+// CHECK: %[[A1:.*]] = arith.addi %[[A]], %c2_i64
+// CHECK: %[[B1:.*]] = arith.addi %[[B]], %c2_i64
+// CHECK: nvx.wgmma bf16(%[[A1]]), %[[B1]] acc(%[[D0]] : vector<64xf32>) : (i64) -> vector<64xf32>
+// CHECK: arith.addi %[[A]], %c4_i64
+// CHECK: nvx.wgmma
+// CHECK: arith.addi %[[A]], %c6_i64
+// CHECK: %[[D:.*]] = nvx.wgmma
+// CHECK-NOT: nvx.wgmma bf16
+// CHECK: nvvm.wgmma.commit.group.sync.aligned
+// CHECK: nvx.wgmma_wait 0(%[[D]] : vector<64xf32>)
+tile.kernel @queries_keys(%y: memref<128x128xf32>, %bx: index, %by: index, %bz: index) attributes {warps = 8 : i64} {
+  %c0 = arith.constant 0 : index
+  %q = tile.alloc : !tile.shared<128x64xbf16>
+  %k = tile.alloc : !tile.shared<128x64xbf16>
+  %a = tile.mma_async %q, %k transpose_b : !tile.shared<128x64xbf16>, !tile.shared<128x64xbf16> -> !tile.async<tensor<128x128xf32, #mma>>
+  %s = tile.wait %a : !tile.async<tensor<128x128xf32, #mma>>
+  tile.store %s, %y[%c0, %c0] : tensor<128x128xf32, #mma>, memref<128x128xf32>
+  tile.return
+}
+
+// -----
+
+#mma = #tile.mma<warps = 4>
+
+// a in registers, through the fence with the accumulator; columns of b contiguous: a step is 16 rows (128 more), the
+// leading offset a panel of 32 rows (4096 bytes). An accumulator that is under way is not touched by the fence.
+// CHECK-LABEL: llvm.func @weights_values
+// CHECK-DAG: %[[HIGH:.*]] = arith.constant 4611686293322072064 : i64
+// CHECK: %[[READY:.*]]:9 = nvx.wgmma_fence(%{{.*}} : vector<64xf32>, i32, i32, i32, i32, i32, i32, i32, i32)
+// CHECK: %[[B:.*]] = arith.ori %{{.*}}, %[[HIGH]]
+// CHECK: %[[D0:.*]] = nvx.wgmma f16(%[[READY]]#1, %[[READY]]#2, %[[READY]]#3, %[[READY]]#4), %[[B]] acc(%[[READY]]#0 : vector<64xf32>) columns_fastest
+// CHECK: %[[B1:.*]] = arith.addi %[[B]], %c128_i64
+// CHECK: %[[D1:.*]] = nvx.wgmma f16(%[[READY]]#5, %[[READY]]#6, %[[READY]]#7, %[[READY]]#8), %[[B1]] acc(%[[D0]] : vector<64xf32>) columns_fastest
+// CHECK: nvvm.wgmma.commit.group.sync.aligned
+// CHECK: nvx.wgmma_fence(%{{.*}} : i32, i32, i32, i32, i32, i32, i32, i32)
+// CHECK: nvx.wgmma f16{{.*}} acc(%[[D1]] : vector<64xf32>)
+// CHECK: nvx.wgmma_wait 0(
+tile.kernel @weights_values(%x: memref<64x32xf16>, %y: memref<64x128xf32>, %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %c0 = arith.constant 0 : index
+  %v = tile.alloc : !tile.shared<32x128xf16>
+  %p = tile.load %x[%c0, %c0] : memref<64x32xf16> -> tensor<64x32xf16, #mma>
+  %c = tile.load %y[%c0, %c0] : memref<64x128xf32> -> tensor<64x128xf32, #mma>
+  %a = tile.mma_async %p, %v acc(%c : tensor<64x128xf32, #mma>) : tensor<64x32xf16, #mma>, !tile.shared<32x128xf16> -> !tile.async<tensor<64x128xf32, #mma>>
+  %b = tile.mma_async %p, %v acc(%a : !tile.async<tensor<64x128xf32, #mma>>) : tensor<64x32xf16, #mma>, !tile.shared<32x128xf16> -> !tile.async<tensor<64x128xf32, #mma>>
+  %s = tile.wait %b : !tile.async<tensor<64x128xf32, #mma>>
+  tile.store %s, %y[%c0, %c0] : tensor<64x128xf32, #mma>, memref<64x128xf32>
+  tile.return
+}
+
+// -----
+
+#mma = #tile.mma<warps = 4>
+
+// Two blocks of 64 rows for one warpgroup, and 512 columns as two instructions of 256 each.
+// CHECK-LABEL: llvm.func @parts
+// CHECK-COUNT-4: nvx.wgmma bf16(%{{.*}}) -> vector<128xf32>
+// CHECK-NOT: nvx.wgmma bf16
+// CHECK: vector.from_elements {{.*}} : vector<512xf32>
+tile.kernel @parts(%y: memref<128x512xf32>, %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %c0 = arith.constant 0 : index
+  %p = tile.alloc : !tile.shared<128x16xbf16>
+  %v = tile.alloc : !tile.shared<16x512xbf16>
+  %a = tile.mma_async %p, %v : !tile.shared<128x16xbf16>, !tile.shared<16x512xbf16> -> !tile.async<tensor<128x512xf32, #mma>>
+  %s = tile.wait %a : !tile.async<tensor<128x512xf32, #mma>>
+  tile.store %s, %y[%c0, %c0] : tensor<128x512xf32, #mma>, memref<128x512xf32>
+  tile.return
+}
+
+// -----
+
+#mma = #tile.mma<warps = 4>
+
+// What threads write and the tensor cores read by their own way needs a fence before the barrier, here that of the
+// copies (sm_90 without roles) and that of a tile.
+// CHECK-LABEL: llvm.func @proxies
+// CHECK: nvvm.cp.async.wait.group 0
+// CHECK-NEXT: nvvm.fence.proxy {kind = #nvvm.proxy_kind<async.shared>, space = #nvvm.shared_space<cta>}
+// CHECK-NEXT: nvvm.barrier
+// CHECK: nvvm.stmatrix
+// CHECK: nvvm.fence.proxy
+// CHECK-NEXT: nvvm.barrier
+// CHECK: nvx.wgmma
+tile.kernel @proxies(%x: memref<64x64xbf16>, %y: memref<64x64xf32>, %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %c0 = arith.constant 0 : index
+  %p = tile.alloc : !tile.shared<64x64xbf16>
+  %r = tile.make_ring : !tile.ring<1 x 64x64xbf16>
+  tile.put %r[%c0], %x[%c0, %c0] : !tile.ring<1 x 64x64xbf16>, memref<64x64xbf16>
+  %t = tile.load %x[%c0, %c0] : memref<64x64xbf16> -> tensor<64x64xbf16, #mma>
+  %k = tile.get %r[%c0] : !tile.ring<1 x 64x64xbf16>
+  tile.shared_store %t, %p : tensor<64x64xbf16, #mma>, !tile.shared<64x64xbf16>
+  tile.barrier
+  %a = tile.mma_async %p, %k transpose_b : !tile.shared<64x64xbf16>, !tile.shared<64x64xbf16> -> !tile.async<tensor<64x64xf32, #mma>>
+  %s = tile.wait %a : !tile.async<tensor<64x64xf32, #mma>>
+  tile.store %s, %y[%c0, %c0] : tensor<64x64xf32, #mma>, memref<64x64xf32>
+  tile.return
+}

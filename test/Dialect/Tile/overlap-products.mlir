@@ -1,0 +1,165 @@
+// RUN: seqc-opt %s --split-input-file --tile-overlap-products | FileCheck %s
+// RUN: seqc-opt %s --split-input-file --tile-overlap-products --seqc-statistics -o /dev/null 2>&1 | FileCheck %s --check-prefix=STATISTICS
+
+// STATISTICS: 1 loops-rotated
+
+!keys = memref<?x64xbf16>
+!acc = tensor<64x64xf32, #tile.mma<warps = 4>>
+!p = tensor<64x64xbf16, #tile.mma<warps = 4>>
+!s = !tile.shared<64x64xbf16>
+!ring = !tile.ring<2 x 64x64xbf16>
+
+// The first iteration's product with the keys stands before the loop, the last product with the
+// values behind it. In the loop the latter runs on what the iteration before left: its weights, its
+// accumulator and the number of its stage. The first wait lets it run; the second one stands where
+// the accumulator is needed.
+// CHECK-LABEL: tile.kernel @attention(
+// CHECK: }, {
+// CHECK: %[[Q:.*]] = tile.get
+// CHECK: %[[SOME:.*]] = arith.cmpi slt, %c0, %[[N:.*]] : index
+// CHECK: %[[R:.*]] = scf.if %[[SOME]]
+// CHECK: %[[N0:.*]] = arith.divui %c0, %c64
+// CHECK: %[[K0:.*]] = tile.get %[[KR:.*]][%[[N0]]]
+// CHECK: %[[A0:.*]] = tile.mma_async %[[Q]], %[[K0]] transpose_b
+// CHECK: %[[S0:.*]] = tile.wait %[[A0]] :
+// CHECK: tile.release %[[KR]][%[[N0]]]
+// CHECK: %[[E0:.*]] = math.exp2 %[[S0]]
+// CHECK: %[[P0:.*]] = arith.truncf %[[E0]]
+// CHECK: %[[ACC0:.*]] = arith.mulf %{{.*}}, %[[E0]]
+// CHECK-NOT: tile.mma_async
+// CHECK: %[[NEXT:.*]] = arith.addi %c0, %c64
+// CHECK: %[[L:.*]]:3 = scf.for %[[J:.*]] = %[[NEXT]] to %[[N]] step %c64
+// CHECK-SAME: iter_args(%[[ACC:.*]] = %[[ACC0]], %[[P:.*]] = %[[P0]], %[[OLD:.*]] = %[[N0]])
+// CHECK: %[[NUMBER:.*]] = arith.divui %[[J]], %c64
+// CHECK: %[[K:.*]] = tile.get %[[KR]][%[[NUMBER]]]
+// CHECK: %[[A:.*]] = tile.mma_async %[[Q]], %[[K]] transpose_b
+// CHECK: %[[V:.*]] = tile.get %[[VR:.*]][%[[OLD]]]
+// CHECK: %[[B:.*]] = tile.mma_async %[[P]], %[[V]] acc(%[[ACC]]
+// CHECK: %[[S:.*]] = tile.wait %[[A]] pending 1
+// CHECK: tile.release %[[KR]][%[[NUMBER]]]
+// CHECK: %[[E:.*]] = math.exp2 %[[S]]
+// CHECK: %[[P1:.*]] = arith.truncf %[[E]]
+// CHECK: %[[DONE:.*]] = tile.wait %[[B]] :
+// CHECK: tile.release %[[VR]][%[[OLD]]]
+// CHECK: %[[ACC1:.*]] = arith.mulf %[[DONE]], %[[E]]
+// CHECK: scf.yield %[[ACC1]], %[[P1]], %[[NUMBER]]
+// CHECK: %[[VL:.*]] = tile.get %[[VR]][%[[L]]#2]
+// CHECK: %[[BL:.*]] = tile.mma_async %[[L]]#1, %[[VL]] acc(%[[L]]#0
+// CHECK: %[[LAST:.*]] = tile.wait %[[BL]]
+// CHECK: tile.release %[[VR]][%[[L]]#2]
+// CHECK: scf.yield %[[LAST]]
+// CHECK: } else {
+// CHECK: scf.yield %cst
+// CHECK: tile.store %[[R]]
+tile.kernel @attention(%q: !keys, %k: !keys, %v: !keys, %n: index, %o: memref<?x64xf32>,
+                       %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %c0 = arith.constant 0 : index
+  %c64 = arith.constant 64 : index
+  %zero = arith.constant dense<0.0> : !acc
+  %qr = tile.make_ring : !tile.ring<1 x 64x64xbf16>
+  %kr = tile.make_ring : !ring
+  %vr = tile.make_ring : !ring
+  tile.roles warps [4, 4] registers [0, 0] {
+    tile.put %qr[%c0], %q[%bx, %c0] : !tile.ring<1 x 64x64xbf16>, !keys
+    scf.for %j = %c0 to %n step %c64 {
+      %i = arith.divui %j, %c64 : index
+      tile.put %kr[%i], %k[%j, %c0] : !ring, !keys
+      tile.put %vr[%i], %v[%j, %c0] : !ring, !keys
+    }
+  }, {
+    %qs = tile.get %qr[%c0] : !tile.ring<1 x 64x64xbf16>
+    %r = scf.for %j = %c0 to %n step %c64 iter_args(%acc = %zero) -> (!acc) {
+      %i = arith.divui %j, %c64 : index
+      %ks = tile.get %kr[%i] : !ring
+      %a = tile.mma_async %qs, %ks transpose_b : !s, !s -> !tile.async<!acc>
+      %s = tile.wait %a : !tile.async<!acc>
+      tile.release %kr[%i] : !ring
+      %e = math.exp2 %s : !acc
+      %p = arith.truncf %e : !acc to !p
+      %acc1 = arith.mulf %acc, %e : !acc
+      %vs = tile.get %vr[%i] : !ring
+      %b = tile.mma_async %p, %vs acc(%acc1 : !acc) : !p, !s -> !tile.async<!acc>
+      %acc2 = tile.wait %b : !tile.async<!acc>
+      tile.release %vr[%i] : !ring
+      scf.yield %acc2 : !acc
+    }
+    tile.release %qr[%c0] : !tile.ring<1 x 64x64xbf16>
+    tile.store %r, %o[%bx, %c0] : !acc, memref<?x64xf32>
+  }
+  tile.return
+}
+
+// -----
+
+!keys = memref<?x64xbf16>
+!acc = tensor<64x64xf32, #tile.mma<warps = 4>>
+!p = tensor<64x64xbf16, #tile.mma<warps = 4>>
+!s = !tile.shared<64x64xbf16>
+!ring = !tile.ring<2 x 64x64xbf16>
+
+// Here the first product needs what the second one of the iteration before computed: nothing can
+// run under anything. Without roles the stages of the values would be refilled too early.
+// CHECK-LABEL: tile.kernel @dependent(
+// CHECK-NOT: pending 1
+// CHECK-NOT: scf.if
+tile.kernel @dependent(%k: !keys, %v: !keys, %n: index, %o: memref<?x64xf32>,
+                       %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %c0 = arith.constant 0 : index
+  %c64 = arith.constant 64 : index
+  %zero = arith.constant dense<0.0> : !acc
+  %kr = tile.make_ring : !ring
+  %vr = tile.make_ring : !ring
+  tile.roles warps [4, 4] registers [0, 0] {
+    scf.for %j = %c0 to %n step %c64 {
+      %i = arith.divui %j, %c64 : index
+      tile.put %kr[%i], %k[%j, %c0] : !ring, !keys
+      tile.put %vr[%i], %v[%j, %c0] : !ring, !keys
+    }
+  }, {
+    %r = scf.for %j = %c0 to %n step %c64 iter_args(%acc = %zero) -> (!acc) {
+      %i = arith.divui %j, %c64 : index
+      %ks = tile.get %kr[%i] : !ring
+      %w = arith.truncf %acc : !acc to !p
+      %a = tile.mma_async %w, %ks transpose_b : !p, !s -> !tile.async<!acc>
+      %s = tile.wait %a : !tile.async<!acc>
+      tile.release %kr[%i] : !ring
+      %p = arith.truncf %s : !acc to !p
+      %vs = tile.get %vr[%i] : !ring
+      %b = tile.mma_async %p, %vs acc(%s : !acc) : !p, !s -> !tile.async<!acc>
+      %acc2 = tile.wait %b : !tile.async<!acc>
+      tile.release %vr[%i] : !ring
+      scf.yield %acc2 : !acc
+    }
+    tile.store %r, %o[%bx, %c0] : !acc, memref<?x64xf32>
+  }
+  tile.return
+}
+
+// CHECK-LABEL: tile.kernel @no_roles(
+// CHECK-NOT: pending 1
+// CHECK-NOT: scf.if
+tile.kernel @no_roles(%k: !keys, %v: !keys, %n: index, %o: memref<?x64xf32>,
+                      %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %c0 = arith.constant 0 : index
+  %c64 = arith.constant 64 : index
+  %zero = arith.constant dense<0.0> : !acc
+  %kr = tile.make_ring : !ring
+  %vr = tile.make_ring : !ring
+  %r = scf.for %j = %c0 to %n step %c64 iter_args(%acc = %zero) -> (!acc) {
+    %i = arith.divui %j, %c64 : index
+    tile.put %kr[%i], %k[%j, %c0] : !ring, !keys
+    tile.put %vr[%i], %v[%j, %c0] : !ring, !keys
+    %ks = tile.get %kr[%i] : !ring
+    %a = tile.mma_async %ks, %ks transpose_b : !s, !s -> !tile.async<!acc>
+    %s = tile.wait %a : !tile.async<!acc>
+    tile.release %kr[%i] : !ring
+    %p = arith.truncf %s : !acc to !p
+    %vs = tile.get %vr[%i] : !ring
+    %b = tile.mma_async %p, %vs acc(%acc : !acc) : !p, !s -> !tile.async<!acc>
+    %acc2 = tile.wait %b : !tile.async<!acc>
+    tile.release %vr[%i] : !ring
+    scf.yield %acc2 : !acc
+  }
+  tile.store %r, %o[%bx, %c0] : !acc, memref<?x64xf32>
+  tile.return
+}
