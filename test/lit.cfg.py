@@ -15,6 +15,8 @@ Substitutions of our own:
 from __future__ import annotations
 
 import os
+import shutil
+import site
 from typing import Any
 
 import lit.formats
@@ -47,6 +49,31 @@ for tool in ("seqc-opt", "seqc", "seqc-reduce", "seqc-lsp-server"):
         config.available_features.add(tool)
 if os.path.exists(os.path.join(config.llvm_tools_dir, "mlir-tblgen")):
     config.available_features.add("mlir-tblgen")
+
+# What seqc finds by itself, and the package of .venv that it would be told of.
+ptxas = os.environ.get("SEQC_PTXAS") or next(
+    filter(
+        None,
+        (
+            shutil.which("ptxas", path=place)
+            for place in (
+                os.environ.get("PATH", ""),
+                os.path.join(os.environ.get("CUDA_HOME") or "/usr/local/cuda", "bin"),
+                *(
+                    os.path.join(packages, "nvidia", folder, "bin")
+                    for packages in site.getsitepackages()
+                    for folder in ("cu13", "cuda_nvcc")
+                ),
+            )
+        ),
+    ),
+    None,
+)
+if ptxas:
+    config.available_features.add("ptxas")
+    config.environment["SEQC_PTXAS"] = ptxas
+# A test of the compiler must run it.
+config.environment["SEQC_CACHE"] = "0"
 
 roundtrip = " && ".join(
     [

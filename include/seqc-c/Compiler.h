@@ -140,8 +140,8 @@ typedef struct SeqcCompileOptions {
   int32_t cache;
   /** GPUs: the file of ptxas, which makes machine code of PTX. NULL searches:
    *  SEQC_PTXAS, PATH, CUDA_HOME/bin, /usr/local/cuda/bin, then
-   *  `ptxas_folders`. Without ptxas an artifact has PTX only, which the GPU's
-   *  driver compiles when it loads it. */
+   *  `ptxas_folders`. Without ptxas, or with "none", an artifact has PTX only,
+   *  which the GPU's driver compiles when it loads it. */
   const char *ptxas;
   /** Folders to search for ptxas last, separated by colons; NULL for none. */
   const char *ptxas_folders;

@@ -177,8 +177,12 @@ static TileSchedule tableEntry(const AttentionShape &s, const ChipInfo &chip) {
                          : TileSchedule{128, 64, 1, 2, 8};
   // Two blocks of four warps share an SM, each with tiles that just fit its
   // registers; one hides what the other waits for, so one stage is enough.
-  return head <= 64    ? TileSchedule{128, 96, 1, 1, 4}
-         : head <= 128 ? TileSchedule{128, 64, 1, 1, 4}
+  // What changes scores or masks needs registers next to them: fewer keys.
+  bool isPlain = !s.scoreRegion && !s.bias && !s.maskRegion && !s.segments &&
+                 !s.prefix && !s.dropout;
+  bool isBand = s.windowLeft || s.windowRight;
+  return head <= 64    ? TileSchedule{128, isPlain ? 96 : 80, 1, 1, 4}
+         : head <= 128 ? TileSchedule{128, isPlain && !isBand ? 64 : 48, 1, 1, 4}
                        : TileSchedule{64, 64, 1, 1, 4};
 }
 

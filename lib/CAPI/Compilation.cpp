@@ -120,15 +120,21 @@ static SeqcStatus badOption(const Twine &message) {
 
 bool seqc::isGPU(StringRef target) { return findPTXChip(target) != nullptr; }
 
+StringRef seqc::getTileChip(StringRef target) {
+  return target.consume_front("cpu-tile:") && isGPU(target) ? target : "";
+}
+
 SeqcStatus Settings::readTargets(StringRef text) {
   targets.clear();
   SmallVector<StringRef> names;
   text.split(names, ',');
   for (StringRef name : names) {
     name = name.trim();
-    if (name != "cpu" && !isGPU(name))
+    if (name != "cpu" && !isGPU(name) && getTileChip(name).empty())
       return badOption("unknown target '" + name +
                        "': this build compiles for " + seqcTargets());
+    if (!getTileChip(name).empty() && names.size() > 1)
+      return badOption("target '" + name + "' is for tests: it stands alone");
     if (!llvm::is_contained(targets, name))
       targets.push_back(name.str());
   }
@@ -177,6 +183,8 @@ SeqcStatus Settings::readSchedule(StringRef text) {
 }
 
 ScheduleOverrides Settings::getSchedule(StringRef target) const {
+  if (StringRef chip = getTileChip(target); !chip.empty())
+    return getSchedule(chip);
   ScheduleOverrides result;
   for (const ScheduleItem &item : schedule)
     if (item.prefix.empty() || item.prefix == target ||
@@ -279,8 +287,9 @@ void Settings::addTo(CacheKey &key) const {
     ScheduleOverrides schedule = getSchedule(target);
     key.add(schedule.tileM).add(schedule.tileN).add(schedule.splits);
     key.add(schedule.stages).add(schedule.warps);
+    key.add(aligned).add(perfErrors);
     if (isGPU(target)) {
-      key.add(aligned).add(perfErrors).add(ptxas.version);
+      key.add(ptxas.version);
       continue;
     }
     key.add(cpu.cpu).add(cpu.features);
@@ -699,6 +708,7 @@ SeqcStatus Compilation::lower(CPUStage last) {
   if (SeqcStatus status = prepare())
     return status;
   CPUPipelineOptions options;
+  StringRef chip = getTileChip(settings.targets.front());
   ScheduleOverrides schedule = settings.getSchedule("cpu");
   options.tileM = schedule.tileM;
   options.tileN = schedule.tileN;
@@ -708,7 +718,13 @@ SeqcStatus Compilation::lower(CPUStage last) {
   if (settings.cpu.cpu != "native")
     options.chip = target->getVectorBits() >= 512 ? "x86-64-v4" : "x86-64-v3";
   PassManager pm(context.get(), ModuleOp::getOperationName());
-  buildCPUPipeline(pm, options, last);
+  if (chip.empty()) {
+    buildCPUPipeline(pm, options, last);
+  } else {
+    PTXPipelineOptions kernels;
+    settings.setOptions(chip, kernels);
+    buildThroughTilePipeline(pm, kernels, options, last);
+  }
   if (last != CPUStage::LLVM)
     return run(pm);
   addSymbolPrefix(*module);
@@ -799,19 +815,23 @@ SeqcStatus Compilation::library(llvm::SmallVector<char, 0> &bytes) {
 // GPUs
 //===----------------------------------------------------------------------===//
 
-SeqcStatus Compilation::lower(StringRef chip, PTXStage last) {
-  if (SeqcStatus status = prepare())
-    return status;
-  PTXPipelineOptions options;
+void Settings::setOptions(StringRef chip, PTXPipelineOptions &options) const {
   options.chip = chip.str();
-  ScheduleOverrides schedule = settings.getSchedule(chip);
+  ScheduleOverrides schedule = getSchedule(chip);
   options.tileM = schedule.tileM;
   options.tileN = schedule.tileN;
   options.splits = schedule.splits;
   options.stages = schedule.stages;
   options.warps = schedule.warps;
-  options.aligned = settings.aligned;
+  options.aligned = aligned;
+}
+
+SeqcStatus Compilation::lower(StringRef chip, PTXStage last) {
+  if (SeqcStatus status = prepare())
+    return status;
   PassManager pm(context.get(), ModuleOp::getOperationName());
+  PTXPipelineOptions options;
+  settings.setOptions(chip, options);
   buildPTXPipeline(pm, options, last);
   return run(pm);
 }
@@ -908,7 +928,8 @@ SeqcStatus Compilation::artifact(std::vector<char> &bytes) {
       code.sections.emplace_back(SectionKind::SharedObject,
                                  std::string(object.data(), object.size()));
     }
-    metadata["name"] = name;
+    // Kernels that run on a CPU are a program for it like any other.
+    metadata["name"] = getTileChip(name).empty() ? name : "cpu";
     if (original)
       module = std::move(original);
   }

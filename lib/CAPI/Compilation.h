@@ -67,7 +67,8 @@ struct Settings {
   std::string sourceName = "<source>";
   std::string dumpDir;
   std::string reproducerDir;
-  /// At least one, each once: "cpu" or the name of a PTX chip.
+  /// At least one, each once: "cpu" or the name of a PTX chip; or one target of
+  /// `getTileChip`.
   std::vector<std::string> targets = {"cpu"};
   CPUTargetOptions cpu;
   unsigned optLevel = 3;
@@ -85,6 +86,9 @@ struct Settings {
 
   /// The schedule for a target.
   ScheduleOverrides getSchedule(llvm::StringRef target) const;
+
+  /// Sets the options of the pipeline for a PTX chip.
+  void setOptions(llvm::StringRef chip, PTXPipelineOptions &options) const;
 
   bool hasGPU() const;
 
@@ -109,6 +113,11 @@ private:
 
 /// Whether a target is a GPU rather than the CPU.
 bool isGPU(llvm::StringRef target);
+
+/// The chip of a target "cpu-tile:sm_80", which runs that chip's kernels on the
+/// CPU, without layouts and without concurrency; "" for any other. The tests of
+/// the passes on kernels use it.
+llvm::StringRef getTileChip(llvm::StringRef target);
 
 /// A public function of the source, as the artifact describes it.
 struct Signature {

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import _arrays, _text, _torch_compile
+from . import _text, _torch_compile
 from ._arrays import FLOATS, Array, view
 from ._checks import check_dtype, check_float, check_rank, check_shape, schedule_key
 from ._places import Place, fast, place_of
@@ -353,9 +353,10 @@ def attention(
     any strides; the result is the same kind as `query`. All are in host memory or
     on one GPU, where the work goes into the current stream of torch or cupy.
     Nothing is copied, but on a GPU query, key and value whose last stride is not
-    1, and small arrays that are elsewhere or of another dtype. query, key and value have one dtype: f16, bf16, f32 or f64. The
-    softmax and all sums are in f32 (f64 for f64). Positions and lengths count
-    elements of the sequence, and the first has number 0.
+    1, and small arrays that are elsewhere or of another dtype. query, key and
+    value have one dtype: f16, bf16, f32 or f64. The softmax and all sums are in
+    f32 (f64 for f64). Positions and lengths count elements of the sequence, and
+    the first has number 0.
 
     Args:
         query: (batch, heads, query length, head_dim).
@@ -423,62 +424,93 @@ def attention(
     2022), with grouped key heads (Ainslie et al. 2023) and ALiBi (Press et al.
     2022). Dropout draws from Philox4x32-10 (Salmon et al. 2011).
     """
-    torch = _torch_compile.tracing()
-    if torch is not None:
-        return torch.attention(
-            query,
-            key,
-            value,
-            scale=scale,
-            causal=causal,
-            window=window,
-            softcap=softcap,
-            bias=bias,
-            alibi_slopes=alibi_slopes,
-            score_mod=score_mod,
-            mask_mod=mask_mod,
-            segment_ids=segment_ids,
-            return_lse=return_lse,
-            prefix=prefix,
-            sinks=sinks,
-            dropout_p=dropout_p,
-            seed=seed,
-            schedule=schedule,
-            target=target,
-        )
+    layer = _torch_compile.tracing()
+    call = attention_now if layer is None else layer.attention
+    return call(
+        query,
+        key,
+        value,
+        scale=scale,
+        causal=causal,
+        window=window,
+        softcap=softcap,
+        bias=bias,
+        alibi_slopes=alibi_slopes,
+        score_mod=score_mod,
+        mask_mod=mask_mod,
+        segment_ids=segment_ids,
+        return_lse=return_lse,
+        prefix=prefix,
+        sinks=sinks,
+        dropout_p=dropout_p,
+        seed=seed,
+        schedule=schedule,
+        target=target,
+    )
+
+
+def attention_now(
+    query: Any,
+    key: Any,
+    value: Any,
+    *,
+    scale: float | None = None,
+    causal: bool | str = False,
+    window: Window = None,
+    softcap: float | None = None,
+    bias: Any = None,
+    alibi_slopes: Any = None,
+    score_mod: Modifier = None,
+    mask_mod: Modifier = None,
+    segment_ids: Any = None,
+    return_lse: bool = False,
+    prefix: Any = None,
+    sinks: Any = None,
+    dropout_p: float = 0.0,
+    seed: int | None = None,
+    schedule: Schedule = None,
+    target: str | None = None,
+) -> Any:
+    """`attention` on arrays that have values."""
     tensors: tuple[Any, ...] = ()
     fast_key: Any = None
-    if fast.dispatcher is not None and type(query) in fast.types:
-        if bias is None and score_mod is None and mask_mod is None and not schedule:
-            fast_key = (
-                "attention",
-                scale,
-                causal,
-                window,
-                softcap,
-                dropout_p,
-                return_lse,
-                target,
-                segment_ids is None,
-                prefix is None,
-                sinks is None,
-                seed is None,
-            )
-            tensors = (query, key, value)
-            if segment_ids is not None:
-                pair = isinstance(segment_ids, (tuple, list))
-                tensors += tuple(segment_ids) if pair else (segment_ids,) * 2
-            if prefix is not None:
-                tensors += (prefix,)
-            if sinks is not None:
-                tensors += (sinks,)
-            if dropout_p:
-                tensors += (seed,)
-            if alibi_slopes is not None:
-                tensors += (alibi_slopes,)
-            results = fast.dispatcher.call(fast_key, tensors)
-            if results is not None:
-                return results
+    if (
+        fast.dispatcher is not None
+        and type(query) in fast.types
+        and bias is None
+        and score_mod is None
+        and mask_mod is None
+        and not schedule
+    ):
+        fast_key = (
+            "attention",
+            scale,
+            causal,
+            window,
+            softcap,
+            dropout_p,
+            return_lse,
+            target,
+            segment_ids is None,
+            prefix is None,
+            sinks is None,
+            seed is None,
+        )
+        tensors = (query, key, value)
+        if segment_ids is not None:
+            pair = isinstance(segment_ids, (tuple, list))
+            tensors += tuple(segment_ids) if pair else (segment_ids,) * 2
+        if prefix is not None:
+            tensors += (prefix,)
+        if sinks is not None:
+            tensors += (sinks,)
+        if dropout_p:
+            tensors += (seed,)
+        if alibi_slopes is not None:
+            tensors += (alibi_slopes,)
+        results = fast.dispatcher.call(fast_key, tensors)
+        if results is not None:
+            return results
     place = place_of("query", query, target)
     view = place.view
     q, k, v = view("query", query), view("key", key), view("value", value)
@@ -579,9 +611,7 @@ def attention(
         bool(return_lse),
         _attention_schedule(schedule, qs[2], place.is_gpu),
     )
-    results = place.run(
-        cache_key, lambda: attention_text(cache_key), arguments, query
-    )
+    results = place.run(cache_key, lambda: attention_text(cache_key), arguments, query)
     if fast_key is not None:
         fast.remember(fast_key, place, tensors, arguments)
     return results if return_lse else results[0]

@@ -365,7 +365,8 @@ void seqc_python::addDispatcher(py::module_ &m) {
       .def(py::init<const py::capsule &, py::object, py::object, py::tuple,
                     py::dict, int32_t>(),
            py::arg("api"), py::arg("empty"), py::arg("grad_enabled"),
-           py::arg("types"), py::arg("dtypes"), py::arg("device_type") = DLCUDA)
+           py::arg("types"), py::arg("dtypes"),
+           py::arg("device_type") = int32_t(DLCUDA))
       .def("add", &Dispatcher::add, py::arg("key"), py::arg("arguments"),
            py::arg("aligned"), py::arg("unaligned"), py::arg("results"),
            py::arg("device"))

@@ -446,8 +446,8 @@ def target_for(first: str, device: int, override: str | None) -> str:
     if name:
         if name not in GPU_TARGETS:
             raise ValueError(
-                f"target: got '{name}', expected one of {', '.join(GPU_TARGETS)}, since "
-                f"{first} is on CUDA device {device}"
+                f"target: got '{name}', expected one of {', '.join(GPU_TARGETS)}, "
+                f"since {first} is on CUDA device {device}"
             )
         return name
     try:
@@ -526,7 +526,11 @@ class _Fast:
         self.types = types
 
     def remember(
-        self, key: Hashable, place: Place, tensors: tuple[Any, ...], arguments: Arguments
+        self,
+        key: Hashable,
+        place: Place,
+        tensors: tuple[Any, ...],
+        arguments: Arguments,
     ) -> None:
         """Leaves a call that went the long way, if its arguments are `tensors`."""
         if not isinstance(place, Gpu) or not isinstance(place.library, TorchLibrary):
@@ -535,6 +539,10 @@ class _Fast:
             self.prepare(place.library.torch)
         function = place.function
         if self.dispatcher is None or function is None:
+            return
+        try:
+            hash(key)
+        except TypeError:
             return
         if len(tensors) != len(arguments):
             return

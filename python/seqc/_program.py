@@ -372,7 +372,8 @@ def emit(source: Source, level: str, **options: Any) -> str | bytes:
     text, name = _read_source(source)
     options.setdefault("source_name", name)
     data = _seqc.emit(text, level, _options(**options))
-    return data if level in ("object", "library", "seqc-bytecode") else data.decode()
+    binary = ("object", "library", "cubin", "seqc-bytecode")
+    return data if level in binary else data.decode()
 
 
 def load(path: str | os.PathLike[str] | bytes, target: str | None = None) -> Program:

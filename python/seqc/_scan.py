@@ -10,10 +10,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from . import _arrays, _text
-from ._arrays import view
+from . import _text, _torch_compile
 from ._checks import check_dtype, check_float, check_rank, check_shape, schedule_key
-from ._program import cache
+from ._places import fast, place_of
 from ._text import Operand, Schedule, Type
 
 # ===----------------------------------------------------------------------===
@@ -105,6 +104,7 @@ def selective_scan(
     return_final_state: bool = False,
     *,
     schedule: Schedule = None,
+    target: str | None = None,
 ) -> Any:
     """The selective state-space scan of Mamba.
 
@@ -112,8 +112,10 @@ def selective_scan(
     h_t = exp(dt A) h_{t-1} + dt B_t u_t, and out_t = (C_t h_t + D u_t) silu(z_t).
     The state is kept in f32 (f64 for f64).
 
-    Arrays may be numpy arrays, torch CPU tensors or anything with `__dlpack__`,
-    with any strides; nothing is copied, and the result is the same kind as `u`.
+    Arrays may be numpy arrays, torch tensors or anything with `__dlpack__`, with
+    any strides, in host memory or on one GPU, where the work goes into the current
+    stream of torch or cupy. Nothing is copied, and the result is the same kind as
+    `u`.
 
     Args:
         u: (batch, dim, length) in f16, bf16, f32 or f64.
@@ -130,6 +132,7 @@ def selective_scan(
             a later call continues from it.
         schedule: tiling of this call: {"tile_m": channels, "tile_n": steps in a
             chunk, "splits": parts of the sequence}.
+        target: on a GPU, "sm_80" or "sm_90a"; as for `attention`.
 
     A, D, delta_bias and constant B and C have the dtype of `u` or that of the
     state; variable B and C have that of `u`.
@@ -149,6 +152,59 @@ def selective_scan(
     states it, is that of Mamba (Gu and Dao 2023, algorithm 2), computed in chunks
     of the sequence.
     """
+    layer = _torch_compile.tracing()
+    call = selective_scan_now if layer is None else layer.selective_scan
+    return call(
+        u,
+        delta,
+        A,
+        B,
+        C,
+        D,
+        z,
+        delta_bias,
+        delta_softplus,
+        initial_state,
+        return_final_state,
+        schedule=schedule,
+        target=target,
+    )
+
+
+def selective_scan_now(
+    u: Any,
+    delta: Any,
+    A: Any,
+    B: Any,
+    C: Any,
+    D: Any = None,
+    z: Any = None,
+    delta_bias: Any = None,
+    delta_softplus: bool = False,
+    initial_state: Any = None,
+    return_final_state: bool = False,
+    *,
+    schedule: Schedule = None,
+    target: str | None = None,
+) -> Any:
+    """`selective_scan` on arrays that have values."""
+    optional = (D, z, delta_bias, initial_state)
+    tensors: tuple[Any, ...] = ()
+    fast_key: Any = None
+    if fast.dispatcher is not None and type(u) in fast.types and not schedule:
+        fast_key = (
+            "selective_scan",
+            delta_softplus,
+            return_final_state,
+            target,
+            *(x is None for x in optional),
+        )
+        tensors = (u, delta, A, B, C, *(x for x in optional if x is not None))
+        results = fast.dispatcher.call(fast_key, tensors)
+        if results is not None:
+            return results
+    place = place_of("u", u, target)
+    view = place.view
     first = view("u", u)
     check_rank("u", first, 3, "(batch, dim, length)")
     check_float("u", first)
@@ -236,13 +292,10 @@ def selective_scan(
         bool(return_final_state),
         schedule_key(schedule) if schedule else (),
     )
-    function = cache.find(key)
-    if function is None:
-        function = cache.build(key, lambda: selective_scan_text(key))
-    results = function.call(arguments)
-    if return_final_state:
-        return _arrays.wrap(results[0], u), _arrays.wrap(results[1], u)
-    return _arrays.wrap(results[0], u)
+    results = place.run(key, lambda: selective_scan_text(key), arguments, u)
+    if fast_key is not None:
+        fast.remember(fast_key, place, tensors, arguments)
+    return results if return_final_state else results[0]
 
 
 # ===----------------------------------------------------------------------===
@@ -312,14 +365,17 @@ def causal_conv1d(
     return_final_state: bool = False,
     *,
     schedule: Schedule = None,
+    target: str | None = None,
 ) -> Any:
     """A depthwise convolution whose output at l sees inputs up to l.
 
     out[b, d, l] = act(bias[d] + sum_w weight[d, w] x[b, d, l - (width - 1) + w]),
     summed in f32 (f64 for f64).
 
-    Arrays may be numpy arrays, torch CPU tensors or anything with `__dlpack__`,
-    with any strides; nothing is copied, and the result is the same kind as `x`.
+    Arrays may be numpy arrays, torch tensors or anything with `__dlpack__`, with
+    any strides, in host memory or on one GPU, where the work goes into the current
+    stream of torch or cupy. Nothing is copied, and the result is the same kind as
+    `x`.
 
     Args:
         x: (batch, dim, length) in f16, bf16, f32 or f64.
@@ -332,6 +388,7 @@ def causal_conv1d(
         return_final_state: also return the last width - 1 inputs, so that a
             later call continues from them.
         schedule: tiling of this call: {"tile_m": channels, "tile_n": steps}.
+        target: on a GPU, "sm_80" or "sm_90a"; as for `attention`.
 
     Returns:
         out, with the shape and dtype of `x`; with `return_final_state` the tuple
@@ -347,6 +404,49 @@ def causal_conv1d(
     dim, length and strides are free. The layer is the one in front of the scan of
     a Mamba block (Gu and Dao 2023); docs/spec.md defines it.
     """
+    layer = _torch_compile.tracing()
+    call = causal_conv1d_now if layer is None else layer.causal_conv1d
+    return call(
+        x,
+        weight,
+        bias,
+        activation,
+        initial_state,
+        return_final_state,
+        schedule=schedule,
+        target=target,
+    )
+
+
+def causal_conv1d_now(
+    x: Any,
+    weight: Any,
+    bias: Any = None,
+    activation: str | None = None,
+    initial_state: Any = None,
+    return_final_state: bool = False,
+    *,
+    schedule: Schedule = None,
+    target: str | None = None,
+) -> Any:
+    """`causal_conv1d` on arrays that have values."""
+    tensors: tuple[Any, ...] = ()
+    fast_key: Any = None
+    if fast.dispatcher is not None and type(x) in fast.types and not schedule:
+        fast_key = (
+            "causal_conv1d",
+            activation,
+            return_final_state,
+            target,
+            bias is None,
+            initial_state is None,
+        )
+        tensors = (x, weight, *(y for y in (bias, initial_state) if y is not None))
+        results = fast.dispatcher.call(fast_key, tensors)
+        if results is not None:
+            return results
+    place = place_of("x", x, target)
+    view = place.view
     first = view("x", x)
     check_rank("x", first, 3, "(batch, dim, length)")
     check_float("x", first)
@@ -390,10 +490,7 @@ def causal_conv1d(
         bool(return_final_state),
         schedule_key(schedule) if schedule else (),
     )
-    function = cache.find(key)
-    if function is None:
-        function = cache.build(key, lambda: causal_conv1d_text(key))
-    results = function.call(arguments)
-    if return_final_state:
-        return _arrays.wrap(results[0], x), _arrays.wrap(results[1], x)
-    return _arrays.wrap(results[0], x)
+    results = place.run(key, lambda: causal_conv1d_text(key), arguments, x)
+    if fast_key is not None:
+        fast.remember(fast_key, place, tensors, arguments)
+    return results if return_final_state else results[0]

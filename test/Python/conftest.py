@@ -9,6 +9,9 @@ from typing import Any
 
 import hypothesis
 
+# A test of the compiler must run it; test_cache.py is about the cache.
+os.environ.setdefault("SEQC_CACHE", "0")
+
 sys.path.insert(0, str(Path(__file__).parent))
 
 _COMMON: Any = {

@@ -201,8 +201,16 @@ def test_dlpack_object_elsewhere() -> None:
         def __dlpack_device__(self) -> Any:
             return (2, 1)
 
-    with pytest.raises(TypeError, match=r"query: is on DLPack device \(2, 1\)"):
+    # Its memory is that of the host, but the device counts.
+    with pytest.raises(seqc.SeqcError, match="query: is on CUDA device 1, but"):
         seqc.attention(OnDevice(Q), Q, Q)
+
+    class OnTpu(Exporter):
+        def __dlpack_device__(self) -> Any:
+            return (17, 0)
+
+    with pytest.raises(TypeError, match=r"key: is on DLPack device \(17, 0\)"):
+        seqc.attention(Q, OnTpu(Q), Q)
 
 
 def test_capsules_are_taken_once() -> None:

@@ -121,9 +121,11 @@ void CompileFlags::addAllFlags(CLI::App &command) {
   command.add_flag("--Wno-perf", allowSlow,
                    "GPU: kernels that spill registers, or whose asynchronous "
                    "products wait for each other, are warnings, not errors");
-  command.add_option("--ptxas", ptxas,
-                     "GPU: the ptxas to use; found by itself in SEQC_PTXAS, "
-                     "PATH, CUDA_HOME/bin and /usr/local/cuda/bin");
+  command.add_option(
+      "--ptxas", ptxas,
+      "GPU: the ptxas to use; found by itself in SEQC_PTXAS, "
+      "PATH, CUDA_HOME/bin and /usr/local/cuda/bin; \"none\": PTX "
+      "only");
   command.add_flag("--no-cache", noCache,
                    "Compile even if the result is in the cache on disk");
   addInteger(command, "-O", optLevel, {0, 3}, "Optimisation level of LLVM");

@@ -99,6 +99,12 @@ struct PTXPipelineOptions
       *this, "aligned",
       llvm::cl::desc("Tensors and their rows start at multiples of 16 bytes"),
       llvm::cl::init(true)};
+  Option<bool> overlap{
+      *this, "overlap",
+      llvm::cl::desc(
+          "sm_90a: run the second product of an iteration during the "
+          "softmax of the next; not measured yet"),
+      llvm::cl::init(false)};
 };
 
 /// Appends the passes that take a module of L0 operators to kernels in the LLVM
@@ -124,6 +130,14 @@ void buildCPUBackend(mlir::OpPassManager &pm,
 /// a CPU: without layouts, without concurrency. Registered as
 /// `--seqc-erase-tile`, and with buildCPUBackend as `--seqc-tile-to-cpu`.
 void buildTileErasure(mlir::OpPassManager &pm);
+
+/// The GPU's pipeline up to its kernels on tiles, then the CPU's: how the
+/// passes on kernels are tested without a GPU. Registered up to
+/// `CPUStage::Linalg` as `--seqc-through-tile`.
+void buildThroughTilePipeline(mlir::OpPassManager &pm,
+                              const PTXPipelineOptions &kernels,
+                              const CPUPipelineOptions &options,
+                              CPUStage last = CPUStage::LLVM);
 
 /// Registers the pipelines by name.
 void registerPipelines();

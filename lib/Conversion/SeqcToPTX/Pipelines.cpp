@@ -107,7 +107,8 @@ void seqc::buildPTXPipeline(OpPassManager &pm,
   if (options.chip == "sm_90a" && options.aligned)
     kernel.addPass(createTileWarpRoles());
   kernel.addPass(createTilePipeline());
-  kernel.addPass(createTileOverlapProducts());
+  if (options.overlap)
+    kernel.addPass(createTileOverlapProducts());
   addCleanup(kernel);
   if (last == PTXStage::Staged)
     return;

@@ -28,6 +28,21 @@ void seqc::buildTileErasure(OpPassManager &pm) {
   pm.addPass(createCanonicalizerPass());
 }
 
+void seqc::buildThroughTilePipeline(OpPassManager &pm,
+                                    const PTXPipelineOptions &kernels,
+                                    const CPUPipelineOptions &options,
+                                    CPUStage last) {
+  buildPTXPipeline(pm, kernels,
+                   last == CPUStage::Online  ? PTXStage::Online
+                   : last == CPUStage::Tiled ? PTXStage::Tiled
+                                             : PTXStage::Staged);
+  if (last == CPUStage::Online || last == CPUStage::Tiled)
+    return;
+  buildTileErasure(pm);
+  if (last == CPUStage::LLVM)
+    buildCPUBackend(pm, options);
+}
+
 void seqc::registerTilePipelines() {
   PassPipelineRegistration<>(
       "seqc-erase-tile",
@@ -39,8 +54,8 @@ void seqc::registerTilePipelines() {
       "over "
       "linalg operators",
       [](OpPassManager &pm, const PTXPipelineOptions &options) {
-        buildPTXPipeline(pm, options, PTXStage::Staged);
-        buildTileErasure(pm);
+        buildThroughTilePipeline(pm, options, CPUPipelineOptions(),
+                                 CPUStage::Linalg);
       });
   PassPipelineRegistration<CPUPipelineOptions>(
       "seqc-tile-to-cpu",

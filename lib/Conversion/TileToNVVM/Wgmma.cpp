@@ -135,7 +135,7 @@ struct LowerMmaAsync : KernelPattern<MmaAsyncOp> {
       // Rows of this warpgroup: 64 each.
       Value row = i.shl(i.shr(context.warp, 2), 6);
       aBase = getDescriptor(b, addBytes(b, adaptor.getA(), i.shl(row, 7)),
-                            /*leading=*/16);
+                            /*leadingBytes=*/16);
     }
     bBase = getDescriptor(b, adaptor.getB(),
                           op.getTransposeB() ? 16 : bType.getPanelBytes());

@@ -27,6 +27,7 @@
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Format.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Process.h"
@@ -296,11 +297,15 @@ Ptxas seqc::findPtxas(const PtxasSearch &search, std::string &problem,
     named = getEnvironment("SEQC_PTXAS");
     origin = "SEQC_PTXAS";
   }
+  Ptxas result;
+  if (named == "none") {
+    result.isUnwanted = true;
+    return result;
+  }
   if (!named.empty() && !isProgram(named)) {
     problem = origin + " is '" + named + "', which is no program";
     return {};
   }
-  Ptxas result;
   result.path = named.empty() ? searchForPtxas(search) : named;
   if (result.path.empty())
     return result;
@@ -375,11 +380,19 @@ PtxasLog seqc::parsePtxasLog(StringRef log) {
     result.functions.back().name = name.str();
     return result.functions.back();
   };
-  auto isSlow = [](StringRef text) {
+  // C7517 says that a wait was added. C7519, that a fence was, costs nothing.
+  auto isSlow = [](StringRef code, StringRef text) {
     std::string lower = text.lower();
     StringRef s = lower;
-    return (s.contains("wgmma") && s.contains("serialized")) ||
+    return code == "C7517" ||
+           (s.contains("wgmma") && s.contains("serialized")) ||
            (s.contains("setmaxnreg") && s.contains("ignored"));
+  };
+  // One problem in many instructions is one problem.
+  auto withoutDigits = [](StringRef text) {
+    std::string result = text.str();
+    llvm::erase_if(result, llvm::isDigit);
+    return result;
   };
 
   // "ptxas info : TEXT" and "ptxas FILE, line N; error : TEXT".
@@ -421,14 +434,14 @@ PtxasLog seqc::parsePtxasLog(StringRef log) {
         readNumber(text, " bytes cmem[0]", usage.constantBytes);
         continue;
       }
-      if (code.empty() && !isSlow(text))
+      if (!isSlow(code, text) && !text.contains("Performance Loss"))
         continue;
     }
     PtxasMessage message;
     message.kind = severity == "error" || severity == "fatal"
                        ? PtxasMessage::Kind::Error
-                   : isSlow(text) ? PtxasMessage::Kind::Slow
-                                  : PtxasMessage::Kind::Warning;
+                   : isSlow(code, text) ? PtxasMessage::Kind::Slow
+                                        : PtxasMessage::Kind::Warning;
     StringRef named = findQuotedFunction(text);
     message.kernel = named.empty() ? current : named.str();
     message.code = code.str();
@@ -438,9 +451,10 @@ PtxasLog seqc::parsePtxasLog(StringRef log) {
               .str();
     else
       message.text = text.str();
-    // One problem in many instructions is one problem.
     auto isSame = [&](const PtxasMessage &other) {
-      return other.text == message.text && other.kernel == message.kernel;
+      return other.kind != PtxasMessage::Kind::Error &&
+             other.code == message.code && other.kernel == message.kernel &&
+             withoutDigits(other.text) == withoutDigits(message.text);
     };
     if (llvm::none_of(result.messages, isSame))
       result.messages.push_back(std::move(message));
@@ -510,7 +524,8 @@ PtxasResult seqc::runPtxas(const Ptxas &ptxas, StringRef chip, StringRef ptx,
   if (child.timedOut) {
     result.status = PtxasResult::Status::Timeout;
     llvm::raw_string_ostream(result.problem)
-        << "ptxas did not end within " << timeoutSeconds << " s";
+        << "ptxas did not end within " << llvm::format("%g", timeoutSeconds)
+        << " s";
     return result;
   }
   result.cubin = readWholeFile(output);

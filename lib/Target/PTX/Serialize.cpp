@@ -87,6 +87,10 @@ static std::string writeReproducer(StringRef ptx,
          getPtxasCommand(options.ptxas, options.target.chip, path, "/dev/null");
 }
 
+/// Bytes stored and loaded by each thread that are no problem: a few values
+/// that are needed once, before or after the loop. They are in the metadata.
+static constexpr int64_t kToleratedSpill = 64;
+
 namespace {
 
 /// Turns a log into diagnostics.
@@ -113,7 +117,7 @@ public:
               (message.code.empty() ? "" : " (" + message.code + ")"));
     }
     for (const PtxasUsage &usage : log.functions)
-      if (usage.spillStoreBytes > 0 || usage.spillLoadBytes > 0)
+      if (usage.spillStoreBytes + usage.spillLoadBytes > kToleratedSpill)
         say(usage.name, /*isSlow=*/usage.spillStoreBytes > kFewSpilledBytes,
             "registers are spilled to memory: " +
                 std::to_string(std::max<int64_t>(usage.spillStoreBytes, 0)) +
@@ -129,6 +133,9 @@ public:
 
 private:
   void say(StringRef name, bool isSlow, const Twine &text) {
+    // Some messages name no kernel.
+    if (name.empty() && object.kernels.size() == 1)
+      name = object.kernels.front().name;
     Location loc = module.getLoc();
     for (const PTXObject::Kernel &kernel : object.kernels)
       if (kernel.name == name)
@@ -308,7 +315,9 @@ std::optional<PTXObject> seqc::serializePTX(ModuleOp module,
 
   const PTXChip &chip = (*target)->getChip();
   bool canAssemble = options.ptxas.isFound();
-  if (!canAssemble) {
+  if (options.ptxas.isUnwanted) {
+    // As asked for.
+  } else if (!canAssemble) {
     emitWarning(module.getLoc())
         << "no ptxas found: the program has PTX for " << options.target.chip
         << " and no cubin, so it is not checked here and compiled by the "

@@ -1,7 +1,7 @@
 // RUN: seqc-opt %s --tile-erase-layouts | FileCheck %s
 // RUN: seqc-opt %s --tile-erase-layouts --seqc-statistics -o /dev/null 2>&1 | FileCheck %s --check-prefix=STATISTICS
 
-// STATISTICS: 10 layouts-erased
+// STATISTICS: 7 layouts-erased
 
 #mma = #tile.mma<warps = 4>
 #rows = #tile.slice<dim = 1, of = #mma>

@@ -39,3 +39,118 @@ tile.kernel @attend(%q: memref<?x64xbf16>, %k: memref<?x64xbf16>, %n: index, %o:
   tile.store %h, %o[%bx, %c0] : tensor<64x64xbf16, #tile.mma<warps = 4>>, memref<?x64xbf16>
   tile.return
 }
+
+// A product in a branch: its operands are waited for in front of it and given
+// back behind it, so every path does both once.
+// CHECK-LABEL: tile.kernel @branch(
+// CHECK: scf.for
+// CHECK: tile.put %[[K:.*]][%[[N:.*]]], %{{.*}}
+// CHECK-NEXT: %[[KT:.*]] = tile.get %[[K]][%[[N]]]
+// CHECK-NEXT: scf.if
+// SM80: tile.dot %{{.*}}, %[[KT]]
+// SM90: tile.mma_async %{{.*}}, %[[KT]]
+// CHECK: } else {
+// CHECK: }
+// CHECK-NEXT: tile.release %[[K]][%[[N]]]
+tile.kernel @branch(%q: memref<?x64xbf16>, %k: memref<?x64xbf16>, %n: index, %i: i1, %o: memref<?x64xf32>,
+                    %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %c0 = arith.constant 0 : index
+  %c64 = arith.constant 64 : index
+  %zeros = arith.constant dense<0.0> : !mma
+  %qt = tile.load %q[%bx, %c0] : memref<?x64xbf16> -> tensor<64x64xbf16>
+  %r = scf.for %j = %c0 to %n step %c64 iter_args(%acc = %zeros) -> (!mma) {
+    %kt = tile.load %k[%j, %c0] : memref<?x64xbf16> -> tensor<64x64xbf16>
+    %x = scf.if %i -> !mma {
+      %s = tile.dot %qt, %kt, %acc transpose_b : tensor<64x64xbf16>, tensor<64x64xbf16>, !mma
+      scf.yield %s : !mma
+    } else {
+      scf.yield %acc : !mma
+    }
+    scf.yield %x : !mma
+  }
+  tile.store %r, %o[%bx, %c0] : !mma, memref<?x64xf32>
+  tile.return
+}
+
+// In nested loops copies are counted through all of them.
+// CHECK-LABEL: tile.kernel @nested(
+// CHECK: scf.for {{.*}} iter_args(%{{.*}} = %{{.*}}, %[[OUTER:.*]] = %{{.*}})
+// CHECK: %[[I:.*]]:2 = scf.for {{.*}} iter_args(%{{.*}} = %{{.*}}, %[[INNER:.*]] = %[[OUTER]])
+// CHECK: tile.put %{{.*}}[%[[INNER]]]
+// CHECK: tile.get %{{.*}}[%[[INNER]]]
+// CHECK: tile.release %{{.*}}[%[[INNER]]]
+// CHECK: %[[NEXT:.*]] = arith.addi %[[INNER]], %c1
+// CHECK: scf.yield %{{.*}}, %[[NEXT]]
+// CHECK: scf.yield %[[I]]#0, %[[I]]#1
+tile.kernel @nested(%q: memref<?x64xbf16>, %k: memref<?x64xbf16>, %n: index, %o: memref<?x64xf32>,
+                    %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %c0 = arith.constant 0 : index
+  %c64 = arith.constant 64 : index
+  %zeros = arith.constant dense<0.0> : !mma
+  %qt = tile.load %q[%bx, %c0] : memref<?x64xbf16> -> tensor<64x64xbf16>
+  %r = scf.for %i = %c0 to %n step %c64 iter_args(%acc = %zeros) -> (!mma) {
+    %x = scf.for %j = %i to %n step %c64 iter_args(%acc1 = %acc) -> (!mma) {
+      %kt = tile.load %k[%j, %c0] : memref<?x64xbf16> -> tensor<64x64xbf16>
+      %s = tile.dot %qt, %kt, %acc1 transpose_b : tensor<64x64xbf16>, tensor<64x64xbf16>, !mma
+      scf.yield %s : !mma
+    }
+    scf.yield %x : !mma
+  }
+  tile.store %r, %o[%bx, %c0] : !mma, memref<?x64xf32>
+  tile.return
+}
+
+// What is computed goes to shared memory between two barriers, and so does a
+// load that does not happen in every iteration.
+// CHECK-LABEL: tile.kernel @computed(
+// CHECK-DAG: %[[A:.*]] = tile.alloc
+// CHECK-DAG: %[[B:.*]] = tile.alloc
+// CHECK: %[[T:.*]] = arith.truncf
+// CHECK: tile.barrier
+// CHECK-NEXT: tile.shared_store %[[T]], %[[FIRST:.*]] :
+// CHECK-NEXT: tile.barrier
+// SM80: tile.dot %{{.*}}, %[[FIRST]]
+// SM90: tile.mma_async %{{.*}}, %[[FIRST]]
+// CHECK: scf.if
+// CHECK: %[[L:.*]] = tile.load {{.*}} -> tensor<64x64xbf16, #tile.blocked
+// CHECK: tile.barrier
+// CHECK-NEXT: tile.shared_store %[[L]], %[[SECOND:.*]] :
+// CHECK-NEXT: tile.barrier
+// SM80: tile.dot %{{.*}}, %[[SECOND]]
+// SM90: tile.mma_async %{{.*}}, %[[SECOND]]
+tile.kernel @computed(%q: memref<?x64xbf16>, %k: memref<?x64xf32>, %i: i1, %o: memref<?x64xf32>,
+                      %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %c0 = arith.constant 0 : index
+  %zeros = arith.constant dense<0.0> : !mma
+  %qt = tile.load %q[%bx, %c0] : memref<?x64xbf16> -> tensor<64x64xbf16>
+  %kt = tile.load %k[%bx, %c0] : memref<?x64xf32> -> tensor<64x64xf32, #tile.blocked<thread = [1, 4], lanes = [2, 16], warps = [4, 1]>>
+  %kh = arith.truncf %kt : tensor<64x64xf32, #tile.blocked<thread = [1, 4], lanes = [2, 16], warps = [4, 1]>>
+      to tensor<64x64xbf16, #tile.blocked<thread = [1, 4], lanes = [2, 16], warps = [4, 1]>>
+  %s = tile.dot %qt, %kh, %zeros transpose_b : tensor<64x64xbf16>, tensor<64x64xbf16, #tile.blocked<thread = [1, 4], lanes = [2, 16], warps = [4, 1]>>, !mma
+  %r = scf.if %i -> !mma {
+    %x = tile.load %q[%c0, %c0] : memref<?x64xbf16> -> tensor<64x64xbf16>
+    %t = tile.dot %qt, %x, %s : tensor<64x64xbf16>, tensor<64x64xbf16>, !mma
+    scf.yield %t : !mma
+  } else {
+    scf.yield %s : !mma
+  }
+  tile.store %r, %o[%bx, %c0] : !mma, memref<?x64xf32>
+  tile.return
+}
+
+// f32 has no asynchronous products, and weights stay in registers. Results of 32
+// bits are stored as they are.
+// CHECK-LABEL: tile.kernel @wide(
+// CHECK: %[[V:.*]] = tile.get %{{.*}} : !tile.ring<1 x 64x64xf32>
+// CHECK: tile.dot %[[P:.*]], %[[V]], %{{.*}} : tensor<64x64xf32, #tile.mma<warps = 4>>, !tile.shared<64x64xf32>
+// CHECK-NOT: tile.shared_store
+// CHECK: tile.store {{.*}} : tensor<64x64xf32, #tile.mma<warps = 4>>
+tile.kernel @wide(%v: memref<?x64xf32>, %o: memref<?x64xf32>, %bx: index, %by: index, %bz: index)
+    attributes {warps = 4 : i64} {
+  %c0 = arith.constant 0 : index
+  %p = arith.constant dense<1.0> : !mma
+  %vt = tile.load %v[%bx, %c0] : memref<?x64xf32> -> tensor<64x64xf32>
+  %r = tile.dot %p, %vt, %p : !mma, tensor<64x64xf32>, !mma
+  tile.store %r, %o[%bx, %c0] : !mma, memref<?x64xf32>
+  tile.return
+}

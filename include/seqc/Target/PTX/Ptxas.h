@@ -31,12 +31,13 @@ struct Ptxas {
   std::string path;
   std::string version;           ///< As in "13.0.88".
   unsigned major = 0, minor = 0; ///< The first two numbers of it.
+  bool isUnwanted = false;       ///< None was asked for.
 
   bool isFound() const { return !path.empty(); }
 };
 
 struct PtxasSearch {
-  /// The file; the search is off.
+  /// The file, in place of a search; "none" asks for none.
   std::string path;
   /// Where to look last, after the folders that `findPtxas` knows.
   std::vector<std::string> folders;
@@ -53,7 +54,8 @@ struct PtxasMemory {
 
 /// Looks for ptxas: `search.path`, $SEQC_PTXAS, PATH, $CUDA_HOME/bin,
 /// /usr/local/cuda/bin, the PyPI package nvidia-cuda-nvcc where it is installed
-/// beside this library, `search.folders`. Where there is none, `path` is empty.
+/// beside this library, `search.folders`. Where there is none, or the first two
+/// are "none", `path` is empty.
 /// A file that was named and does not work sets `problem`. A program is asked
 /// for its version once per process; one that is no script only where `memory`
 /// does not know it.

@@ -380,7 +380,9 @@ static LogicalResult verifyProduct(Operation *op, Value a, Value b,
       !isOpen(a))
     return op->emitOpError("takes 'a' from shared memory or in ")
            << layout << ", but got " << a.getType();
-  if (!isa<SharedType>(b.getType()) && !isOpen(b))
+  // One that is computed goes there when it is staged.
+  if (!isa<SharedType>(b.getType()) && !isOpen(b) &&
+      !isa_and_nonnull<BlockedLayoutAttr>(getLayout(b.getType())))
     return op->emitOpError("takes 'b' from shared memory, but got ")
            << b.getType();
   return success();

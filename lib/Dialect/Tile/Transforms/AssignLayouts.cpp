@@ -169,13 +169,15 @@ LogicalResult Assigner::anchorRest() {
         llvm::for_each(block.getArguments(), collect);
   });
   numTiles = tiles.size();
-  auto size = [](Value value) {
+  // Among tiles of one size the first one in the program.
+  SmallVector<std::tuple<int64_t, int64_t, size_t>> order;
+  for (auto [i, value] : llvm::enumerate(tiles)) {
     auto type = cast<RankedTensorType>(value.getType());
-    return std::pair(type.getRank(), type.getNumElements());
-  };
-  llvm::stable_sort(tiles,
-                    [&](Value a, Value b) { return size(a) > size(b); });
-  for (Value value : tiles) {
+    order.emplace_back(-type.getRank(), -type.getNumElements(), i);
+  }
+  llvm::sort(order);
+  for (auto [rank, size, i] : order) {
+    Value value = tiles[i];
     if (get(value))
       continue;
     auto type = cast<RankedTensorType>(value.getType());

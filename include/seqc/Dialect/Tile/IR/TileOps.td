@@ -288,7 +288,8 @@ def Tile_DotOp : Tile_Op<"dot", [AllTypesMatch<["acc", "result"]>,
     of 16 (of 8 for f32).
 
     With layouts, the result and `acc` have `#tile.mma<warps>`, `a` is in shared memory or has
-    `#tile.mma<warps>`, and `b` is in shared memory.
+    `#tile.mma<warps>`, and `b` is in shared memory. Until `tile-stage-memory` brings it there, a factor may be a
+    `tile.load` without a layout, and `b` any tile in `#tile.blocked`.
 
     Example:
     ```mlir

@@ -1,0 +1,24 @@
+# Part of the seqc project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Whether a call is being traced by torch instead of made.
+
+Then the operators of seqc.torch stand for it in the graph. This module does not
+import torch; who traces has.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+
+def tracing() -> Any:
+    """seqc.torch while torch traces the calling code, else None."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return None
+    if not torch.compiler.is_compiling() and not torch._C._len_torch_dispatch_stack():
+        return None
+    from . import torch as layer
+
+    return layer

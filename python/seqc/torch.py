@@ -1,0 +1,454 @@
+# Part of the seqc project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""seqc's operators as operators of torch: `torch.ops.seqc.*`.
+
+    import seqc.torch  # registers them; seqc does it when torch traces a call
+
+    model = torch.compile(model)  # seqc.attention in it breaks no graph
+
+The functions of this module take what their namesakes in `seqc` take, on torch
+tensors. Each is one node of a graph, with a fake kernel for shapes; outputs are
+in row-major order. Gradients are not there yet: the backward raises.
+
+`score_mod` and `mask_mod` are not tensors, and stand in the graph as a number,
+under which this module keeps them. They must exist before the compiled function
+runs: at module level, or in a closure, or as an argument.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from . import _attention, _scan
+from ._text import Schedule
+from ._trace import Modifier
+
+__all__ = ["attention", "causal_conv1d", "selective_scan"]
+
+# ===----------------------------------------------------------------------===
+# Functions in graphs
+# ===----------------------------------------------------------------------===
+
+
+class _Modifiers:
+    """Pairs of score_mod and mask_mod by number; 0 is none."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pairs: list[tuple[Modifier, Modifier]] = [(None, None)]
+        self._numbers: dict[tuple[int, int], int] = {}
+
+    def number(self, score_mod: Modifier, mask_mod: Modifier) -> int:
+        if score_mod is None and mask_mod is None:
+            return 0
+        # The list keeps them, so that no other object gets their identity.
+        key = (id(score_mod), id(mask_mod))
+        with self._lock:
+            if key not in self._numbers:
+                self._numbers[key] = len(self._pairs)
+                self._pairs.append((score_mod, mask_mod))
+            return self._numbers[key]
+
+    def __getitem__(self, number: int) -> tuple[Modifier, Modifier]:
+        return self._pairs[number]
+
+
+_modifiers = _Modifiers()
+
+
+def _number_while_tracing(score_mod: Any, mask_mod: Any) -> int:
+    return _modifiers.number(score_mod, mask_mod)
+
+
+# torch calls it as it traces, and guards the functions' identity.
+_number_of: Callable[[Any, Any], int] = torch.compiler.assume_constant_result(
+    _number_while_tracing
+)
+
+
+def _schedule_text(schedule: Schedule) -> str:
+    return " ".join(f"{key}={value}" for key, value in (schedule or {}).items())
+
+
+def _read_schedule(text: str) -> dict[str, int] | None:
+    pairs = (part.partition("=") for part in text.split())
+    return {key: int(value) for key, _, value in pairs} or None
+
+
+# ===----------------------------------------------------------------------===
+# Operators
+# ===----------------------------------------------------------------------===
+
+
+_library = torch.library.Library("seqc", "DEF")
+_tags = tuple(
+    getattr(torch.Tag, name)
+    for name in ("pt2_compliant_tag", "needs_exact_strides")
+    if hasattr(torch.Tag, name)
+)
+
+
+def _no_backward(name: str) -> Callable[..., Any]:
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        raise NotImplementedError(
+            f"the backward of seqc.{name} is not implemented yet: call it under "
+            "torch.no_grad(), or on detached tensors"
+        )
+
+    return backward
+
+
+def _register(
+    schema: str, kernel: Callable[..., Any], fake: Callable[..., Any]
+) -> None:
+    name = schema.partition("(")[0]
+    _library.define(schema, tags=_tags)
+    for key in ("CPU", "CUDA"):
+        _library.impl(name, kernel, key)
+    qualified = f"seqc::{name}"
+    torch.library.register_fake(qualified, fake, lib=_library)
+    torch.library.register_autograd(qualified, _no_backward(name), lib=_library)
+
+
+def _accumulator(dtype: torch.dtype) -> torch.dtype:
+    return torch.float64 if dtype == torch.float64 else torch.float32
+
+
+def _causal(text: str) -> bool | str:
+    return text or False
+
+
+def _attention_kernel(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    bias: Tensor | None = None,
+    alibi_slopes: Tensor | None = None,
+    query_segments: Tensor | None = None,
+    key_segments: Tensor | None = None,
+    prefix: Tensor | None = None,
+    sinks: Tensor | None = None,
+    *,
+    scale: float | None = None,
+    causal: str = "",
+    window_left: int | None = None,
+    window_right: int | None = None,
+    prefix_length: int | None = None,
+    softcap: float | None = None,
+    dropout_p: float = 0.0,
+    seed: int | None = None,
+    modifiers: int = 0,
+    return_lse: bool = False,
+    schedule: str = "",
+    target: str = "",
+) -> tuple[Tensor, Tensor]:
+    score_mod, mask_mod = _modifiers[modifiers]
+    window = None
+    if window_left is not None or window_right is not None:
+        window = (window_left, window_right)
+    segments = None
+    if query_segments is not None:
+        segments = (query_segments, key_segments)
+    with torch.no_grad():
+        results = _attention.attention_now(
+            query,
+            key,
+            value,
+            scale=scale,
+            causal=_causal(causal),
+            window=window,
+            softcap=softcap,
+            bias=bias,
+            alibi_slopes=alibi_slopes,
+            score_mod=score_mod,
+            mask_mod=mask_mod,
+            segment_ids=segments,
+            prefix=prefix_length if prefix is None else prefix,
+            sinks=sinks,
+            dropout_p=dropout_p,
+            seed=seed,
+            return_lse=return_lse,
+            schedule=_read_schedule(schedule),
+            target=target or None,
+        )
+    if return_lse:
+        out, lse = results
+        return out, lse
+    return results, query.new_empty((0,), dtype=_accumulator(query.dtype))
+
+
+def _attention_fake(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    *operands: Tensor | None,
+    return_lse: bool = False,
+    **options: Any,
+) -> tuple[Tensor, Tensor]:
+    rows = tuple(query.shape[:3])
+    out = query.new_empty((*rows, value.shape[3]))
+    lse = query.new_empty(rows if return_lse else (0,), dtype=_accumulator(query.dtype))
+    return out, lse
+
+
+_register(
+    "attention(Tensor query, Tensor key, Tensor value, Tensor? bias=None, "
+    "Tensor? alibi_slopes=None, Tensor? query_segments=None, "
+    "Tensor? key_segments=None, Tensor? prefix=None, Tensor? sinks=None, *, "
+    "float? scale=None, str causal='', SymInt? window_left=None, "
+    "SymInt? window_right=None, SymInt? prefix_length=None, float? softcap=None, "
+    "float dropout_p=0.0, SymInt? seed=None, int modifiers=0, "
+    "bool return_lse=False, str schedule='', str target='') "
+    "-> (Tensor out, Tensor lse)",
+    _attention_kernel,
+    _attention_fake,
+)
+
+
+def attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    *,
+    scale: float | None = None,
+    causal: bool | str = False,
+    window: Any = None,
+    softcap: float | None = None,
+    bias: Tensor | None = None,
+    alibi_slopes: Tensor | None = None,
+    score_mod: Modifier = None,
+    mask_mod: Modifier = None,
+    segment_ids: Any = None,
+    return_lse: bool = False,
+    prefix: Any = None,
+    sinks: Tensor | None = None,
+    dropout_p: float = 0.0,
+    seed: int | None = None,
+    schedule: Schedule = None,
+    target: str | None = None,
+) -> Any:
+    """`seqc.attention` as one operator of torch."""
+    if isinstance(segment_ids, (tuple, list)):
+        query_segments, key_segments = segment_ids
+    else:
+        query_segments = key_segments = segment_ids
+    left, right = window if isinstance(window, (tuple, list)) else (window, None)
+    if isinstance(causal, bool):
+        causal = "bottom_right" if causal else ""
+    modifiers = 0
+    if score_mod is not None or mask_mod is not None:
+        modifiers = _number_of(score_mod, mask_mod)
+    is_tensor = isinstance(prefix, torch.Tensor)
+    out, lse = torch.ops.seqc.attention(
+        query,
+        key,
+        value,
+        bias,
+        alibi_slopes,
+        query_segments,
+        key_segments,
+        prefix if is_tensor else None,
+        sinks,
+        scale=scale,
+        causal=causal,
+        window_left=left,
+        window_right=right,
+        prefix_length=None if is_tensor else prefix,
+        softcap=softcap,
+        dropout_p=dropout_p,
+        seed=seed,
+        modifiers=modifiers,
+        return_lse=return_lse,
+        schedule=_schedule_text(schedule),
+        target=target or "",
+    )
+    return (out, lse) if return_lse else out
+
+
+def _scan_kernel(
+    u: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor | None = None,
+    z: Tensor | None = None,
+    delta_bias: Tensor | None = None,
+    delta_softplus: bool = False,
+    initial_state: Tensor | None = None,
+    return_final_state: bool = False,
+    *,
+    schedule: str = "",
+    target: str = "",
+) -> tuple[Tensor, Tensor]:
+    with torch.no_grad():
+        results = _scan.selective_scan_now(
+            u,
+            delta,
+            A,
+            B,
+            C,
+            D,
+            z,
+            delta_bias,
+            delta_softplus,
+            initial_state,
+            return_final_state,
+            schedule=_read_schedule(schedule),
+            target=target or None,
+        )
+    if return_final_state:
+        out, state = results
+        return out, state
+    return results, u.new_empty((0,), dtype=_accumulator(u.dtype))
+
+
+def _scan_fake(
+    u: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor | None = None,
+    z: Tensor | None = None,
+    delta_bias: Tensor | None = None,
+    delta_softplus: bool = False,
+    initial_state: Tensor | None = None,
+    return_final_state: bool = False,
+    *,
+    schedule: str = "",
+    target: str = "",
+) -> tuple[Tensor, Tensor]:
+    shape = (u.shape[0], u.shape[1], A.shape[1]) if return_final_state else (0,)
+    state = u.new_empty(shape, dtype=_accumulator(u.dtype))
+    return u.new_empty(tuple(u.shape)), state
+
+
+_register(
+    "selective_scan(Tensor u, Tensor delta, Tensor A, Tensor B, Tensor C, "
+    "Tensor? D=None, Tensor? z=None, Tensor? delta_bias=None, "
+    "bool delta_softplus=False, Tensor? initial_state=None, "
+    "bool return_final_state=False, *, str schedule='', str target='') "
+    "-> (Tensor out, Tensor final_state)",
+    _scan_kernel,
+    _scan_fake,
+)
+
+
+def selective_scan(
+    u: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor | None = None,
+    z: Tensor | None = None,
+    delta_bias: Tensor | None = None,
+    delta_softplus: bool = False,
+    initial_state: Tensor | None = None,
+    return_final_state: bool = False,
+    *,
+    schedule: Schedule = None,
+    target: str | None = None,
+) -> Any:
+    """`seqc.selective_scan` as one operator of torch."""
+    out, state = torch.ops.seqc.selective_scan(
+        u,
+        delta,
+        A,
+        B,
+        C,
+        D,
+        z,
+        delta_bias,
+        delta_softplus,
+        initial_state,
+        return_final_state,
+        schedule=_schedule_text(schedule),
+        target=target or "",
+    )
+    return (out, state) if return_final_state else out
+
+
+def _conv_kernel(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    activation: str | None = None,
+    initial_state: Tensor | None = None,
+    return_final_state: bool = False,
+    *,
+    schedule: str = "",
+    target: str = "",
+) -> tuple[Tensor, Tensor]:
+    with torch.no_grad():
+        results = _scan.causal_conv1d_now(
+            x,
+            weight,
+            bias,
+            activation,
+            initial_state,
+            return_final_state,
+            schedule=_read_schedule(schedule),
+            target=target or None,
+        )
+    if return_final_state:
+        out, state = results
+        return out, state
+    return results, x.new_empty((0,))
+
+
+def _conv_fake(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    activation: str | None = None,
+    initial_state: Tensor | None = None,
+    return_final_state: bool = False,
+    *,
+    schedule: str = "",
+    target: str = "",
+) -> tuple[Tensor, Tensor]:
+    shape = (x.shape[0], x.shape[1], weight.shape[1] - 1)
+    state = x.new_empty(shape if return_final_state else (0,))
+    return x.new_empty(tuple(x.shape)), state
+
+
+_register(
+    "causal_conv1d(Tensor x, Tensor weight, Tensor? bias=None, "
+    "str? activation=None, Tensor? initial_state=None, "
+    "bool return_final_state=False, *, str schedule='', str target='') "
+    "-> (Tensor out, Tensor final_state)",
+    _conv_kernel,
+    _conv_fake,
+)
+
+
+def causal_conv1d(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    activation: str | None = None,
+    initial_state: Tensor | None = None,
+    return_final_state: bool = False,
+    *,
+    schedule: Schedule = None,
+    target: str | None = None,
+) -> Any:
+    """`seqc.causal_conv1d` as one operator of torch."""
+    out, state = torch.ops.seqc.causal_conv1d(
+        x,
+        weight,
+        bias,
+        activation,
+        initial_state,
+        return_final_state,
+        schedule=_schedule_text(schedule),
+        target=target or "",
+    )
+    return (out, state) if return_final_state else out
