@@ -279,20 +279,22 @@ SEQC_EXPORT SeqcStatus seqcFunctionCall(const SeqcFunction *function,
  *  result's element type, shape and device and any strides that the program
  *  takes, and remains the caller's. Other results are allocated, on a GPU in
  *  the order of `stream`. So clear the structures of `results` first. */
-SEQC_EXPORT SeqcStatus
-seqcFunctionCallAsync(const SeqcFunction *function, const SeqcValue *arguments,
-                      size_t num_arguments, SeqcValue *results,
-                      size_t num_results, void *stream);
+SEQC_EXPORT SeqcStatus seqcFunctionCallAsync(const SeqcFunction *function,
+                                             const SeqcValue *arguments,
+                                             size_t num_arguments,
+                                             SeqcValue *results,
+                                             size_t num_results, void *stream);
 
 /** The shapes that the results of a call would have: writes the sizes of all
  *  tensor results, one after another, to `sizes`, whose length `num_sizes` is
  *  the sum of their ranks. The arguments' memory is not touched and may be
  *  absent. Programs for the CPU only know their results' shapes by computing
  *  them: SEQC_ERROR_UNSUPPORTED where one is dynamic. */
-SEQC_EXPORT SeqcStatus
-seqcFunctionResultShapes(const SeqcFunction *function,
-                         const SeqcValue *arguments, size_t num_arguments,
-                         int64_t *sizes, size_t num_sizes);
+SEQC_EXPORT SeqcStatus seqcFunctionResultShapes(const SeqcFunction *function,
+                                                const SeqcValue *arguments,
+                                                size_t num_arguments,
+                                                int64_t *sizes,
+                                                size_t num_sizes);
 
 /** seqcProgramLookup() and seqcFunctionCall() in one. */
 SEQC_EXPORT SeqcStatus seqcProgramCall(const SeqcProgram *program,
@@ -305,7 +307,7 @@ SEQC_EXPORT SeqcStatus seqcProgramCall(const SeqcProgram *program,
 /* GPUs                                                                       */
 /*                                                                            */
 /* The CUDA driver's library is opened by the first call that needs it:       */
-/* "libcuda.so.1", or what the environment variable SEQC_CUDA_DRIVER names. A  */
+/* "libcuda.so.1", or what the environment variable SEQC_CUDA_DRIVER names. A */
 /* call works in the current context of its thread where that is one of the   */
 /* arguments' device, else in the device's primary context.                   */
 /*===----------------------------------------------------------------------===*/
@@ -334,7 +336,8 @@ typedef struct SeqcMark SeqcMark;
 SEQC_EXPORT SeqcStatus seqcMarkCreate(int32_t device_id, void *stream,
                                       SeqcMark **mark);
 
-/** Whether the work before the mark is done; 1 also where the GPU has failed. */
+/** Whether the work before the mark is done; 1 also where the GPU has failed.
+ */
 SEQC_EXPORT int32_t seqcMarkIsDone(const SeqcMark *mark);
 
 /** Does nothing on NULL. */

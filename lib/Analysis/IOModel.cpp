@@ -249,8 +249,7 @@ FailureOr<Report> seqc::analyze(ModuleOp module,
   for (auto [name, value] :
        {std::pair("tile-m", options.tileM), std::pair("tile-n", options.tileN),
         std::pair("splits", options.splits),
-        std::pair("stages", options.stages),
-        std::pair("warps", options.warps)})
+        std::pair("stages", options.stages), std::pair("warps", options.warps)})
     if (std::string problem = checkScheduleParameter(name, value);
         !problem.empty())
       return emitError(module.getLoc()) << "option " << problem;

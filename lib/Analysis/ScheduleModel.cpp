@@ -181,9 +181,10 @@ static TileSchedule tableEntry(const AttentionShape &s, const ChipInfo &chip) {
   bool isPlain = !s.scoreRegion && !s.bias && !s.maskRegion && !s.segments &&
                  !s.prefix && !s.dropout;
   bool isBand = s.windowLeft || s.windowRight;
-  return head <= 64    ? TileSchedule{128, isPlain ? 96 : 80, 1, 1, 4}
-         : head <= 128 ? TileSchedule{128, isPlain && !isBand ? 64 : 48, 1, 1, 4}
-                       : TileSchedule{64, 64, 1, 1, 4};
+  return head <= 64 ? TileSchedule{128, isPlain ? 96 : 80, 1, 1, 4}
+         : head <= 128
+             ? TileSchedule{128, isPlain && !isBand ? 64 : 48, 1, 1, 4}
+             : TileSchedule{64, 64, 1, 1, 4};
 }
 
 /// Warps for `rows` queries: `most`, or as many as have 16 rows each.

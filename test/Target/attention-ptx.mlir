@@ -13,11 +13,11 @@
 // SM80-NOT: .local
 
 // SM90: .reqntid
-// SM90: mbarrier.init
-// SM90: setmaxnreg.dec
-// SM90: cp.async.bulk.tensor.4d.shared::cta.global
-// SM90: setmaxnreg.inc
-// SM90: wgmma.fence.sync.aligned
+// SM90-DAG: mbarrier.init
+// SM90-DAG: setmaxnreg.dec
+// SM90-DAG: cp.async.bulk.tensor.4d.shared::cta.global
+// SM90-DAG: setmaxnreg.inc
+// SM90-DAG: wgmma.fence.sync.aligned
 // SM90-DAG: wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16
 // SM90-DAG: wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16
 // SM90-DAG: stmatrix.sync.aligned.m8n8.x4.shared.b16

@@ -30,9 +30,9 @@ struct PTXSerializeOptions {
   SerializeStage last = SerializeStage::Cubin;
   /// What assembles the PTX. Where none is found there is no cubin.
   Ptxas ptxas;
-  /// A kernel that spills more than a few registers (64 bytes in each thread), or
-  /// whose wgmma or setmaxnreg ptxas gives up on, is an error. Otherwise it is
-  /// a warning.
+  /// A kernel that spills more than a few registers (64 bytes in each thread),
+  /// or whose wgmma or setmaxnreg ptxas gives up on, is an error. Otherwise it
+  /// is a warning.
   bool perfErrors = true;
   /// Folder for the PTX that ptxas failed on. Empty: TMPDIR, else "/tmp".
   std::string reproducerDir;

@@ -95,11 +95,10 @@ LogicalResult ScheduleAttr::verify(function_ref<InFlightDiagnostic()> emitError,
       return emitError() << "schedule parameter " << problem;
     return success();
   };
-  return failure(failed(check(tileM, "tile_m")) ||
-                 failed(check(tileN, "tile_n")) ||
-                 failed(check(splits, "splits")) ||
-                 failed(check(stages, "stages")) ||
-                 failed(check(warps, "warps")));
+  return failure(
+      failed(check(tileM, "tile_m")) || failed(check(tileN, "tile_n")) ||
+      failed(check(splits, "splits")) || failed(check(stages, "stages")) ||
+      failed(check(warps, "warps")));
 }
 
 int64_t seqc::getScheduleLimit(StringRef name) {

@@ -66,9 +66,9 @@ struct SchedulePass : seqc::impl::SeqcScheduleBase<SchedulePass> {
                           << problem;
         return signalPassFailure();
       }
-      auto attr = ScheduleAttr::get(op->getContext(), schedule.tileM,
-                                    schedule.tileN, schedule.splits,
-                                    schedule.stages, schedule.warps);
+      auto attr =
+          ScheduleAttr::get(op->getContext(), schedule.tileM, schedule.tileN,
+                            schedule.splits, schedule.stages, schedule.warps);
       if (attr == present)
         return;
       op->setAttr("schedule", attr);

@@ -144,11 +144,10 @@ public:
   /// Records in the schedule that this operator is a part already.
   static void markSplit(Operation *part) {
     if (auto schedule = part->getAttrOfType<ScheduleAttr>("schedule"))
-      part->setAttr("schedule",
-                    ScheduleAttr::get(part->getContext(), schedule.getTileM(),
-                                      schedule.getTileN(), 1,
-                                      schedule.getStages(),
-                                      schedule.getWarps()));
+      part->setAttr("schedule", ScheduleAttr::get(
+                                    part->getContext(), schedule.getTileM(),
+                                    schedule.getTileN(), 1,
+                                    schedule.getStages(), schedule.getWarps()));
   }
 
   RewriterBase &b;

@@ -256,8 +256,8 @@ void Assigner::visit(Operation *op) {
     if (Attribute layout = get(broadcast.getResult()))
       set(broadcast.getSource(),
           SliceLayoutAttr::get(op->getContext(), dim, layout));
-    else if (auto slice = dyn_cast_or_null<SliceLayoutAttr>(
-                 get(broadcast.getSource()));
+    else if (auto slice =
+                 dyn_cast_or_null<SliceLayoutAttr>(get(broadcast.getSource()));
              slice && slice.getDim() == dim)
       set(broadcast.getResult(), slice.getParent());
     return;
@@ -387,9 +387,9 @@ LogicalResult Assigner::fixOperands() {
           return failure();
       }
     } else if (auto broadcast = dyn_cast<BroadcastOp>(op)) {
-      auto wanted = SliceLayoutAttr::get(op->getContext(),
-                                         int64_t(broadcast.getDim()),
-                                         get(broadcast.getResult()));
+      auto wanted =
+          SliceLayoutAttr::get(op->getContext(), int64_t(broadcast.getDim()),
+                               get(broadcast.getResult()));
       if (failed(fixOperand(broadcast.getSourceMutable(), wanted)))
         return failure();
     } else if (auto reduce = dyn_cast<ReduceOp>(op)) {
@@ -413,8 +413,8 @@ LogicalResult Assigner::fixOperands() {
       for (auto [i, result] : llvm::enumerate(branch.getResults())) {
         if (!isTile(result))
           continue;
-        if (failed(fixOperand(branch.thenYield()->getOpOperand(i),
-                              get(result))) ||
+        if (failed(
+                fixOperand(branch.thenYield()->getOpOperand(i), get(result))) ||
             failed(
                 fixOperand(branch.elseYield()->getOpOperand(i), get(result))))
           return failure();

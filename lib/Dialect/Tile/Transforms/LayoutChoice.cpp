@@ -44,8 +44,7 @@ static Attribute tryBlocked(MLIRContext *context, int64_t rows, int64_t columns,
   int64_t columnWarps = warps / rowWarps;
   if (columns % (elements * columnLanes * columnWarps))
     return {};
-  return BlockedLayoutAttr::get(context, {1, elements},
-                                {rowLanes, columnLanes},
+  return BlockedLayoutAttr::get(context, {1, elements}, {rowLanes, columnLanes},
                                 {rowWarps, columnWarps});
 }
 
@@ -53,8 +52,8 @@ static Attribute chooseBlocked2(RankedTensorType type, int64_t elements,
                                 int64_t laneLimit, int64_t warps) {
   int64_t rows = type.getDimSize(0), columns = type.getDimSize(1);
   for (int64_t e = powerDivisor(columns, elements); e >= 1; e /= 2)
-    if (Attribute layout = tryBlocked(type.getContext(), rows, columns, e,
-                                      laneLimit, warps))
+    if (Attribute layout =
+            tryBlocked(type.getContext(), rows, columns, e, laneLimit, warps))
       return layout;
   return {};
 }
@@ -71,17 +70,16 @@ static Attribute chooseBlocked1(RankedTensorType type, int64_t elements,
         {kThreadsPerWarp}, {warps});
   int64_t lanes = powerDivisor(size, kThreadsPerWarp);
   int64_t rowWarps = std::gcd(size / lanes, warps);
-  auto parent = BlockedLayoutAttr::get(context, {1, 1},
-                                       {lanes, kThreadsPerWarp / lanes},
-                                       {rowWarps, warps / rowWarps});
+  auto parent =
+      BlockedLayoutAttr::get(context, {1, 1}, {lanes, kThreadsPerWarp / lanes},
+                             {rowWarps, warps / rowWarps});
   return SliceLayoutAttr::get(context, 1, parent);
 }
 
 Attribute seqc::tile::chooseBlockedLayout(RankedTensorType type,
                                           int64_t warps) {
-  int64_t bits = type.getElementType().isIndex()
-                     ? 32
-                     : type.getElementTypeBitWidth();
+  int64_t bits =
+      type.getElementType().isIndex() ? 32 : type.getElementTypeBitWidth();
   int64_t elements = std::max<int64_t>(1, 128 / std::max<int64_t>(bits, 8));
   if (type.getRank() == 1)
     return chooseBlocked1(type, elements, warps);

@@ -5,11 +5,11 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The anchor is `alpha = exp2(old - shift)`, where `shift` is the new maximum or
-// 0 and the new maximum is that of `old` and of a reduction of the scores. What
-// leads from the scores to alpha, and the products with alpha, move into the
-// region of a `tile.update_where` whose condition is computed from `tile.fold`,
-// the part of the reduction that a thread does by itself.
+// The anchor is `alpha = exp2(old - shift)`, where `shift` is the new maximum
+// or 0 and the new maximum is that of `old` and of a reduction of the scores.
+// What leads from the scores to alpha, and the products with alpha, move into
+// the region of a `tile.update_where` whose condition is computed from
+// `tile.fold`, the part of the reduction that a thread does by itself.
 //
 // A row that has seen nothing has old = -inf, so the first score that it sees
 // exceeds the reference, and a row of -inf scores never does.
@@ -52,7 +52,8 @@ struct Rescaling {
 
 } // namespace
 
-/// The maximum behind `shift`, which may be guarded: select(max == -inf, 0, max).
+/// The maximum behind `shift`, which may be guarded: select(max == -inf, 0,
+/// max).
 static Value getGuardedMax(Value shift) {
   if (auto select = shift.getDefiningOp<arith::SelectOp>())
     return select.getFalseValue();
@@ -114,8 +115,8 @@ static FailureOr<Rescaling> match(math::Exp2Op alpha) {
   // Everything that uses alpha is a product of a state with it.
   for (Operation *user : alpha->getUsers()) {
     if (auto product = dyn_cast<arith::MulFOp>(user)) {
-      Value state = product.getLhs() == alpha ? product.getRhs()
-                                              : product.getLhs();
+      Value state =
+          product.getLhs() == alpha ? product.getRhs() : product.getLhs();
       if (state == alpha.getResult())
         return failure();
       r.products.push_back({state, product});
@@ -128,8 +129,8 @@ static FailureOr<Rescaling> match(math::Exp2Op alpha) {
       auto product = dyn_cast<arith::MulFOp>(second);
       if (!product)
         return failure();
-      Value state = product.getLhs() == broadcast ? product.getRhs()
-                                                  : product.getLhs();
+      Value state =
+          product.getLhs() == broadcast ? product.getRhs() : product.getLhs();
       r.products.push_back({state, product});
     }
   }
@@ -157,8 +158,7 @@ static void rewrite(Rescaling &r, double threshold, int64_t warps) {
   Value scores = r.reduce.getSource();
   auto scoreType = cast<RankedTensorType>(scores.getType());
   Type element = scoreType.getElementType();
-  auto foldType =
-      RankedTensorType::get({scoreType.getDimSize(0), 8}, element);
+  auto foldType = RankedTensorType::get({scoreType.getDimSize(0), 8}, element);
   Value some = FoldOp::create(b, foldType, ReduceKind::Max, scores);
 
   // How far the largest scores of each thread are above the reference.
@@ -175,7 +175,8 @@ static void rewrite(Rescaling &r, double threshold, int64_t warps) {
       wide = tensor::SplatOp::create(b, foldType, splat.getInput());
     else if (matchPattern(factor, m_Constant(&value)))
       wide = arith::ConstantOp::create(
-          b, DenseElementsAttr::get(foldType, value.getSplatValue<Attribute>()));
+          b,
+          DenseElementsAttr::get(foldType, value.getSplatValue<Attribute>()));
     scaled = arith::MulFOp::create(b, scaled, wide);
   }
   Value reference = BroadcastOp::create(b, foldType, r.old, 1);

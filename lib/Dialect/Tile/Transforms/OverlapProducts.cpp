@@ -140,16 +140,16 @@ bool Rotation::analyze() {
 
 MmaAsyncOp Rotation::start(OpBuilder &b, Value weights, Value acc,
                            Value number) {
-  auto stage = GetOp::create(b, get.getLoc(), get.getRing(), number,
-                             get.getPending());
+  auto stage =
+      GetOp::create(b, get.getLoc(), get.getRing(), number, get.getPending());
   return MmaAsyncOp::create(b, second.getLoc(), second.getResult().getType(),
                             weights, stage.getResult(), acc,
                             second.getTransposeB());
 }
 
 Value Rotation::finish(OpBuilder &b, MmaAsyncOp product, Value number) {
-  auto done = WaitOp::create(b, wait.getLoc(),
-                             ValueRange{product.getResult()}, uint64_t(0));
+  auto done = WaitOp::create(b, wait.getLoc(), ValueRange{product.getResult()},
+                             uint64_t(0));
   ReleaseOp::create(b, release.getLoc(), release.getRing(), number);
   return done.getResult(0);
 }
@@ -185,8 +185,8 @@ void Rotation::rewrite() {
   auto yield = cast<scf::YieldOp>(loop.getBody()->getTerminator());
   Value lower = loop.getLowerBound(), upper = loop.getUpperBound(),
         step = loop.getStep();
-  Value some = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, lower,
-                                     upper);
+  Value some =
+      arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, lower, upper);
   auto branch = scf::IfOp::create(b, loc, loop.getResultTypes(), some,
                                   /*withElseRegion=*/true);
 

@@ -5,11 +5,11 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Without roles every thread copies, and `tile.get` waits for the copy and then for
-// all threads of the block. So when a thread has passed a `get`, every thread has
-// finished what comes before it: the stages released before a `get` are free
-// after it. That gives each ring a place in the loop's body for its copies and a
-// distance, the number of iterations that they are ahead:
+// Without roles every thread copies, and `tile.get` waits for the copy and then
+// for all threads of the block. So when a thread has passed a `get`, every
+// thread has finished what comes before it: the stages released before a `get`
+// are free after it. That gives each ring a place in the loop's body for its
+// copies and a distance, the number of iterations that they are ahead:
 //
 //   stages >= 2   after the first get, distance stages - 1: the stage was read
 //                 in the iteration before
@@ -17,8 +17,8 @@
 //                 its release (moved up to there), distance 1; any other: after
 //                 the first get, distance 0
 //
-// Copies of the iterations before the loop are started in front of it, before the
-// last wait that precedes the loop, so that they do not wait for it.
+// Copies of the iterations before the loop are started in front of it, before
+// the last wait that precedes the loop, so that they do not wait for it.
 //
 // Copies end in the order in which they start, so `pending` is a count: of the
 // copies between copy n and the get of n, in the order of the rotated program.
@@ -195,8 +195,9 @@ PutOp LoopPipeline::createPut(OpBuilder &b, LoopRing &ring, Value iv,
                        ring.put.getDimsAttr(), when);
 }
 
-/// Runs the rotated program until it repeats itself, and counts for each get how
-/// many copies come after the one it waits for: the least of all iterations.
+/// Runs the rotated program until it repeats itself, and counts for each get
+/// how many copies come after the one it waits for: the least of all
+/// iterations.
 void LoopPipeline::setPending(ArrayRef<PutOp> started) {
   int64_t numStarted = 0, farthest = 0;
   // For each ring, the position of each of its copies.

@@ -93,9 +93,8 @@ static std::optional<SmallVector<scf::ForOp>> getLoops(Block *block) {
 FailureOr<SharedType> Stager::getSharedType(Operation *op,
                                             RankedTensorType type) {
   if (type.getDimSize(0) % 8)
-    return op->emitOpError()
-           << "cannot go through shared memory: the rows of " << type
-           << " must be a multiple of 8";
+    return op->emitOpError() << "cannot go through shared memory: the rows of "
+                             << type << " must be a multiple of 8";
   return SharedType::get(op->getContext(), type.getDimSize(0),
                          type.getDimSize(1), type.getElementType());
 }
@@ -143,11 +142,10 @@ Value Stager::getNumber(Block *block) {
   } else if (loops.size() == 1) {
     scf::ForOp loop = loops.front();
     OpBuilder builder = OpBuilder::atBlockBegin(block);
-    Value passed =
-        arith::SubIOp::create(builder, loop.getLoc(), loop.getInductionVar(),
-                              loop.getLowerBound());
-    number = arith::DivUIOp::create(builder, loop.getLoc(), passed,
-                                    loop.getStep());
+    Value passed = arith::SubIOp::create(
+        builder, loop.getLoc(), loop.getInductionVar(), loop.getLowerBound());
+    number =
+        arith::DivUIOp::create(builder, loop.getLoc(), passed, loop.getStep());
   } else {
     number = addCounter(loops);
     block = number.getParentBlock();
@@ -200,9 +198,8 @@ LogicalResult Stager::copyOperand(DotOp dot, OpOperand &operand) {
   if (!type.getEncoding()) {
     Attribute layout = chooseBlockedLayout(type, int64_t(kernel.getWarps()));
     if (!layout || !value.getDefiningOp<LoadOp>())
-      return dot.emitOpError()
-             << "operand #" << operand.getOperandNumber() << " of type "
-             << type << " has no layout";
+      return dot.emitOpError() << "operand #" << operand.getOperandNumber()
+                               << " of type " << type << " has no layout";
     // Other products may read the same load: they have their turn.
     auto copy = cast<LoadOp>(
         OpBuilder(value.getDefiningOp()).clone(*value.getDefiningOp()));
@@ -274,10 +271,10 @@ LogicalResult Stager::stageStore(StoreOp store) {
 //===----------------------------------------------------------------------===//
 
 void Stager::startProduct(DotOp dot) {
-  Type element = isTile(dot.getA())
-                     ? cast<RankedTensorType>(dot.getA().getType())
-                           .getElementType()
-                     : cast<SharedType>(dot.getA().getType()).getElementType();
+  Type element =
+      isTile(dot.getA())
+          ? cast<RankedTensorType>(dot.getA().getType()).getElementType()
+          : cast<SharedType>(dot.getA().getType()).getElementType();
   if (element.getIntOrFloatBitWidth() != 16 || int64_t(kernel.getWarps()) % 4)
     return;
   OpBuilder builder(dot);
@@ -288,9 +285,8 @@ void Stager::startProduct(DotOp dot) {
       builder, dot.getLoc(),
       AsyncType::get(dot.getContext(), dot.getResult().getType()), dot.getA(),
       dot.getB(), acc, dot.getTransposeB());
-  auto wait =
-      WaitOp::create(builder, dot.getLoc(), ValueRange{start.getResult()},
-                     uint64_t(0));
+  auto wait = WaitOp::create(builder, dot.getLoc(),
+                             ValueRange{start.getResult()}, uint64_t(0));
   dot.getResult().replaceAllUsesWith(wait.getResult(0));
   Operation *zero = dot.getAcc().getDefiningOp();
   dot.erase();

@@ -5,11 +5,11 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The producer is built from its copies outwards: of each block, the puts are copied,
-// the loops and branches that hold some, and, on demand, the arithmetic that
-// their operands come from. What it computes twice is a few integers. The rest of
-// the kernel, without the puts, is the consumer. Both see the same number of
-// copies in the same order, since they run the same loops.
+// The producer is built from its copies outwards: of each block, the puts are
+// copied, the loops and branches that hold some, and, on demand, the arithmetic
+// that their operands come from. What it computes twice is a few integers. The
+// rest of the kernel, without the puts, is the consumer. Both see the same
+// number of copies in the same order, since they run the same loops.
 //
 // Registers: the block starts with an equal share for each thread; the producer
 // gives back what it does not need (64K registers in all).
@@ -80,8 +80,8 @@ FailureOr<Value> ProducerBuilder::copy(OpBuilder &b, Value value,
   }
   if (isa<MakeRingOp>(op))
     return value;
-  bool isIndexWork = isMemoryEffectFree(op) && op->getNumRegions() == 0 &&
-                     !touchesTiles(op);
+  bool isIndexWork =
+      isMemoryEffectFree(op) && op->getNumRegions() == 0 && !touchesTiles(op);
   if (!isIndexWork && !isa<memref::LoadOp, memref::DimOp>(op))
     return failure();
   for (Value operand : op->getOperands())

@@ -1,0 +1,134 @@
+# Part of the seqc project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""seqc.selective_scan and seqc.causal_conv1d on a GPU, against f64."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import seqc
+import test_conv
+import test_scan
+from gpu_testing import DTYPES, LAYOUTS, host, place_all, poison, torch
+from seqc import reference
+from seqc_testing import BFLOAT16, CONV, accumulator, as_f64, assert_close
+
+pytestmark = pytest.mark.skipif(BFLOAT16 is None, reason="needs ml_dtypes")
+
+TORCH = {"f16": "float16", "bf16": "bfloat16", "f32": "float32", "f64": "float64"}
+
+
+def check_scan(
+    arguments: dict[str, Any], dtype: str, target: str, layout: str = "dense"
+) -> None:
+    expected, expected_state = reference.selective_scan(**arguments)
+    bound, state_bound = test_scan.bounds(arguments, dtype)
+    moved = place_all(arguments, layout)
+    poison(torch.empty(expected.shape, dtype=moved["u"].dtype, device="cuda"))
+    out, state = seqc.selective_scan(**moved, return_final_state=True, target=target)
+    assert out.dtype == moved["u"].dtype
+    assert state.dtype == getattr(torch, TORCH[accumulator(dtype)])
+    assert_close(host(state), expected_state, state_bound, "state")
+    assert_close(host(out), expected, bound, "out")
+
+
+@pytest.mark.parametrize("name", test_scan.VARIANTS)
+def test_scan_options(name: str, target: str) -> None:
+    rng = np.random.default_rng(1)
+    for batch, dim, length in ((2, 34, 70), (1, 2, 1), (2, 4, 0), (1, 66, 257)):
+        options = test_scan.VARIANTS[name]
+        check_scan(test_scan.inputs(rng, batch, dim, length, **options), "f32", target)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("own", [False, True])
+def test_scan_dtypes(dtype: str, own: bool, target: str) -> None:
+    rng = np.random.default_rng(2)
+    parameters = dtype if own else None
+    arguments = test_scan.inputs(
+        rng, 2, 48, 100, dtype=dtype, parameters=parameters, matrices="grouped"
+    )
+    check_scan(arguments, dtype, target)
+
+
+@pytest.mark.parametrize("state", [1, 4, 16, 64])
+def test_scan_states(state: int, target: str) -> None:
+    rng = np.random.default_rng(3)
+    check_scan(test_scan.inputs(rng, 2, 32, 65, state=state), "f32", target)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_scan_layouts(layout: str, target: str) -> None:
+    rng = np.random.default_rng(4)
+    arguments = test_scan.inputs(rng, 2, 32, 96, dtype="bf16")
+    check_scan(arguments, "bf16", target, layout)
+
+
+def test_scan_in_two_parts(target: str) -> None:
+    """A scan that continues, down to a step at a time."""
+    rng = np.random.default_rng(5)
+    arguments = place_all(test_scan.inputs(rng, 2, 16, 40))
+    call: Any = seqc.selective_scan
+    out, state = call(**arguments, return_final_state=True, target=target)
+    parts = []
+    for part in (slice(0, 13), slice(13, 39), slice(39, 40)):
+        piece = {
+            name: x[..., part] if name in ("u", "delta", "z", "B", "C") else x
+            for name, x in arguments.items()
+        }
+        got, arguments["initial_state"] = call(
+            **piece, return_final_state=True, target=target
+        )
+        parts.append(got)
+    torch.testing.assert_close(torch.cat(parts, -1), out, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(arguments["initial_state"], state, rtol=1e-4, atol=1e-4)
+
+
+def test_scan_repeats_are_equal(target: str) -> None:
+    rng = np.random.default_rng(6)
+    arguments = place_all(test_scan.inputs(rng, 4, 256, 300, dtype="bf16"))
+    call: Any = seqc.selective_scan
+    first = call(**arguments, return_final_state=True, target=target)
+    for _ in range(10):
+        again = call(**arguments, return_final_state=True, target=target)
+        assert torch.equal(first[0], again[0]) and torch.equal(first[1], again[1])
+
+
+def check_conv(
+    arguments: dict[str, Any], dtype: str, target: str, layout: str = "dense"
+) -> None:
+    expected, expected_state = reference.causal_conv1d(**arguments)
+    sizes: dict[str, Any] = {
+        name: np.abs(as_f64(x)) if isinstance(x, np.ndarray) else x
+        for name, x in arguments.items()
+    }
+    sizes["activation"] = None
+    largest, _ = reference.causal_conv1d(**sizes)
+    moved = place_all(arguments, layout)
+    poison(torch.empty(expected.shape, dtype=moved["x"].dtype, device="cuda"))
+    out, state = seqc.causal_conv1d(**moved, return_final_state=True, target=target)
+    assert out.dtype == state.dtype == moved["x"].dtype
+    np.testing.assert_array_equal(as_f64(host(state)), expected_state)
+    assert_close(host(out), expected, CONV[dtype] * np.maximum(1.0, largest))
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 4, 7])
+@pytest.mark.parametrize("variant", ["all", "plain"])
+def test_conv_options(width: int, variant: str, target: str) -> None:
+    rng = np.random.default_rng(7)
+    options: dict[str, Any] = {}
+    if variant == "plain":
+        options = {"bias": False, "initial_state": False, "activation": None}
+    for batch, dim, length in ((2, 40, 65), (1, 3, 1), (2, 5, 0), (1, 17, 300)):
+        arguments = test_conv.inputs(rng, batch, dim, length, width=width, **options)
+        check_conv(arguments, "f32", target)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_conv_dtypes(dtype: str, layout: str, target: str) -> None:
+    rng = np.random.default_rng(8)
+    arguments = test_conv.inputs(rng, 2, 24, 100, dtype=dtype)
+    check_conv(arguments, dtype, target, layout)
