@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
 # Packs what a machine with a GPU needs to test and time this build, where there
-# is no MLIR to build it with: into build/gpu-pack, less than 45 MB.
+# is no MLIR to build it with: into build/gpu-pack, less than 45 MB. `./dev pack`
+# builds and calls this. There, with a python3 that has torch and numpy:
 #
-#     ./dev pack                                       here
-#     build/gpu-pack/run.sh python3 -m pytest -q test/Python/gpu        there
-#     build/gpu-pack/run.sh python3 bench/bench_gpu.py --quick
+#     build/gpu-pack/run.sh check [--json FILE] [pytest's options]
+#     build/gpu-pack/run.sh sanitize [--json FILE]
+#     build/gpu-pack/run.sh bench [--quick] [--json FILE]
+#     build/gpu-pack/run.sh python3 -m pytest -q test/Python/gpu
 #
 # run.sh unpacks beside nothing of the checkout: to SEQC_PACK_DIR, by default
-# /tmp/seqc-pack. It compiles the Python extension for the python3 it finds,
-# which takes g++ and Python's headers, and runs the command in that folder. A
-# second run of the same pack starts at once.
+# /tmp/seqc-pack. It compiles the Python extension for the python3 it finds (or
+# $PYTHON), which takes g++ and Python's headers. A second run of the same pack
+# starts at once. Any command but the three above runs in that folder.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -40,6 +42,27 @@ tar -cJf "$pack/sources.tar.xz" \
   python/seqc include/seqc-c test/Python bench docs/performance.md pyproject.toml \
   -C "$pybind" pybind11
 
+# The Python packages of the tests that are Python only. run.sh uses those that
+# its machine lacks; numpy, torch, ml_dtypes and hypothesis must be there.
+packages=$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+site=$build/gpu-site
+rm -rf "$site"
+for group in "pytest _pytest pluggy iniconfig packaging pygments" \
+  "xdist pytest_xdist execnet"; do
+  to=$site/${group%% *}
+  mkdir -p "$to"
+  for name in $group; do
+    # With what tells Python's import system of the plugin.
+    cp -r "$packages/$name"{,-*.dist-info} "$to/" 2>/dev/null || true
+  done
+done
+if find "$site" -name '*.so' | grep . || [ ! -d "$site/xdist/xdist" ]; then
+  echo "$site: not what was expected" >&2
+  exit 1
+fi
+tar -cJf "$pack/site.tar.xz" --exclude='__pycache__' -C "$site" .
+rm -rf "$site"
+
 cat >"$pack/run.sh" <<'RUN'
 #!/usr/bin/env bash
 set -euo pipefail
@@ -57,7 +80,9 @@ if [ "$(cat "$to/stamp" 2>/dev/null)" != "$stamp" ]; then
     [ "$name" = seqc ] && folder=bin
     xz -dc "$file" >"$to/$folder/$name" &
   done
+  mkdir "$to/site"
   tar -xJf "$here/sources.tar.xz" -C "$to"
+  tar -xJf "$here/site.tar.xz" -C "$to/site"
   wait
   [ -e "$to/bin/seqc" ] && chmod +x "$to/bin/seqc"
   suffix=$($python -c 'import sysconfig; print(sysconfig.get_config_var("EXT_SUFFIX"))')
@@ -67,15 +92,30 @@ if [ "$(cat "$to/stamp" 2>/dev/null)" != "$stamp" ]; then
       -I"$to/include" -c "$source" -o "${source%.cpp}.o" &
   done
   for job in $(jobs -p); do wait "$job"; done
+  for name in pytest xdist; do
+    $python -c "import $name" 2>/dev/null || printf ':%s' "$to/site/$name"
+  done >"$to/missing"
   ${CXX:-g++} -shared "$to"/python/seqc/*.o -L"$to/lib" -lseqc -lseqc-runtime \
     -Wl,-rpath,'$ORIGIN/../../lib' -o "$to/python/seqc/_seqc$suffix"
   echo "$stamp" >"$to/stamp"
 fi
-export PYTHONPATH=$to/python${PYTHONPATH:+:$PYTHONPATH}
+export PYTHONPATH=$to/python$(cat "$to/missing")${PYTHONPATH:+:$PYTHONPATH}
 export PATH=$to/bin:$PATH SEQC_BUILD_DIR=$to
 export LD_LIBRARY_PATH=$to/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
-cd "$to"
-exec "$@"
+case "${1:-}" in
+"" | help | -h | --help)
+  echo "run.sh check [--json FILE] [pytest's options]"
+  echo "run.sh sanitize [--json FILE] [--tool NAME] [--only REGEX]"
+  echo "run.sh bench [--quick] [--json FILE] [--flex]"
+  echo "run.sh COMMAND..., in $to"
+  ;;
+check | sanitize) exec "$python" "$to/test/Python/gpu/run.py" "$@" ;;
+bench) exec "$python" "$to/bench/bench_gpu.py" "${@:2}" ;;
+*)
+  cd "$to"
+  exec "$@"
+  ;;
+esac
 RUN
 chmod +x "$pack/run.sh"
 

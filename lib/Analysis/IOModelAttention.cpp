@@ -35,6 +35,36 @@ static bool leavesTheOp(Value v) {
          });
 }
 
+/// Whether a score region is a few operations on the score and on sums of
+/// positions, which kernels keep in one register for a whole tile. Elements
+/// that are read at positions, and choices by them, need registers of their
+/// own.
+static bool isCheap(Region &region) {
+  constexpr unsigned maxOps = 16;
+  unsigned numOps = 0;
+  // What differs from one score to another.
+  DenseSet<Value> varying = {region.getArgument(0), region.getArgument(3),
+                             region.getArgument(4)};
+  for (Operation &op : region.front().without_terminator()) {
+    if (op.getNumRegions() != 0)
+      return false;
+    if (!llvm::any_of(op.getOperands(),
+                      [&](Value v) { return varying.contains(v); }))
+      continue;
+    bool isSum = isa<arith::AddIOp, arith::SubIOp, arith::MulIOp,
+                     arith::IndexCastOp, arith::SIToFPOp>(op);
+    bool isFloat =
+        llvm::all_of(op.getOperandTypes(),
+                     [](Type type) { return isa<FloatType>(type); }) &&
+        llvm::all_of(op.getResultTypes(),
+                     [](Type type) { return isa<FloatType>(type); });
+    if (!(isSum || isFloat) || ++numOps > maxOps)
+      return false;
+    varying.insert_range(op.getResults());
+  }
+  return true;
+}
+
 template <typename OpT>
 static AttentionShape commonAttention(OpT op, SizeFn size) {
   AttentionShape s;
@@ -68,8 +98,10 @@ static AttentionShape commonAttention(OpT op, SizeFn size) {
   s.dropout = op.getDropout() && op.getDropout()->convertToDouble() > 0;
   s.maskRegion = !op.getMask().empty();
   s.scoreRegion = !op.getScore().empty();
-  if (s.scoreRegion)
+  if (s.scoreRegion) {
     s.score = countScalarWork(op.getScore());
+    s.isScoreCheap = isCheap(op.getScore());
+  }
   return s;
 }
 

@@ -177,6 +177,10 @@ struct AttentionShape {
   // A score region and what it costs; its derivative is counted as twice that.
   bool scoreRegion = false;
   ScalarWork score;
+  // Whether it needs hardly more registers than the score itself.
+  bool isScoreCheap = false;
+  // Whether rows in memory start at multiples of 16 bytes.
+  bool aligned = true;
   // L1: state that comes from, and goes to, memory.
   bool stateIn = false, stateOut = false;
 

@@ -161,30 +161,65 @@ static int64_t sharedBytes(const AttentionShape &s, const TileSchedule &t) {
 
 static bool isHopper(const ChipInfo &chip) { return chip.name == "h200"; }
 
+/// How many registers each score needs besides its product, in units of what
+/// segments take. The elements of a bias are loaded ahead.
+static int64_t countExtras(const AttentionShape &s) {
+  int64_t others = int64_t(s.maskRegion) + s.segments + s.dropout + 2 * s.bias;
+  // A cheap region alone fits beside the tiles of plain attention.
+  return others + (s.scoreRegion && (others > 0 || !s.isScoreCheap));
+}
+
+/// Two or three warpgroups of 64 rows each share an SM with a producer; the
+/// scores and the output fill their registers. Each range of head dimensions
+/// has as many keys as ptxas does not spill for (test_kernels.py).
+static TileSchedule hopperEntry(const AttentionShape &s, int64_t head) {
+  int64_t extras = countExtras(s);
+  auto keys = [&](int64_t one, int64_t two, int64_t four, int64_t more) {
+    return extras <= 1 ? one : extras <= 2 ? two : extras <= 4 ? four : more;
+  };
+  if (head <= 64 && extras <= 4) // Three warpgroups: 160 registers a thread.
+    return {192, s.segments ? keys(112, 112, 80, 0) : keys(128, 112, 80, 0), 1,
+            2, 12};
+  if (head <= 64)
+    return {128, 96, 1, 2, 8};
+  if (head <= 128)
+    return {128, keys(128, 112, 112, 64), 1, 2, 8};
+  if (head <= 192)
+    return {128, keys(96, 80, 48, 32), 1, 2, 8};
+  return {128, keys(64, 48, 32, 16), 1, 2, 8};
+}
+
+/// Two blocks of four warps share an SM, each with tiles that just fit its
+/// registers; one hides what the other waits for, so one stage is enough.
+/// What changes scores or masks needs registers next to them: fewer keys.
+static TileSchedule ampereEntry(const AttentionShape &s, int64_t head) {
+  int64_t extras = countExtras(s);
+  bool isPlain = extras == 0 && !s.prefix;
+  bool isBand = s.windowLeft || s.windowRight;
+  bool hasRoom = s.aligned || !(isBand || s.scoreRegion);
+  if (head <= 64 && !s.bias)
+    return {128, isPlain ? 96 : 80, 1, 1, 4};
+  if (head <= 64 && extras <= 4)
+    return {128, 48, 1, 1, 4};
+  if (head <= 128 && !s.bias)
+    return {128, isPlain && hasRoom ? 64 : 48, 1, 1, 4};
+  if (head <= 128) // Eight warps have 16 rows each, not 32.
+    return {128, 64, 1, 2, 8};
+  int64_t most = head <= 192 ? 3 : 1;
+  return {64, extras <= most ? 64 : extras <= most + 3 ? 48 : 32, 1, 1, 4};
+}
+
 /// The tile of long sequences, if shared memory has room for it.
 static TileSchedule tableEntry(const AttentionShape &s, const ChipInfo &chip) {
   int64_t head = std::max(s.D, s.Dv);
   if (s.e > 2) // f32 products are three of TF32 each.
-    return head <= 64    ? TileSchedule{64, 64, 1, 2, 4}
-           : head <= 128 ? TileSchedule{64, 32, 1, 2, 4}
-                         : TileSchedule{64, 32, 1, 1, 4};
+    return head <= 64 ? TileSchedule{64, 64, 1, 2, 4}
+           : head <= 128
+               ? TileSchedule{64, 32, 1, 2, 4}
+               : TileSchedule{64, countExtras(s) > 4 ? 16 : 32, 1, 1, 4};
   if (head > 256) // The output alone takes more than half of the registers.
     return {64, 32, 1, 1, 4};
-  if (isHopper(chip))
-    return head <= 64    ? TileSchedule{192, 128, 1, 2, 12}
-           : head <= 128 ? TileSchedule{128, 128, 1, 2, 8}
-           : head <= 192 ? TileSchedule{128, 96, 1, 2, 8}
-                         : TileSchedule{128, 64, 1, 2, 8};
-  // Two blocks of four warps share an SM, each with tiles that just fit its
-  // registers; one hides what the other waits for, so one stage is enough.
-  // What changes scores or masks needs registers next to them: fewer keys.
-  bool isPlain = !s.scoreRegion && !s.bias && !s.maskRegion && !s.segments &&
-                 !s.prefix && !s.dropout;
-  bool isBand = s.windowLeft || s.windowRight;
-  return head <= 64 ? TileSchedule{128, isPlain ? 96 : 80, 1, 1, 4}
-         : head <= 128
-             ? TileSchedule{128, isPlain && !isBand ? 64 : 48, 1, 1, 4}
-             : TileSchedule{64, 64, 1, 1, 4};
+  return isHopper(chip) ? hopperEntry(s, head) : ampereEntry(s, head);
 }
 
 /// Warps for `rows` queries: `most`, or as many as have 16 rows each.
@@ -472,9 +507,11 @@ double seqc::getTileBytes(Operation *op, TileSchedule t) {
 }
 
 TileSchedule seqc::chooseSchedule(Operation *op, const ChipInfo &chip,
-                                  TileSchedule fixed) {
-  if (auto s = getAttentionShape(op, staticSize))
+                                  TileSchedule fixed, bool aligned) {
+  if (auto s = getAttentionShape(op, staticSize)) {
+    s->aligned = aligned;
     return chooseAttention(*s, chip, fixed);
+  }
   if (auto s = getScanShape(op, staticSize))
     return chooseScan(*s, chip, fixed);
   if (auto s = getConvShape(op, staticSize))

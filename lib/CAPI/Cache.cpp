@@ -315,6 +315,10 @@ void DiskCache::store(const CacheKey &key, const CacheEntry &entry) {
   if (llvm::sys::fs::create_directories(folder, /*IgnoreExisting=*/true,
                                         llvm::sys::fs::owner_all))
     return;
+  // A pipe in its place would be written to, and might have no reader.
+  struct stat info;
+  if (::stat(getPath(name).c_str(), &info) == 0 && !S_ISREG(info.st_mode))
+    return;
   std::string problem;
   if (writeFileAtomically(getPath(name), bytes, problem))
     evict(name + kExtension.str());

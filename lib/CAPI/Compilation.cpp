@@ -268,7 +268,7 @@ SeqcStatus Settings::findAssembler(DiskCache &cache) {
       cache.store(getKey(file), {{}, version.str()});
     }
     static CacheKey getKey(StringRef file) {
-      return std::move(CacheKey().add("version of ptxas").add(file));
+      return CacheKey().add("version of ptxas").add(file);
     }
     DiskCache &cache;
   };
@@ -289,7 +289,8 @@ void Settings::addTo(CacheKey &key) const {
     key.add(schedule.stages).add(schedule.warps);
     key.add(aligned).add(perfErrors);
     if (isGPU(target)) {
-      key.add(ptxas.version);
+      // Without one that was wanted there is a warning.
+      key.add(ptxas.isUnwanted ? "none" : ptxas.version);
       continue;
     }
     key.add(cpu.cpu).add(cpu.features);

@@ -153,6 +153,8 @@ private:
   SeqcStatus launch(Launch &launch, char *parameters, void **pointers);
   SeqcStatus pack(Launch &launch, const Kernel &kernel, char *parameters,
                   void **pointers);
+  SeqcStatus chooseBlocks(const Launch &launch, const Kernel &kernel,
+                          int64_t *grid);
   SeqcStatus encode(const MapSpec &spec, const Parameter &parameter,
                     const Launch &launch, MapCache &cache, TensorMap *to);
   SeqcStatus finish(SeqcValue *results);
@@ -170,6 +172,7 @@ private:
   const Driver *driver = nullptr;
   const LoadedModule *module = nullptr;
   Stream stream = nullptr;
+  uint32_t slot = 0;
   SeqcValue *results = nullptr;
   bool inPlace = false;
 
@@ -424,10 +427,16 @@ SeqcStatus Walk::checkArguments(const Launch &launch, const Kernel &kernel) {
                                   std::to_string(views[tensor].strides[dim]) +
                                   " elements, expected " + expected);
   };
+  // Libraries give tensors without elements any strides, and nothing is read.
+  auto isEmpty = [&](uint32_t tensor) {
+    const int64_t *sizes = views[tensor].sizes;
+    return std::find(sizes, sizes + rankOf(tensor), 0) !=
+           sizes + rankOf(tensor);
+  };
   for (const DenseDim &dense : launch.dense) {
     uint32_t tensor = launch.arguments[dense.argument].index;
     const View &view = views[tensor];
-    if (view.sizes[dense.dim] <= 1)
+    if (view.sizes[dense.dim] <= 1 || isEmpty(tensor))
       continue;
     int64_t expected = 1;
     for (int32_t dim = rankOf(tensor) - 1; dim > int32_t(dense.dim); --dim)
@@ -438,6 +447,8 @@ SeqcStatus Walk::checkArguments(const Launch &launch, const Kernel &kernel) {
   for (const AlignedArgument &argument : launch.aligned) {
     uint32_t tensor = launch.arguments[argument.argument].index;
     const View &view = views[tensor];
+    if (isEmpty(tensor))
+      continue;
     if (view.data % 16)
       return misaligned(tensor, "data is not aligned to 16 bytes, as code "
                                 "compiled with \"aligned\" needs");
@@ -511,19 +522,19 @@ SeqcStatus Walk::encode(const MapSpec &spec, const Parameter &parameter,
   }
   // The driver counts dimensions from the innermost, whose stride is 1, and
   // wants sizes of at least 1 and strides of multiples of 16 bytes also where
-  // no element is, or one.
+  // no element is, or one. A tensor without elements counts as a single one.
   uint64_t dims[kMaxTensorMapRank], strides[kMaxTensorMapRank];
   uint32_t steps[kMaxTensorMapRank];
   int64_t element = elementSize(tensor);
   uint64_t span = uint64_t(element);
-  bool empty = false;
+  bool empty = std::find(view.sizes, view.sizes + spec.rank, 0) !=
+               view.sizes + spec.rank;
   for (int32_t i = 0; i < spec.rank; ++i) {
     int32_t dim = spec.rank - 1 - i;
-    empty |= view.sizes[dim] == 0;
-    dims[i] = uint64_t(std::max<int64_t>(view.sizes[dim], 1));
+    dims[i] = empty ? 1 : uint64_t(view.sizes[dim]);
     steps[i] = 1;
     uint64_t step = uint64_t(view.strides[dim] * element);
-    if (view.sizes[dim] <= 1 || i == 0)
+    if (dims[i] == 1 || i == 0)
       step = i == 0 ? uint64_t(element) : (span + 15) / 16 * 16;
     if (i > 0)
       strides[i - 1] = step;
@@ -606,10 +617,44 @@ SeqcStatus Walk::pack(Launch &launch, const Kernel &kernel, char *parameters,
       packScalar(parameter.dtype, value, to);
       break;
     }
+    case Parameter::Slot:
+      put(to, int32_t(slot));
+      break;
     case Parameter::Grid:
       break;
     }
   }
+  return SEQC_OK;
+}
+
+/// Of a kernel whose blocks take points of the grid: replaces the grid by as
+/// many blocks as run at once, and finds the counter that they use.
+SeqcStatus Walk::chooseBlocks(const Launch &launch, const Kernel &kernel,
+                              int64_t *grid) {
+  int64_t points = grid[0] * grid[1] * grid[2];
+  // Counters have 32 bits, and each block takes one more.
+  int64_t blocks = module->blocksAtOnce[launch.kernel];
+  if (points > kMaxSize - blocks)
+    return failAt(function, "the grid of kernel '" + kernel.name + "' has " +
+                                std::to_string(points) +
+                                " blocks in all, at most " +
+                                std::to_string(kMaxSize - blocks) +
+                                " are possible: a size of the arguments is "
+                                "too large");
+  blocks = std::min(blocks, points);
+  int capturing = 0;
+  uint64_t id = 0;
+  Result result = driver->streamIsCapturing(stream, &capturing);
+  if (!result && !capturing)
+    result = driver->streamGetId(stream, &id);
+  if (result)
+    return driver->fail("asking for the state of a stream", result);
+  slot = module->slots.get(id, capturing != 0, kernel.slots);
+  // The last one is for all that found none, and of no use with fewer blocks.
+  if (slot + 1 == kernel.slots)
+    blocks = points;
+  grid[0] = blocks;
+  grid[1] = grid[2] = 1;
   return SEQC_OK;
 }
 
@@ -643,6 +688,9 @@ SeqcStatus Walk::launch(Launch &launch, char *parameters, void **pointers) {
   }
   if (SeqcStatus status = checkArguments(launch, kernel))
     return status;
+  if (kernel.slots > 0)
+    if (SeqcStatus status = chooseBlocks(launch, kernel, grid))
+      return status;
   if (SeqcStatus status = pack(launch, kernel, parameters, pointers))
     return status;
   if (Result result = driver->launchKernel(

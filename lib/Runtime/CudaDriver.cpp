@@ -101,6 +101,9 @@ private:
       if (!result)
         result = driver.deviceGetAttribute(&info.maxShared,
                                            kAttributeMaxSharedOptin, device);
+      if (!result)
+        result = driver.deviceGetAttribute(&info.multiprocessors,
+                                           kAttributeMultiprocessors, device);
       if (result)
         return failed("reading the properties of a CUDA device", result);
       info.name = name;

@@ -38,20 +38,19 @@ struct alignas(64) TensorMap {
   uint64_t opaque[16];
 };
 
-enum : Result {
-  kSuccess = 0,
-  kInvalidValue = 1,
-  kOutOfMemory = 2,
-  kDeinitialized = 4,
-  kNoDevice = 100,
-  kNoBinaryForGpu = 209,
-  kInvalidPtx = 218,
-  kUnsupportedPtxVersion = 222,
-  kNotReady = 600
-};
+constexpr Result kSuccess = 0;
+constexpr Result kInvalidValue = 1;
+constexpr Result kOutOfMemory = 2;
+constexpr Result kDeinitialized = 4;
+constexpr Result kNoDevice = 100;
+constexpr Result kNoBinaryForGpu = 209;
+constexpr Result kInvalidPtx = 218;
+constexpr Result kUnsupportedPtxVersion = 222;
+constexpr Result kNotReady = 600;
 
 // Attributes of devices, functions and modules, by the numbers of the ABI.
 constexpr int kAttributeMaxSharedOptin = 97;
+constexpr int kAttributeMultiprocessors = 16;
 constexpr int kAttributeMajor = 75;
 constexpr int kAttributeMinor = 76;
 constexpr int kPointerDevice = 9;
@@ -71,6 +70,7 @@ struct DeviceInfo {
   /// 10 * major + minor: 90 for sm_90.
   int capability = 0;
   int maxShared = 0;
+  int multiprocessors = 0;
 };
 
 /// The functions of the driver that are used. X(member, symbol, arguments)
@@ -95,6 +95,8 @@ struct DeviceInfo {
   X(moduleGetFunction, cuModuleGetFunction,                                    \
     (Function *, Module, const char *))                                        \
   X(funcSetAttribute, cuFuncSetAttribute, (Function, int, int))                \
+  X(occupancy, cuOccupancyMaxActiveBlocksPerMultiprocessor,                    \
+    (int *, Function, int, size_t))                                            \
   X(launchKernel, cuLaunchKernel,                                              \
     (Function, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned,     \
      unsigned, Stream, void **, void **))                                      \
@@ -103,6 +105,8 @@ struct DeviceInfo {
   X(memcpyDtoDAsync, cuMemcpyDtoDAsync_v2, (Pointer, Pointer, size_t, Stream)) \
   X(pointerGetAttribute, cuPointerGetAttribute, (void *, int, Pointer))        \
   X(streamSynchronize, cuStreamSynchronize, (Stream))                          \
+  X(streamGetId, cuStreamGetId, (Stream, uint64_t *))                          \
+  X(streamIsCapturing, cuStreamIsCapturing, (Stream, int *))                   \
   X(streamWaitEvent, cuStreamWaitEvent, (Stream, Event, unsigned))             \
   X(eventCreate, cuEventCreate, (Event *, unsigned))                           \
   X(eventRecord, cuEventRecord, (Event, Stream))                               \

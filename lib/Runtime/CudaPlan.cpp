@@ -87,9 +87,10 @@ Kernel cuda::readKernel(const Json &json) {
   for (const Json &entry : member(json, "params", Json::value_t::array)) {
     Parameter parameter = {};
     std::string kind = text(entry, "kind");
-    if (kind != "grid" && entry.contains("arg"))
+    bool hasArgument = kind != "grid" && kind != "slot";
+    if (hasArgument && entry.contains("arg"))
       parameter.argument = index(entry, "arg", kMaxArguments);
-    else if (kind != "grid")
+    else if (hasArgument)
       throw BadMetadata("a parameter of kind '" + kind + "' has no \"arg\"");
     if (kind == "pointer") {
       parameter.kind = Parameter::Pointer;
@@ -116,6 +117,9 @@ Kernel cuda::readKernel(const Json &json) {
       parameter.kind = Parameter::Grid;
       parameter.dim = index(entry, "dim", 3);
       place(kernel, parameter, 4, 4);
+    } else if (kind == "slot") {
+      parameter.kind = Parameter::Slot;
+      place(kernel, parameter, 4, 4);
     } else {
       throw BadMetadata("unknown kind of parameter '" + kind + "'");
     }
@@ -123,6 +127,11 @@ Kernel cuda::readKernel(const Json &json) {
   }
   if (kernel.parameterBytes > kMaxParameterBytes)
     throw BadMetadata("kernel '" + kernel.name + "' has too many parameters");
+  if (json.contains("slots")) {
+    kernel.slots = index(json, "slots", size_t(1) << 20);
+    if (kernel.slots == 0)
+      throw BadMetadata("kernel '" + kernel.name + "' has 0 \"slots\"");
+  }
   if (auto it = json.find("aligned"); it != json.end()) {
     if (it->is_boolean()) {
       kernel.alignedAll = it->get<bool>();

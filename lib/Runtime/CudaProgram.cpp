@@ -155,6 +155,18 @@ SeqcStatus cuda::Program::loadModule(const Driver &driver, int32_t number,
                   message);
 }
 
+uint32_t cuda::Slots::get(uint64_t stream, bool isCaptured, uint32_t count) {
+  std::lock_guard<std::mutex> lock(mutex);
+  if (!isCaptured)
+    if (auto it = ofStreams.find(stream); it != ofStreams.end())
+      return it->second;
+  if (used + 1 >= count)
+    return count - 1;
+  if (!isCaptured)
+    ofStreams.emplace(stream, used);
+  return used++;
+}
+
 SeqcStatus cuda::Program::load(const Driver &driver, int32_t device,
                                Context context,
                                const LoadedModule *&out) const {
@@ -198,6 +210,7 @@ SeqcStatus cuda::Program::load(const Driver &driver, int32_t device,
     // Others of the program may do; a launch of this one fails.
     if (int64_t(kernel.sharedBytes) > maxShared) {
       module->functions.push_back(nullptr);
+      module->blocksAtOnce.push_back(0);
       continue;
     }
     if (kernel.sharedBytes > 0)
@@ -208,6 +221,17 @@ SeqcStatus cuda::Program::load(const Driver &driver, int32_t device,
                 " bytes of shared memory for kernel '" + kernel.name + "'",
             result));
     module->functions.push_back(function);
+    int blocks = 0;
+    if (kernel.slots > 0)
+      if (Result result =
+              driver.occupancy(&blocks, function, int(kernel.threads),
+                               size_t(kernel.sharedBytes)))
+        return failed(driver.fail("asking how many blocks of kernel '" +
+                                      kernel.name + "' run at once",
+                                  result));
+    module->blocksAtOnce.push_back(
+        int64_t(std::max(blocks, 1)) *
+        std::max(driver.devices[size_t(device)].multiprocessors, 1));
   }
   module->next = loaded.load(std::memory_order_relaxed);
   out = module.get();

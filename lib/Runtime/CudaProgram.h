@@ -34,6 +34,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 namespace seqc::cuda {
@@ -46,7 +47,7 @@ constexpr int32_t kMaxTensorMapRank = 5;
 
 /// One parameter of a kernel, made from the arguments of a launch.
 struct Parameter {
-  enum Kind : uint8_t { Pointer, Size, Stride, Scalar, Map, Grid };
+  enum Kind : uint8_t { Pointer, Size, Stride, Scalar, Map, Grid, Slot };
   Kind kind;
   /// Of a scalar.
   SeqcDType dtype = 0;
@@ -77,6 +78,9 @@ struct Kernel {
   /// Arguments that it reads or writes 16 bytes at a time.
   std::vector<uint32_t> aligned;
   bool alignedAll = false;
+  /// Its blocks take points of the grid one after another, off one of so many
+  /// counters; 0: each block does its own point.
+  uint32_t slots = 0;
 };
 
 //===----------------------------------------------------------------------===//
@@ -225,12 +229,29 @@ struct Plan {
 // Programs
 //===----------------------------------------------------------------------===//
 
+/// Which counter of a module's persistent kernels a launch uses. Launches in one
+/// stream run one after another and have one; what a graph captures may run
+/// next to anything and has one of its own.
+class Slots {
+public:
+  /// A slot below `count - 1`, or `count - 1` if there is none left.
+  uint32_t get(uint64_t stream, bool isCaptured, uint32_t count);
+
+private:
+  std::mutex mutex;
+  std::unordered_map<uint64_t, uint32_t> ofStreams;
+  uint32_t used = 0;
+};
+
 /// The kernels in a context.
 struct LoadedModule {
   Context context = nullptr;
   Module module = nullptr;
   /// Null for a kernel that needs more shared memory than there is.
   std::vector<Function> functions;
+  /// Blocks of each kernel that the device runs at once; of persistent kernels.
+  std::vector<int64_t> blocksAtOnce;
+  mutable Slots slots;
   LoadedModule *next = nullptr;
 };
 

@@ -225,6 +225,7 @@ def _regions(
     softcap: float | None,
     alibi_slopes: Any,
     top_left: bool,
+    only_past: bool,
     score_mod: Modifier,
     mask_mod: Modifier,
 ) -> TracedRegions:
@@ -248,17 +249,24 @@ def _regions(
                 f"{name}: expected a function, got {type(function).__name__}"
             )
     if score_mod is not None or mask_mod is not None:
-        return traces.get(acc, softcap, alibi_slopes, top_left, score_mod, mask_mod)
+        return traces.get(
+            acc, softcap, alibi_slopes, top_left, only_past, score_mod, mask_mod
+        )
     key = (
         acc,
         softcap,
         None if slopes is None else (slopes.dtype, len(slopes.shape)),
         top_left,
+        only_past,
     )
     traced = _plain_regions.get(key)
     if traced is None:
         traced, _ = trace_regions(
-            acc, softcap=softcap, alibi_slopes=alibi_slopes, top_left=top_left
+            acc,
+            softcap=softcap,
+            alibi_slopes=alibi_slopes,
+            top_left=top_left,
+            only_past=only_past,
         )
         # Keep the text, not the array.
         captures = tuple(c._replace(value=None) for c in traced.captures)
@@ -297,7 +305,7 @@ def _segments(
     )
     check_shape("segment_ids", first, (batch, query_length), "batch, query length")
     check_shape("segment_ids", second, (batch, key_length), "batch, key length")
-    return first, second
+    return place.dense(first), place.dense(second)
 
 
 def _prefix(place: Place, prefix: Any, batch: int) -> Array:
@@ -475,8 +483,7 @@ def attention_now(
     tensors: tuple[Any, ...] = ()
     fast_key: Any = None
     if (
-        fast.dispatcher is not None
-        and type(query) in fast.types
+        fast.takes(query)
         and bias is None
         and score_mod is None
         and mask_mod is None
@@ -508,7 +515,7 @@ def attention_now(
             tensors += (seed,)
         if alibi_slopes is not None:
             tensors += (alibi_slopes,)
-        results = fast.dispatcher.call(fast_key, tensors)
+        results = fast.call(fast_key, tensors)
         if results is not None:
             return results
     place = place_of("query", query, target)
@@ -581,8 +588,16 @@ def attention_now(
         or softcap is not None
         or alibi_slopes is not None
     ):
+        only_past = masking.causal and prefix is None
         traced = _regions(
-            acc, qs, softcap, alibi_slopes, masking.top_left, score_mod, mask_mod
+            acc,
+            qs,
+            softcap,
+            alibi_slopes,
+            masking.top_left,
+            only_past,
+            score_mod,
+            mask_mod,
         )
         if traced.captures:
             views = [

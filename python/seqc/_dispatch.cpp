@@ -112,7 +112,7 @@ public:
 
   /// Leaves a function under a key. `arguments` has (dtype, shape) of a tensor
   /// and a dtype of a number; a size of -1 is any.
-  void add(const py::object &key, const py::list &arguments,
+  void add(const py::object &key, const py::sequence &arguments,
            std::shared_ptr<Function> aligned,
            std::shared_ptr<Function> unaligned, const py::list &results,
            int32_t device) {

@@ -365,6 +365,7 @@ class Module:
             softcap=None if softcap is None else _text.finite("softcap", softcap),
             alibi_slopes=alibi_slopes,
             top_left=masking.top_left,
+            only_past=masking.causal and prefix is None,
             score_mod=score_mod,
             mask_mod=mask_mod,
         )

@@ -18,6 +18,7 @@ it, the other is compiled, which takes any.
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import importlib.util
 import os
@@ -508,12 +509,28 @@ class _Fast:
         self.dispatcher: _seqc.Dispatcher | None = None
         self.tried = False
 
+    def takes(self, value: Any) -> bool:
+        """Whether an array is of a type that the dispatcher takes."""
+        if not self.tried:
+            torch = sys.modules.get("torch")
+            if torch is not None and isinstance(value, torch.Tensor):
+                self.prepare(torch)
+        return type(value) in self.types
+
     def prepare(self, torch: Any, device_type: int = 2) -> None:
         """Looks for the table of torch that it takes, once."""
         self.tried = True
-        api = getattr(torch.Tensor, "__dlpack_c_exchange_api__", None)
+        # torch 2.10 has it under an earlier name of DLPack's, as an address.
+        names = ("__dlpack_c_exchange_api__", "__c_dlpack_exchange_api__")
+        found = (getattr(torch.Tensor, name, None) for name in names)
+        api = next((x for x in found if x is not None), None)
         if api is None:
             return  # torch before 2.10
+        if isinstance(api, int):
+            make = ctypes.pythonapi.PyCapsule_New
+            make.restype = ctypes.py_object
+            make.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p)
+            api = make(api, b"dlpack_exchange_api", None)
         types = (torch.Tensor, torch.nn.Parameter)
         self.dispatcher = _seqc.Dispatcher(
             api,
@@ -535,8 +552,6 @@ class _Fast:
         """Leaves a call that went the long way, if its arguments are `tensors`."""
         if not isinstance(place, Gpu) or not isinstance(place.library, TorchLibrary):
             return
-        if not self.tried:
-            self.prepare(place.library.torch)
         function = place.function
         if self.dispatcher is None or function is None:
             return
@@ -569,6 +584,10 @@ class _Fast:
         self.dispatcher.add(
             key, expected, function, place.unaligned, results, place.device
         )
+
+    def call(self, key: Hashable, tensors: tuple[Any, ...]) -> Any:
+        """The results of a call that was seen before, else None."""
+        return None if self.dispatcher is None else self.dispatcher.call(key, tensors)
 
     def clear(self) -> None:
         if self.dispatcher is not None:

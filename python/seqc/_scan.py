@@ -191,7 +191,7 @@ def selective_scan_now(
     optional = (D, z, delta_bias, initial_state)
     tensors: tuple[Any, ...] = ()
     fast_key: Any = None
-    if fast.dispatcher is not None and type(u) in fast.types and not schedule:
+    if fast.takes(u) and not schedule:
         fast_key = (
             "selective_scan",
             delta_softplus,
@@ -200,7 +200,7 @@ def selective_scan_now(
             *(x is None for x in optional),
         )
         tensors = (u, delta, A, B, C, *(x for x in optional if x is not None))
-        results = fast.dispatcher.call(fast_key, tensors)
+        results = fast.call(fast_key, tensors)
         if results is not None:
             return results
     place = place_of("u", u, target)
@@ -432,7 +432,7 @@ def causal_conv1d_now(
     """`causal_conv1d` on arrays that have values."""
     tensors: tuple[Any, ...] = ()
     fast_key: Any = None
-    if fast.dispatcher is not None and type(x) in fast.types and not schedule:
+    if fast.takes(x) and not schedule:
         fast_key = (
             "causal_conv1d",
             activation,
@@ -442,7 +442,7 @@ def causal_conv1d_now(
             initial_state is None,
         )
         tensors = (x, weight, *(y for y in (bias, initial_state) if y is not None))
-        results = fast.dispatcher.call(fast_key, tensors)
+        results = fast.call(fast_key, tensors)
         if results is not None:
             return results
     place = place_of("x", x, target)

@@ -413,7 +413,9 @@ py::tuple takeResults(const std::vector<SeqcValue> &out,
   for (size_t i = 0; i < out.size(); ++i) {
     switch (out[i].kind) {
     case SEQC_VALUE_TENSOR: {
-      py::object given = outputs ? (*outputs)[i] : py::none();
+      py::object given = py::none();
+      if (outputs)
+        given = (*outputs)[i];
       if (!given.is_none()) {
         // One without elements has no address, so the runtime made its own.
         SeqcTensor made = out[i].as.tensor;
@@ -763,7 +765,7 @@ PYBIND11_MODULE(_seqc, m) {
       });
   m.def("load", &load, py::arg("source"), py::arg("target") = py::none());
 
-  py::class_<Function>(m, "Function")
+  py::class_<Function, std::shared_ptr<Function>>(m, "Function")
       .def(py::init<std::shared_ptr<Program>, const std::string &>(),
            py::arg("program"), py::arg("name"))
       .def_property_readonly(

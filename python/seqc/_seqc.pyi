@@ -62,7 +62,7 @@ class Dispatcher:
     def add(
         self,
         key: Any,
-        arguments: list[tuple[str, tuple[int, ...]] | str],
+        arguments: Sequence[tuple[str, tuple[int, ...]] | str],
         aligned: Function,
         unaligned: Function | None,
         results: list[str],

@@ -46,6 +46,7 @@ def _score_region(
     softcap: float | None,
     alibi_slopes: Any,
     top_left: bool,
+    only_past: bool,
     score_mod: Modifier,
 ) -> tuple[Tracer, Seen | None]:
     """Softcap, ALiBi and score_mod, in this order."""
@@ -60,7 +61,10 @@ def _score_region(
         proxy = ArrayProxy(builder, alibi_slopes, "alibi_slopes")
         slope = proxy[h] if proxy.ndim == 1 else proxy[b, h]
         position = i if top_left else builder.add(i, Tracer(builder, "%offset", INT))
-        value = value - slope * abs(position - j)
+        distance = position - j
+        if not only_past:
+            distance = abs(distance)
+        value = value - slope * distance
     if score_mod is None:
         return value, []
     result, seen = call_traced(builder, score_mod, [value, *indices])
@@ -93,17 +97,23 @@ def trace_regions(
     softcap: float | None = None,
     alibi_slopes: Any = None,
     top_left: bool = False,
+    only_past: bool = False,
     score_mod: Modifier = None,
     mask_mod: Modifier = None,
 ) -> tuple[TracedRegions, Seen | None]:
-    """The regions of a call, and what its functions captured (None: unknown)."""
+    """The regions of a call, and what its functions captured (None: unknown).
+
+    `only_past`: the mask hides what is after the query's own position.
+    """
     captures = Captures()
     seen: Seen | None = []
     regions = Regions()
     if softcap is not None or alibi_slopes is not None or score_mod is not None:
         role = "score" if score_mod is None else role_of("score_mod", score_mod)
         builder = Builder(role, acc, captures)
-        value, seen = _score_region(builder, softcap, alibi_slopes, top_left, score_mod)
+        value, seen = _score_region(
+            builder, softcap, alibi_slopes, top_left, only_past, score_mod
+        )
         regions = regions._replace(score=tuple(builder.lines), score_result=value.name)
     if mask_mod is not None:
         builder = Builder(role_of("mask_mod", mask_mod), acc, captures)
@@ -139,6 +149,7 @@ class TraceCache:
         softcap: float | None,
         alibi: Any,
         top_left: bool,
+        only_past: bool,
         score: Modifier,
         mask: Modifier,
     ) -> TracedRegions:
@@ -158,6 +169,7 @@ class TraceCache:
             softcap=softcap,
             alibi_slopes=alibi,
             top_left=top_left,
+            only_past=only_past,
             score_mod=score,
             mask_mod=mask,
         )

@@ -1,4 +1,8 @@
 // RUN: seqc-opt %s --seqc-fold-empty --canonicalize | FileCheck %s
+// RUN: seqc-opt %s --seqc-fold-empty --seqc-statistics -o /dev/null 2>&1 | FileCheck %s --check-prefix=STATS
+
+// STATS: seqc-fold-empty{{$}}
+// STATS-NEXT: 5 ops-folded
 
 // Slices that hold nothing go, and so does inserting them.
 // CHECK-LABEL: func @slices

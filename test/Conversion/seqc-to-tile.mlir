@@ -2,7 +2,7 @@
 // RUN: seqc-opt %s --pass-pipeline="builtin.module(func.func(seqc-online-softmax,seqc-tile{single-loop=true},cse),convert-seqc-to-tile)" --seqc-statistics -o /dev/null 2>&1 | FileCheck %s --check-prefix=STATS
 
 // STATS: convert-seqc-to-tile{{$}}
-// STATS-NEXT: 20 kernels-formed
+// STATS-NEXT: 23 kernels-formed
 
 // The whole kernel of a causal mask. Tensors are views of any strides whose rows
 // are contiguous; sizes are those of the views. The last query tiles, which see
@@ -198,11 +198,12 @@ func.func @negative_scale(%q: tensor<?x8x?x64xf16>) -> tensor<?x8x?x64xf16> {
   return %o : tensor<?x8x?x64xf16>
 }
 
-// Segments of the queries are read once, those of the keys with the keys.
+// Segments of the queries are read once, those of the keys with the keys and
+// one after the other.
 // CHECK-LABEL: tile.kernel @segments_0(
 // CHECK-DAG: %[[QS:[a-z0-9_]+]] = tile.load {{.*}} : memref<?x?xi32, strided<[?, ?], offset: ?>> -> tensor<64xi32>
 // CHECK: scf.for
-// CHECK: %[[KS:[a-z0-9_]+]] = tile.load {{.*}} : memref<?x?xi32, strided<[?, ?], offset: ?>> -> tensor<64xi32>
+// CHECK: %[[KS:[a-z0-9_]+]] = tile.load {{.*}} : memref<?x?xi32, strided<[?, 1], offset: ?>> -> tensor<64xi32>
 // CHECK-NOT: scf.if
 // CHECK: %[[KSB:[a-z0-9_]+]] = tile.broadcast %[[KS]] along 0
 // CHECK: arith.cmpi eq, %{{[a-z0-9_]+}}, %[[KSB]]
@@ -275,9 +276,18 @@ func.func @bias(%q: tensor<?x8x?x64xbf16>, %k: tensor<?x8x?x64xbf16>,
 }
 
 // A bias per query: the dimension that it varies along is not the last one.
+// It is read once, moves the maximum, and is not added to any score. Where there
+// is no maximum yet it does not count, even if it is infinite.
 // CHECK-LABEL: tile.kernel @row_bias_0(
 // CHECK: tile.load %{{.*}}[{{.*}}] dims [2] : memref<1x8x?x1xbf16, {{.*}}> -> tensor<64xbf16>
-// CHECK: tile.broadcast %{{.*}} along 1 : tensor<64xf32> -> tensor<64x64xf32>
+// CHECK: scf.for
+// CHECK: %[[X:[a-z0-9_]+]] = tile.reduce max
+// CHECK: %[[C:[a-z0-9_]+]] = arith.mulf %[[X]]
+// CHECK: %[[T:[a-z0-9_]+]] = arith.addf %[[C]], %[[R:[a-z0-9_]+]] : tensor<64xf32>
+// CHECK: %[[M:[a-z0-9_]+]] = arith.maxnumf %{{.*}}, %[[T]]
+// CHECK: %[[NONE:[a-z0-9_]+]] = arith.cmpf oeq, %[[M]]
+// CHECK: %[[DOWN:[a-z0-9_]+]] = arith.subf %[[M]], %[[R]] : tensor<64xf32>
+// CHECK: arith.select %[[NONE]], %{{.*}}, %[[DOWN]]
 func.func @row_bias(%q: tensor<?x8x?x64xbf16>, %bias: tensor<1x8x?x1xbf16>)
     -> tensor<?x8x?x64xbf16> {
   %o = seqc.attention query(%q) key(%q) value(%q) bias(%bias)
@@ -286,21 +296,28 @@ func.func @row_bias(%q: tensor<?x8x?x64xbf16>, %bias: tensor<1x8x?x1xbf16>)
   return %o : tensor<?x8x?x64xbf16>
 }
 
-// ALiBi: a slope per head is a scalar, read before the loop; positions are
-// subtracted where rows meet columns, and never exceed the lengths.
+// ALiBi: a slope per head is a scalar, read before the loop. What columns add is
+// a ramp from the distance of the tiles, a scalar; what rows add moves the
+// maximum. No element is converted, and a score costs one fma more.
 // CHECK-LABEL: tile.kernel @alibi_0(
 // CHECK-SAME: %[[SLOPES:[a-z0-9]+]]: memref<8xf32, strided<[?], offset: ?>>
 // CHECK: %[[SLOPE:[a-z0-9_]+]] = memref.load %[[SLOPES]]
-// CHECK: %[[SLOPET:[a-z0-9_]+]] = tensor.splat %[[SLOPE]]
-// CHECK: scf.for
-// CHECK: %[[S0:[a-z0-9_]+]] = tile.dot
-// CHECK: %[[SN:[a-z0-9_]+]] = arith.mulf %[[S0]]
-// CHECK: arith.minsi {{.*}} : tensor<64xi32>
-// CHECK: %[[D:[a-z0-9_]+]] = arith.subi {{.*}} : tensor<64x64xi32>
-// CHECK-NEXT: %[[DF:[a-z0-9_]+]] = arith.sitofp %[[D]]
-// CHECK-NEXT: %[[T:[a-z0-9_]+]] = arith.mulf {{.*}} : tensor<64x64xf32>
-// CHECK-NEXT: %[[SB:[a-z0-9_]+]] = arith.addf %[[SN]], %[[T]]
-// CHECK-NEXT: arith.mulf %[[SB]]
+// CHECK: %[[SLOPE2:[a-z0-9_]+]] = arith.mulf %[[SLOPE]], %{{.*}} : f32
+// CHECK: %[[DOWN:[a-z0-9_]+]] = arith.mulf %[[SLOPE2]], %{{.*}} : f32
+// CHECK: %[[ROWS:[a-z0-9_]+]] = tile.ramp %{{.*}}, %[[DOWN]] along 0 : tensor<64xf32>
+// CHECK: scf.for %[[J:[a-z0-9_]+]] =
+// CHECK: %[[S:[a-z0-9_]+]] = tile.dot
+// CHECK: %[[D:[a-z0-9_]+]] = arith.subi %[[J]], %{{.*}} : index
+// CHECK: %[[D32:[a-z0-9_]+]] = arith.index_cast %[[D]] : index to i32
+// CHECK: %[[F:[a-z0-9_]+]] = arith.sitofp %[[D32]] : i32 to f32
+// CHECK: %[[START:[a-z0-9_]+]] = arith.mulf %[[F]], %[[SLOPE2]] : f32
+// CHECK: %[[COLUMNS:[a-z0-9_]+]] = tile.ramp %[[START]], %[[SLOPE2]] along 0 : tensor<64xf32>
+// CHECK: %[[WIDE:[a-z0-9_]+]] = tile.broadcast %[[COLUMNS]] along 0
+// CHECK: %[[X:[a-z0-9_]+]] = math.fma %[[S]], %{{.*}}, %[[WIDE]]
+// CHECK: scf.if {{.*}} -> (tensor<64x64xf32>)
+// CHECK-NEXT: scf.yield %[[X]]
+// CHECK: %[[MAX:[a-z0-9_]+]] = tile.reduce max
+// CHECK-NEXT: arith.addf %[[MAX]], %[[ROWS]]
 func.func @alibi(%q: tensor<2x8x512x64xf16>, %slopes: tensor<8xf32>)
     -> tensor<2x8x512x64xf16> {
   %o = seqc.attention query(%q) key(%q) value(%q) causal
@@ -316,6 +333,81 @@ func.func @alibi(%q: tensor<2x8x512x64xf16>, %slopes: tensor<8xf32>)
       } : (tensor<2x8x512x64xf16>, tensor<2x8x512x64xf16>,
            tensor<2x8x512x64xf16>) -> tensor<2x8x512x64xf16>
   return %o : tensor<2x8x512x64xf16>
+}
+
+// The distance on both sides is one sum for each score, of a row's ramp and a
+// column's.
+// CHECK-LABEL: tile.kernel @distance_0(
+// CHECK: scf.for
+// CHECK-NOT: arith.sitofp {{.*}} : tensor
+// CHECK-NOT: tile.iota
+// CHECK: %[[D:[a-z0-9_]+]] = arith.addf {{.*}} : tensor<64x64xf32>
+// CHECK: %[[A:[a-z0-9_]+]] = math.absf %[[D]]
+// CHECK: %[[T:[a-z0-9_]+]] = math.fma
+// CHECK: tile.reduce max
+func.func @distance(%q: tensor<2x8x512x64xf16>)
+    -> tensor<2x8x512x64xf16> {
+  %o = seqc.attention query(%q) key(%q) value(%q)
+      score {
+      ^bb0(%s: f32, %b: index, %h: index, %i: index, %j: index):
+        %d = arith.subi %j, %i : index
+        %c0 = arith.constant 0 : index
+        %isBefore = arith.cmpi slt, %d, %c0 : index
+        %e = arith.subi %c0, %d : index
+        %a = arith.select %isBefore, %e, %d : index
+        %n = arith.index_cast %a : index to i64
+        %f = arith.sitofp %n : i64 to f32
+        %slope = arith.constant -0.1 : f32
+        %t = arith.mulf %slope, %f : f32
+        %r = arith.addf %s, %t : f32
+        seqc.yield %r : f32
+      } : (tensor<2x8x512x64xf16>, tensor<2x8x512x64xf16>,
+           tensor<2x8x512x64xf16>) -> tensor<2x8x512x64xf16>
+  return %o : tensor<2x8x512x64xf16>
+}
+
+// Soft capping: one product before tanh (0.125 / 32), none after, as it is part
+// of the exponent (32 log2(e)). With 16-bit operands functions may be as
+// precise as those are.
+// CHECK-LABEL: tile.kernel @softcap_0(
+// CHECK-DAG: %[[IN:[a-z0-9_]+]] = arith.constant dense<3.906250e-03> : tensor<64x64xf32>
+// CHECK-DAG: %[[OUT:[a-z0-9_]+]] = arith.constant dense<46.1662407> : tensor<64x64xf32>
+// CHECK: %[[S:[a-z0-9_]+]] = tile.dot
+// CHECK-NEXT: %[[X:[a-z0-9_]+]] = arith.mulf %[[S]], %[[IN]]
+// CHECK-NEXT: %[[T:[a-z0-9_]+]] = math.tanh %[[X]] fastmath<arcp,afn>
+// CHECK-NEXT: %[[MAX:[a-z0-9_]+]] = tile.reduce max %[[T]]
+// CHECK: math.fma %[[T]], %[[OUT]], %{{.*}}
+func.func @softcap(%q: tensor<2x8x512x64xf16>) -> tensor<2x8x512x64xf16> {
+  %o = seqc.attention query(%q) key(%q) value(%q)
+      score {
+      ^bb0(%s: f32, %b: index, %h: index, %i: index, %j: index):
+        %cap = arith.constant 32.0 : f32
+        %x = arith.divf %s, %cap : f32
+        %t = math.tanh %x : f32
+        %r = arith.mulf %t, %cap : f32
+        seqc.yield %r : f32
+      } : (tensor<2x8x512x64xf16>, tensor<2x8x512x64xf16>,
+           tensor<2x8x512x64xf16>) -> tensor<2x8x512x64xf16>
+  return %o : tensor<2x8x512x64xf16>
+}
+
+// In f32 functions are accurate, and a division that is not by a power of two
+// stays one.
+// CHECK-LABEL: tile.kernel @softcap32_0(
+// CHECK: %[[X:[a-z0-9_]+]] = arith.divf
+// CHECK-NEXT: math.tanh %[[X]] : tensor
+func.func @softcap32(%q: tensor<2x8x512x64xf32>) -> tensor<2x8x512x64xf32> {
+  %o = seqc.attention query(%q) key(%q) value(%q)
+      score {
+      ^bb0(%s: f32, %b: index, %h: index, %i: index, %j: index):
+        %cap = arith.constant 30.0 : f32
+        %x = arith.divf %s, %cap : f32
+        %t = math.tanh %x : f32
+        %r = arith.mulf %t, %cap : f32
+        seqc.yield %r : f32
+      } : (tensor<2x8x512x64xf32>, tensor<2x8x512x64xf32>,
+           tensor<2x8x512x64xf32>) -> tensor<2x8x512x64xf32>
+  return %o : tensor<2x8x512x64xf32>
 }
 
 // A table of distances is gathered from; both sides of the branch are computed,
@@ -360,9 +452,10 @@ func.func @table(%q: tensor<?x8x?x64xf32>, %table: tensor<8x?xf32>, %cap: f32)
 // positions needs 64 bits.
 // CHECK-LABEL: tile.kernel @mask_0(
 // CHECK-SAME: %[[DOC:[a-z0-9]+]]: memref<?xi32, strided<[?], offset: ?>>, %[[N:[a-z0-9]+]]: index
+// The rows' documents are the same for all tiles of keys.
+// CHECK: tile.gather %[[DOC]][%{{.*}}] : {{.*}}, tensor<64xi64> -> tensor<64xi32>
 // CHECK: arith.muli {{.*}} : tensor<64xi64>
 // CHECK: scf.for
-// CHECK: tile.gather %[[DOC]][%{{.*}}] : {{.*}}, tensor<64xi64> -> tensor<64xi32>
 // CHECK: tile.gather %[[DOC]][%{{.*}}] : {{.*}}, tensor<64xi64> -> tensor<64xi32>
 // CHECK: arith.cmpi eq, {{.*}} : tensor<64x64xi32>
 // CHECK: arith.andi

@@ -1,5 +1,9 @@
 // RUN: seqc-opt %s --convert-tile-to-cpu --split-input-file | FileCheck %s
 // RUN: seqc-opt %s --seqc-tile-to-cpu --split-input-file | FileCheck %s --check-prefix=LLVM
+// RUN: seqc-opt %s --split-input-file --convert-tile-to-cpu --seqc-statistics -o /dev/null 2>&1 | FileCheck %s --check-prefix=STATS
+
+// STATS: convert-tile-to-cpu{{$}}
+// STATS-NEXT: 3 launches-converted
 
 // A launch is a loop over its grid. Inputs are views of any strides; an output
 // is a new buffer, and a result the same.
@@ -84,6 +88,9 @@ tile.kernel @kernel(%y: memref<64xf32>, %bx: index, %by: index, %bz: index) attr
 // CHECK-NEXT: arith.select %[[BIT]]
 // CHECK: linalg.reduce {{.*}} dimensions = [1]
 // CHECK: arith.maxnumf
+// CHECK: %[[I:.*]] = linalg.index 0
+// CHECK: %[[N:.*]] = arith.sitofp
+// CHECK: math.fma %{{.*}}, %[[N]], %{{.*}} : f32
 // CHECK: linalg.broadcast {{.*}} dimensions = [1]
 // CHECK: tensor.expand_shape {{.*}} : tensor<64x64xf32> into tensor<64x8x8xf32>
 // CHECK: linalg.reduce {{.*}} dimensions = [1]
@@ -119,7 +126,11 @@ tile.kernel @kernel(%q: memref<64x16xbf16>, %t: memref<?xf32>, %y: memref<64x64x
   %c = arith.cmpi slt, %i, %limit : tensor<64x64xi32>
   %s = arith.select %c, %d, %zero : tensor<64x64xi1>, tensor<64x64xf32>
   %m = tile.reduce max %s along 1 : tensor<64x64xf32> -> tensor<64xf32>
-  %b = tile.broadcast %m along 1 : tensor<64xf32> -> tensor<64x64xf32>
+  %start = arith.constant 3.0 : f32
+  %step = arith.constant 0.5 : f32
+  %ramp = tile.ramp %start, %step along 0 : tensor<64xf32>
+  %n = arith.addf %m, %ramp : tensor<64xf32>
+  %b = tile.broadcast %n along 1 : tensor<64xf32> -> tensor<64x64xf32>
   %f = tile.fold add %s : tensor<64x64xf32> -> tensor<64x8xf32>
   %l = tile.reduce add %f along 1 : tensor<64x8xf32> -> tensor<64xf32>
   %h = tile.gather %t[%i] : memref<?xf32>, tensor<64x64xi32> -> tensor<64x64xf32>

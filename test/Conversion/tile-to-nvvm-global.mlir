@@ -99,14 +99,15 @@ tile.kernel @copies(%y: memref<?x?xf32, strided<[?, 1], offset: ?>>, %bx: index,
   tile.return
 }
 
-// Indices are moved inside.
+// Indices are moved inside, and nothing is read where there is no inside.
 // CHECK-LABEL: llvm.func @gather
 // CHECK-SAME: (%{{.*}}: !llvm.ptr<1>, %[[SIZE:.*]]: i32,
+// CHECK: %[[SOME:.*]] = arith.cmpi sgt, %[[SIZE]], %c0_i32 : i32
 // CHECK: %[[LAST:.*]] = arith.subi %[[SIZE]], %c1_i32 : i32
 // CHECK: %[[LASTS:.*]] = vector.broadcast %[[LAST]] : i32 to vector<4xi32>
 // CHECK: %[[MIN:.*]] = arith.minsi %{{.*}}, %[[LASTS]] : vector<4xi32>
 // CHECK: arith.maxsi %[[MIN]], %{{.*}} : vector<4xi32>
-// CHECK-COUNT-4: llvm.load %{{.*}} : !llvm.ptr<1> -> f32
+// CHECK-COUNT-4: nvx.load %{{.*}} when %[[SOME]] : f32
 tile.kernel @gather(%x: memref<?xf32>, %y: memref<64x8xf32>, %bx: index, %by: index, %bz: index)
     attributes {warps = 4 : i64} {
   %c0 = arith.constant 0 : index

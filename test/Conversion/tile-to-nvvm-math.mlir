@@ -51,6 +51,25 @@ tile.kernel @tanh(%x: f32, %y: memref<64xf32>, %bx: index, %by: index, %bz: inde
   tile.return
 }
 
+// As precise as 16-bit types: what the unit has, and products.
+// CHECK-LABEL: llvm.func @approximate
+// CHECK: %[[T:.*]] = nvx.tanh %{{.*}} : vector<2xf32>
+// CHECK-NEXT: %[[X:.*]] = arith.mulf %[[T]],
+// CHECK-NEXT: %[[E:.*]] = nvx.ex2 %[[X]]
+// CHECK-NEXT: %[[L:.*]] = nvx.lg2 %[[E]]
+// CHECK-NEXT: arith.mulf %[[L]],
+// CHECK-NOT: math.
+// CHECK: llvm.return
+tile.kernel @approximate(%x: memref<64xf32>, %y: memref<64xf32>, %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %c0 = arith.constant 0 : index
+  %0 = tile.load %x[%c0] : memref<64xf32> -> tensor<64xf32, #row>
+  %1 = math.tanh %0 fastmath<afn> : tensor<64xf32, #row>
+  %2 = math.exp %1 fastmath<afn> : tensor<64xf32, #row>
+  %3 = math.log %2 fastmath<afn> : tensor<64xf32, #row>
+  tile.store %3, %y[%c0] : tensor<64xf32, #row>, memref<64xf32>
+  tile.return
+}
+
 // 16-bit types in f32, and rare functions in terms of the others: no call is left.
 // CHECK-LABEL: llvm.func @rare
 // CHECK: arith.extf %{{.*}} : vector<2xbf16> to vector<2xf32>

@@ -91,6 +91,23 @@ tile.kernel @iota(%y: memref<64x16xi32>, %bx: index, %by: index, %bz: index)
   tile.return
 }
 
+// A thread starts from its own number; the constants are its registers' places.
+// CHECK-LABEL: llvm.func @ramp(
+// CHECK-SAME: %[[START:[a-z0-9]+]]: f32, %[[STEP:[a-z0-9]+]]: f32
+// CHECK-DAG: %[[R:.*]] = arith.constant dense<[0.000000e+00, 8.000000e+00]> : vector<2xf32>
+// CHECK: %[[PLACE:.*]] = arith.sitofp %{{.*}} : i32 to f32
+// CHECK: %[[OWN:.*]] = math.fma %[[STEP]], %[[PLACE]], %[[START]] : f32
+// CHECK-DAG: %[[STEPS:.*]] = vector.broadcast %[[STEP]] : f32 to vector<2xf32>
+// CHECK-DAG: %[[OWNS:.*]] = vector.broadcast %[[OWN]] : f32 to vector<2xf32>
+// CHECK: math.fma %[[STEPS]], %[[R]], %[[OWNS]] : vector<2xf32>
+tile.kernel @ramp(%start: f32, %step: f32, %y: memref<64xf32>, %bx: index, %by: index, %bz: index)
+    attributes {warps = 4 : i64} {
+  %c0 = arith.constant 0 : index
+  %r = tile.ramp %start, %step along 0 : tensor<64xf32, #row>
+  tile.store %r, %y[%c0] : tensor<64xf32, #row>, memref<64xf32>
+  tile.return
+}
+
 // A warp votes, and branches as one.
 // CHECK-LABEL: llvm.func @update
 // CHECK: %[[ANY:.*]] = nvvm.vote.sync any %c-1_i32, %{{.*}} -> i1

@@ -1,6 +1,7 @@
 # Part of the seqc project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Profiles of hypothesis: `ci` by default, `deep` with HYPOTHESIS_PROFILE=deep."""
+"""Profiles of hypothesis: `ci` by default, `deep` with HYPOTHESIS_PROFILE=deep, which
+takes longer than the time limit of a test (`-o faulthandler_timeout=0`)."""
 
 import os
 import sys

@@ -11,7 +11,6 @@ import pytest
 
 torch: Any = pytest.importorskip("torch")
 
-DTYPES = ("f16", "bf16", "f32")
 LAYOUTS = ("dense", "heads_last", "sliced", "offset", "odd_rows", "last_step")
 
 

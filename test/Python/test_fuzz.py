@@ -17,10 +17,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from seqc_testing import SANITIZED
 
 COUNT = int(os.environ.get("SEQC_FUZZ", "25"))
 FIRST = int(os.environ.get("SEQC_FUZZ_SEED", "0"))
-SECONDS = 240
+# Less than the time limit of a test.
+SECONDS = 600 if SANITIZED else 60
 
 
 class Worker:

@@ -6,11 +6,15 @@ layouts and without concurrency (the target `cpu-tile:CHIP`) against f64.
 
 A kernel that breaks the protocol of its rings (waits for too little, overwrites a
 stage that is read, lets two roles wait for each other) stores NaNs here.
+
+Every test of gpu/test_attention_gpu.py and gpu/test_scan_gpu.py is here too, but for
+those about the GPU's memory. The time goes into compiling, so one kernel is called
+with many sizes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from typing import Any
 
 import numpy as np
@@ -19,115 +23,298 @@ import seqc
 import test_attention
 import test_conv
 import test_scan
-from seqc import _attention, _program
-from seqc_testing import DTYPES, LAYOUTS
+from gpu_cases import (
+    CONV_SIZES,
+    CONV_VARIANTS,
+    CONV_WIDTHS,
+    DTYPE_OPTIONS,
+    FLOATS,
+    HEAD_DIM_SHAPES,
+    HEAD_DIMS,
+    HEADS,
+    LENGTHS,
+    OPTION_SHAPES,
+    SCAN_SIZES,
+    SCAN_STATES,
+    SCHEDULES,
+    WINDOW_LENGTHS,
+    WINDOWS,
+)
+from seqc import _arrays, _attention, _places, _program, _seqc, reference
+from seqc_testing import (
+    BFLOAT16,
+    LAYOUTS,
+    ROUNDOFF,
+    assert_close,
+    attention_bound,
+    random,
+)
 from test_attention import OPTIONS, Shape, check, inputs
 
-FLOATS = [dtype for dtype in DTYPES if dtype != "f64"]
-HALF = "bf16" if "bf16" in DTYPES else "f16"
+pytestmark = pytest.mark.skipif(BFLOAT16 is None, reason="needs ml_dtypes")
 
 
-@pytest.fixture(params=["sm_80", "sm_90a"], autouse=True)
-def chip(request: pytest.FixtureRequest) -> Iterator[str]:
+class Erased:
+    """What calls run: the kernels of a chip, on the CPU."""
+
+    def __init__(self, chip: str) -> None:
+        self.chip = chip
+        # Whether rows start at multiples of 16 bytes. Here no kernel minds, but
+        # on sm_90a it is another one.
+        self.aligned = True
+        self.functions: dict[Hashable, _seqc.Function] = {}
+
+    def find(self, key: Hashable, make_text: Any) -> _seqc.Function:
+        full = (self.aligned, key)
+        if full not in self.functions:
+            options = _program._options(
+                f"cpu-tile:{self.chip}", aligned=self.aligned, opt_level=0
+            )
+            program = _seqc.load(_seqc.compile(make_text(), options), "cpu")
+            function = _seqc.Function(program, program.function_names[0])
+            self.functions[full] = function
+        return self.functions[full]
+
+
+@pytest.fixture(params=["sm_80", "sm_90a"], scope="module", autouse=True)
+def erased(request: pytest.FixtureRequest) -> Iterator[Erased]:
     """Every call of this file runs the kernels of one chip."""
-    name: str = request.param
-    options, schedule = _program._options, _attention._attention_schedule
+    kernels = Erased(request.param)
+    schedule = _attention._attention_schedule
+
+    def run(
+        host: Any, key: Hashable, make_text: Any, arguments: Any, like: Any
+    ) -> tuple[Any, ...]:
+        results = kernels.find(key, make_text).call(arguments)
+        return tuple(_arrays.wrap(r, like) for r in results)
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            _program,
-            "_options",
-            lambda target=None, **rest: options(f"cpu-tile:{name}", **rest),
-        )
+        patch.setattr(_places.Host, "run", run)
         patch.setattr(
             _attention,
             "_attention_schedule",
             lambda given, queries, is_gpu: schedule(given, queries, True),
         )
-        seqc.clear_cache()
-        yield name
-    seqc.clear_cache()
+        yield kernels
 
 
-# Odd lengths, several tiles, more keys than queries and fewer, one query, none, no
-# keys, groups.
-SHAPES = (
-    Shape(2, 2, 2, 150, 90),
-    Shape(1, 2, 1, 33, 300),
-    Shape(1, 1, 4, 1, 257),
-    Shape(1, 1, 1, 1, 1),
-    Shape(2, 1, 1, 0, 5),
-    Shape(1, 1, 2, 5, 0),
-    Shape(1, 2, 2, 256, 256),
-)
+@pytest.fixture
+def unaligned(erased: Erased) -> Iterator[None]:
+    erased.aligned = False
+    yield
+    erased.aligned = True
+
+
+# Attention.
 
 
 @pytest.mark.parametrize("name", OPTIONS)
 def test_options(name: str) -> None:
-    for seed, shape in enumerate(SHAPES):
-        rng = np.random.default_rng(seed)
-        q, k, v = inputs(shape, rng, 64, 64, HALF)
+    rng = np.random.default_rng(1)
+    few = (Shape(2, 1, 2, 2, 257), Shape(2, 1, 2, 0, 5), Shape(2, 1, 2, 5, 0))
+    for shape in OPTION_SHAPES + few:
+        q, k, v = inputs(shape, rng, 64, 64, "bf16")
         options = OPTIONS[name](shape, rng)
         if "bias" in options:
             options["bias"] = options["bias"].astype(q.dtype)
-        check(q, k, v, HALF, **options)
+        check(q, k, v, "bf16", **options)
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("name", ["plain", "prefix_lm", "segments", "everything"])
+@pytest.mark.parametrize("name", DTYPE_OPTIONS)
 def test_dtypes(dtype: str, name: str) -> None:
-    for seed, shape in enumerate(SHAPES):
-        rng = np.random.default_rng(seed)
-        q, k, v = inputs(shape, rng, 40, 40, dtype)
-        options = OPTIONS[name](shape, rng)
-        if "bias" in options:
-            options["bias"] = options["bias"].astype(q.dtype)
-        check(q, k, v, dtype, **options)
+    rng = np.random.default_rng(2)
+    shape = Shape(2, 1, 2, 130, 170)
+    q, k, v = inputs(shape, rng, 80, 48, dtype)
+    check(q, k, v, dtype, **OPTIONS[name](shape, rng))
 
 
-@pytest.mark.parametrize(
-    ("head_dim", "value_dim"),
-    [(8, 8), (16, 24), (32, 32), (40, 128), (64, 64), (72, 72), (96, 96), (128, 64),
-     (120, 136), (128, 128), (192, 128), (64, 256), (256, 256)],
-)  # fmt: skip
-@pytest.mark.parametrize("dtype", FLOATS)
-def test_head_dims(head_dim: int, value_dim: int, dtype: str) -> None:
-    shape = Shape(1, 1, 2, 150, 170)
-    rng = np.random.default_rng(head_dim)
-    q, k, v = inputs(shape, rng, head_dim, value_dim, dtype)
-    check(q, k, v, dtype, causal=True)
+@pytest.mark.parametrize(("head_dim", "value_dim", "dtype"), HEAD_DIMS)
+def test_head_dims(
+    head_dim: int, value_dim: int, dtype: str, erased: Erased, request: Any
+) -> None:
+    if head_dim % 8 or value_dim % 8:
+        request.getfixturevalue("unaligned")
+    rng = np.random.default_rng(3)
+    for shape in HEAD_DIM_SHAPES:
+        q, k, v = inputs(shape, rng, head_dim, value_dim, dtype)
+        check(q, k, v, dtype, causal=True)
 
 
-@pytest.mark.parametrize("group", [1, 2, 8])
-def test_groups(group: int) -> None:
-    shape = Shape(2, 2, group, 70, 130)
-    rng = np.random.default_rng(group)
-    check(*inputs(shape, rng, 64, 64, HALF), HALF, causal=True)
+@pytest.mark.parametrize("causal", [False, True, "top_left"])
+@pytest.mark.parametrize("head_dim", [64, 128])
+def test_lengths(causal: Any, head_dim: int) -> None:
+    rng = np.random.default_rng(4)
+    for queries, keys in LENGTHS:
+        shape = Shape(2, 1, 2, queries, keys)
+        q, k, v = inputs(shape, rng, head_dim, head_dim, "bf16")
+        check(q, k, v, "bf16", causal=causal)
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_windows(window: Any) -> None:
+    rng = np.random.default_rng(5)
+    for queries, keys in WINDOW_LENGTHS:
+        q, k, v = inputs(Shape(1, 2, 1, queries, keys), rng, 64, 64, "f16")
+        check(q, k, v, "f16", window=window)
+        check(q, k, v, "f16", window=window, causal=True)
+
+
+@pytest.mark.parametrize(("heads", "key_heads"), HEADS)
+def test_grouped_heads(heads: int, key_heads: int) -> None:
+    rng = np.random.default_rng(6)
+    shape = Shape(2, key_heads, heads // key_heads, 100, 130)
+    q, k, v = inputs(shape, rng, 64, 64, "bf16")
+    check(q, k, v, "bf16", causal=True)
+
+
+@pytest.mark.parametrize("dtype", ["bf16", "f32"])
+def test_layouts(dtype: str, unaligned: None) -> None:
+    rng = np.random.default_rng(7)
+    q, k, v = inputs(Shape(2, 2, 2, 100, 150), rng, 64, 64, dtype)
+    for layout in LAYOUTS:
+        check(q, k, v, dtype, (layout,) * 3, causal=True)
+        check(q, k, v, dtype, (layout, "dense", "transposed"), causal=True)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_layouts(layout: str) -> None:
-    """Views of any strides: a kernel is told them."""
-    rng = np.random.default_rng(0)
-    q, k, v = inputs(Shape(2, 2, 2, 70, 90), rng, 64, 64, HALF)
-    check(q, k, v, HALF, (layout,) * 3, causal=True)
+def test_layouts_of_aligned_kernels(layout: str) -> None:
+    """Strides that no GPU would take for this kernel: it is told them."""
+    rng = np.random.default_rng(7)
+    q, k, v = inputs(Shape(2, 2, 2, 100, 150), rng, 64, 64, "bf16")
+    check(q, k, v, "bf16", (layout, "dense", layout), causal=True)
 
 
-@pytest.mark.parametrize(
-    "schedule",
-    [
-        {"tile_m": 64, "tile_n": 32},
-        {"tile_m": 64, "tile_n": 64, "stages": 3},
-        {"tile_m": 128, "tile_n": 64, "stages": 1},
-        {"tile_m": 128, "tile_n": 128, "stages": 2, "warps": 8},
-        {"tile_m": 128, "tile_n": 48, "stages": 4, "warps": 4},
-    ],
-)
-@pytest.mark.parametrize("name", ["plain", "causal_window"])
+def test_expanded_heads() -> None:
+    rng = np.random.default_rng(8)
+    q, k, v = inputs(Shape(2, 1, 4, 90, 120), rng, 64, 64, "bf16")
+    wide = [np.broadcast_to(x, (2, 4, 120, 64)) for x in (k, v)]
+    expected = seqc.attention(q, k, v, causal=True)
+    np.testing.assert_array_equal(seqc.attention(q, *wide, causal=True), expected)
+
+
+def test_parts_of_one_tensor() -> None:
+    rng = np.random.default_rng(9)
+    joined = random(rng, (2, 130, 3, 4, 64), "bf16")
+    q, k, v = (joined[:, :, i].swapaxes(1, 2) for i in range(3))
+    check(q, k, v, "bf16", causal=True)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_repeats_are_equal_bit_by_bit(dtype: str) -> None:
+    rng = np.random.default_rng(11)
+    q, k, v = inputs(Shape(2, 2, 2, 300, 400), rng, 128, 128, dtype)
+    first = seqc.attention(q, k, v, causal=True, return_lse=True)
+    for _ in range(5):
+        again = seqc.attention(q, k, v, causal=True, return_lse=True)
+        np.testing.assert_array_equal(first[0], again[0])
+        np.testing.assert_array_equal(first[1], again[1])
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("causal", [False, True])
+def test_no_worse_than_naive(dtype: str, causal: bool) -> None:
+    torch = pytest.importorskip("torch")
+    names = {"f16": torch.float16, "bf16": torch.bfloat16, "f32": torch.float32}
+    generator = torch.Generator().manual_seed(0)
+    q, k, v = (
+        torch.randn(2, 4, 300, 64, generator=generator).to(names[dtype])
+        for _ in range(3)
+    )
+    scores = (q @ k.mT) / 8
+    if causal:
+        mask = torch.ones(300, 300, dtype=torch.bool).tril()
+        scores = scores.masked_fill(~mask, -float("inf"))
+    naive = reference.to_f64(scores.softmax(-1) @ v)
+    expected, _ = reference.attention(q, k, v, causal=causal)
+    ours = reference.to_f64(seqc.attention(q, k, v, causal=causal))
+    error = np.abs(ours - expected).max()
+    assert error <= 2 * np.abs(naive - expected).max() + ROUNDOFF[dtype] / 4
+
+
+def test_large_and_growing_scores() -> None:
+    """Maxima that grow along the keys, and ones that fall."""
+    rng = np.random.default_rng(13)
+    for order in (1, -1):
+        q, k, v = inputs(Shape(1, 2, 1, 200, 1000), rng, 64, 64, "f16")
+        ramp = np.linspace(0.1, 8, 1000, dtype=np.float32)[::order, None]
+        k = (k.astype(np.float32) * ramp).astype(np.float16)
+        check(q, k, v, "f16")
+        check(q, k, v, "f16", scale=1.0)
+
+
+def test_rows_that_see_nothing() -> None:
+    rng = np.random.default_rng(14)
+    q, k, v = inputs(Shape(1, 1, 1, 200, 100), rng, 64, 64, "bf16")
+    out, lse = check(q, k, v, "bf16", causal=True)
+    assert (out[:, :, :100] == 0).all()
+    assert np.isneginf(lse[:, :, :100]).all()
+
+
+def test_nan_stays_where_it_belongs() -> None:
+    rng = np.random.default_rng(15)
+    q, k, v = inputs(Shape(1, 1, 1, 200, 200), rng, 64, 64, "f16")
+    clean = seqc.attention(q, k, v, causal=True)
+    bad = q.copy()
+    bad[0, 0, 70, 3] = np.nan
+    out = seqc.attention(bad, k, v, causal=True)
+    assert np.isnan(out[0, 0, 70]).all()
+    rest = np.arange(200) != 70
+    np.testing.assert_array_equal(out[0, 0, rest], clean[0, 0, rest])
+    bad = k.copy()
+    bad[0, 0, 120, 5] = np.nan
+    out = seqc.attention(q, bad, v, causal=True)
+    assert np.isnan(out[0, 0, 120:]).all()
+    assert np.isfinite(out[0, 0, :120]).all()
+
+
+def test_infinite_bias() -> None:
+    rng = np.random.default_rng(16)
+    q, k, v = inputs(Shape(1, 1, 1, 70, 150), rng, 64, 64, "bf16")
+    bias = np.zeros((1, 1, 70, 150), np.float32)
+    bias[:, :, ::3] = -np.inf
+    bias[:, :, :, ::2] = -np.inf
+    check(q, k, v, "bf16", bias=bias)
+
+
+def test_captured_tensors() -> None:
+    rng = np.random.default_rng(17)
+    q, k, v = inputs(Shape(2, 2, 2, 100, 120), rng, 64, 64, "bf16")
+    table = rng.standard_normal((4, 64)).astype(np.float32)
+    flags = rng.integers(0, 2, 120).astype(bool)
+
+    def score_mod(s: Any, b: Any, h: Any, i: Any, j: Any) -> Any:
+        return s + table[h, seqc.clamp(i - j + 32, 0, 63)]
+
+    def mask_mod(b: Any, h: Any, i: Any, j: Any) -> Any:
+        return flags[j] | (i == j)
+
+    check(q, k, v, "bf16", score_mod=score_mod, mask_mod=mask_mod)
+
+
+def test_several_small_arguments() -> None:
+    rng = np.random.default_rng(18)
+    shape = Shape(2, 2, 1, 60, 60)
+    q, k, v = inputs(shape, rng, 64, 64, "bf16")
+    options: dict[str, Any] = {
+        "sinks": rng.standard_normal(2),
+        "alibi_slopes": np.array([0.1, 0.2], np.float32),
+        "segment_ids": np.sort(rng.integers(0, 3, (2, 60)), axis=1),
+        "prefix": np.array([3, 9]),
+        "causal": True,
+    }
+    out = seqc.attention(q, k, v, **options)
+    expected, _ = reference.attention(q, k, v, **options)
+    assert_close(out, expected, attention_bound("bf16", v))
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("name", ["causal", "window_both"])
 def test_schedules(schedule: dict[str, int], name: str) -> None:
-    for seed, shape in enumerate(SHAPES):
-        rng = np.random.default_rng(seed)
-        q, k, v = inputs(shape, rng, 64, 64, HALF)
-        check(q, k, v, HALF, schedule=schedule, **OPTIONS[name](shape, rng))
+    rng = np.random.default_rng(19)
+    for shape in (Shape(1, 2, 1, 300, 300), Shape(1, 2, 1, 33, 300)):
+        q, k, v = inputs(shape, rng, 64, 64, "bf16")
+        check(q, k, v, "bf16", schedule=schedule, **OPTIONS[name](shape, rng))
 
 
 # What has no dtype or shape of its own here: the tests of the CPU target.
@@ -136,8 +323,6 @@ test_fully_masked_rows = test_attention.test_fully_masked_rows
 test_no_keys_at_all = test_attention.test_no_keys_at_all
 test_empty_results = test_attention.test_empty_results
 test_sinks_alone = test_attention.test_sinks_alone
-test_nan_query = test_attention.test_nan_query_touches_its_row_only
-test_nan_key = test_attention.test_nan_key_touches_the_rows_that_see_it
 test_large_scores = test_attention.test_large_scores
 test_infinite_scores = test_attention.test_infinite_scores
 
@@ -145,35 +330,81 @@ test_infinite_scores = test_attention.test_infinite_scores
 # Scans and convolutions.
 
 
-@pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("variant", test_scan.VARIANTS)
-@pytest.mark.parametrize("state", [1, 16])
-def test_scans(dtype: str, variant: str, state: int) -> None:
-    options = test_scan.VARIANTS[variant]
-    for batch, dim, length in [(2, 6, 0), (1, 4, 1), (2, 34, 65), (1, 128, 40)]:
-        rng = np.random.default_rng(dim)
-        arguments = test_scan.inputs(
-            rng, batch, dim, length, dtype=dtype, state=state, **options
-        )
-        test_scan.check(arguments, dtype)
-
-
-@pytest.mark.parametrize("layout", LAYOUTS)
-def test_scan_layouts(layout: str) -> None:
-    rng = np.random.default_rng(0)
-    test_scan.check(test_scan.inputs(rng, 2, 34, 65, dtype=HALF), HALF, layout)
+@pytest.mark.parametrize("name", test_scan.VARIANTS)
+def test_scan_options(name: str) -> None:
+    rng = np.random.default_rng(1)
+    for batch, dim, length in SCAN_SIZES:
+        options = test_scan.VARIANTS[name]
+        test_scan.check(test_scan.inputs(rng, batch, dim, length, **options))
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("width", [1, 2, 4, 7])
-@pytest.mark.parametrize("plain", [False, True])
-def test_convolutions(dtype: str, width: int, plain: bool) -> None:
-    options: dict[str, Any] = {}
-    if plain:
-        options = {"bias": False, "initial_state": False, "activation": None}
-    for batch, dim, length in [(2, 3, 0), (2, 3, 1), (1, 40, 65), (2, 130, 200)]:
-        rng = np.random.default_rng(dim)
-        arguments = test_conv.inputs(
-            rng, batch, dim, length, width=width, dtype=dtype, **options
+@pytest.mark.parametrize("own", [False, True])
+def test_scan_dtypes(dtype: str, own: bool) -> None:
+    rng = np.random.default_rng(2)
+    parameters = dtype if own else None
+    arguments = test_scan.inputs(
+        rng, 2, 48, 100, dtype=dtype, parameters=parameters, matrices="grouped"
+    )
+    test_scan.check(arguments, dtype)
+
+
+@pytest.mark.parametrize("state", SCAN_STATES)
+def test_scan_states(state: int) -> None:
+    rng = np.random.default_rng(3)
+    test_scan.check(test_scan.inputs(rng, 2, 32, 65, state=state))
+
+
+def test_scan_layouts() -> None:
+    rng = np.random.default_rng(4)
+    arguments = test_scan.inputs(rng, 2, 32, 96, dtype="bf16")
+    for layout in LAYOUTS:
+        test_scan.check(arguments, "bf16", layout)
+
+
+def test_scan_in_two_parts() -> None:
+    """A scan that continues, down to a step at a time."""
+    rng = np.random.default_rng(5)
+    arguments = test_scan.inputs(rng, 2, 16, 40)
+    out, state = seqc.selective_scan(**arguments, return_final_state=True)
+    parts = []
+    for part in (slice(0, 13), slice(13, 39), slice(39, 40)):
+        piece = {
+            name: x[..., part] if name in ("u", "delta", "z", "B", "C") else x
+            for name, x in arguments.items()
+        }
+        got, arguments["initial_state"] = seqc.selective_scan(
+            **piece, return_final_state=True
         )
-        test_conv.check(arguments, dtype)
+        parts.append(got)
+    np.testing.assert_allclose(np.concatenate(parts, -1), out, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(arguments["initial_state"], state, rtol=1e-4, atol=1e-4)
+
+
+def test_scan_repeats_are_equal() -> None:
+    rng = np.random.default_rng(6)
+    arguments = test_scan.inputs(rng, 2, 256, 96, dtype="bf16")
+    first = seqc.selective_scan(**arguments, return_final_state=True)
+    for _ in range(5):
+        again = seqc.selective_scan(**arguments, return_final_state=True)
+        np.testing.assert_array_equal(first[0], again[0])
+        np.testing.assert_array_equal(first[1], again[1])
+
+
+@pytest.mark.parametrize("width", CONV_WIDTHS)
+@pytest.mark.parametrize("variant", CONV_VARIANTS)
+def test_conv_options(width: int, variant: str) -> None:
+    rng = np.random.default_rng(7)
+    options = CONV_VARIANTS[variant]
+    for batch, dim, length in CONV_SIZES:
+        test_conv.check(
+            test_conv.inputs(rng, batch, dim, length, width=width, **options)
+        )
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_conv_dtypes(dtype: str) -> None:
+    rng = np.random.default_rng(8)
+    arguments = test_conv.inputs(rng, 2, 24, 100, dtype=dtype)
+    for layout in LAYOUTS:
+        test_conv.check(arguments, dtype, layout)

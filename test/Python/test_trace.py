@@ -382,7 +382,7 @@ def test_trace_cache_holds_while_captures_do() -> None:
         return (q - k < window) & (slopes[h] > 0)
 
     def run() -> _trace.TracedRegions:
-        return cache.get("f32", None, None, False, None, mask)
+        return cache.get("f32", None, None, False, False, None, mask)
 
     first = run()
     assert run() is first
@@ -402,7 +402,7 @@ def test_trace_cache_does_not_keep_functions() -> None:
     def score(s: Any, b: Any, h: Any, q: Any, k: Any, scale: Any = 2.0) -> Any:
         return s * slopes[h] * scale
 
-    cache.get("f32", None, None, False, score, None)
+    cache.get("f32", None, None, False, False, score, None)
     dead = weakref.ref(score)
     del score
     gc.collect()
@@ -433,13 +433,13 @@ def test_namespaces_are_followed_and_traced_every_time() -> None:
             )
 
         cache = _trace.TraceCache()
-        first = cache.get("f32", None, None, False, score, None)
+        first = cache.get("f32", None, None, False, False, score, None)
         assert [c.label for c in first.captures] == ["holder.slopes"]
         holder.window = 5
-        second = cache.get("f32", None, None, False, score, None)
+        second = cache.get("f32", None, None, False, False, score, None)
         assert first.regions != second.regions
         Static.window += 1
-        third = cache.get("f32", None, None, False, score, None)
+        third = cache.get("f32", None, None, False, False, score, None)
         assert second.regions != third.regions
 
 
@@ -450,7 +450,7 @@ def test_mutable_captures_are_traced_every_time() -> None:
     def score(s: Any, b: Any, h: Any, q: Any, k: Any) -> Any:
         return s * config["cap"]
 
-    first = cache.get("f32", None, None, False, score, None)
+    first = cache.get("f32", None, None, False, False, score, None)
     config["cap"] = 3.0
-    second = cache.get("f32", None, None, False, score, None)
+    second = cache.get("f32", None, None, False, False, score, None)
     assert first.regions != second.regions

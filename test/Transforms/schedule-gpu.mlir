@@ -5,6 +5,10 @@
 // RUN: not seqc-opt %s --split-input-file --seqc-schedule="chip=h200 tile-m=24" 2>&1 | FileCheck %s --check-prefix=ROWS
 // RUN: not seqc-opt %s --split-input-file --seqc-schedule="chip=h200 tile-n=40" 2>&1 | FileCheck %s --check-prefix=KEYS
 // RUN: not seqc-opt %s --split-input-file --seqc-schedule="chip=h200 tile-n=128 stages=8" 2>&1 | FileCheck %s --check-prefix=SHARED
+// RUN: seqc-opt %s --split-input-file --seqc-schedule=chip=a100 --seqc-statistics -o /dev/null 2>&1 | FileCheck %s --check-prefix=STATS
+
+// STATS: seqc-schedule{{$}}
+// STATS-NEXT: 13 ops-scheduled
 
 // ROWS: error: 'seqc.online_attention' op cannot be tiled on {{.*}}: tile_m is 24, expected a multiple of 16 (16 for each of 1 warps)
 // KEYS: error: 'seqc.online_attention' op cannot be tiled on {{.*}}: tile_n is 40, expected a multiple of 16
@@ -203,4 +207,57 @@ func.func @rows(%q: tensor<2x8x?x64xbf16>, %k: tensor<2x8x?x64xbf16>, %v: tensor
        tensor<2x8x?xf32>, tensor<2x8x?xf32>, tensor<2x8x?x64xf32>)
     -> (tensor<2x8x?xf32>, tensor<2x8x?xf32>, tensor<2x8x?x64xf32>)
   return %0#2 : tensor<2x8x?x64xf32>
+}
+
+// -----
+
+// Sums of positions and functions of the score need no registers to speak of.
+// A100-LABEL: @cheap
+// A100: #seqc.schedule<tile_m = 128, tile_n = 64, splits = 1, stages = 1, warps = 4>
+// H200-LABEL: @cheap
+// H200: #seqc.schedule<tile_m = 128, tile_n = 128, splits = 1, stages = 2, warps = 8>
+func.func @cheap(%q: tensor<2x8x?x128xbf16>, %k: tensor<2x8x?x128xbf16>, %v: tensor<2x8x?x128xbf16>, %s: tensor<2x8x?xf32>, %a: tensor<2x8x?x128xf32>, %t: tensor<?xf32>, %n: index) -> tensor<2x8x?x128xf32> {
+  %c0 = arith.constant 0 : index
+  %0:3 = seqc.online_attention query(%q) key(%k) value(%v)
+      offsets(%c0, %c0, %c0, %c0) lengths(%n, %n) outs(%s, %s, %a)
+      scale(0.125)
+      score {
+      ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+        %slope = tensor.extract %t[%h] : tensor<?xf32>
+        %d = arith.subi %j, %i : index
+        %w = arith.index_cast %d : index to i64
+        %f = arith.sitofp %w : i64 to f32
+        %y = arith.mulf %slope, %f : f32
+        %z = math.tanh %x : f32
+        %r = arith.addf %z, %y : f32
+        seqc.yield %r : f32
+      }
+    : (tensor<2x8x?x128xbf16>, tensor<2x8x?x128xbf16>, tensor<2x8x?x128xbf16>, index, index, index, index, index, index,
+       tensor<2x8x?xf32>, tensor<2x8x?xf32>, tensor<2x8x?x128xf32>)
+    -> (tensor<2x8x?xf32>, tensor<2x8x?xf32>, tensor<2x8x?x128xf32>)
+  return %0#2 : tensor<2x8x?x128xf32>
+}
+
+// -----
+
+// What is read at positions does.
+// A100-LABEL: @gather
+// A100: #seqc.schedule<tile_m = 128, tile_n = 48, splits = 1, stages = 1, warps = 4>
+// H200-LABEL: @gather
+// H200: #seqc.schedule<tile_m = 128, tile_n = 128, splits = 1, stages = 2, warps = 8>
+func.func @gather(%q: tensor<2x8x?x128xbf16>, %k: tensor<2x8x?x128xbf16>, %v: tensor<2x8x?x128xbf16>, %s: tensor<2x8x?xf32>, %a: tensor<2x8x?x128xf32>, %t: tensor<?xf32>, %n: index) -> tensor<2x8x?x128xf32> {
+  %c0 = arith.constant 0 : index
+  %0:3 = seqc.online_attention query(%q) key(%k) value(%v)
+      offsets(%c0, %c0, %c0, %c0) lengths(%n, %n) outs(%s, %s, %a)
+      scale(0.125)
+      score {
+      ^bb0(%x: f32, %b: index, %h: index, %i: index, %j: index):
+        %d = tensor.extract %t[%j] : tensor<?xf32>
+        %r = arith.addf %x, %d : f32
+        seqc.yield %r : f32
+      }
+    : (tensor<2x8x?x128xbf16>, tensor<2x8x?x128xbf16>, tensor<2x8x?x128xbf16>, index, index, index, index, index, index,
+       tensor<2x8x?xf32>, tensor<2x8x?xf32>, tensor<2x8x?x128xf32>)
+    -> (tensor<2x8x?xf32>, tensor<2x8x?xf32>, tensor<2x8x?x128xf32>)
+  return %0#2 : tensor<2x8x?x128xf32>
 }

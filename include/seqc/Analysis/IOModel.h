@@ -204,9 +204,10 @@ double getTileBytes(mlir::Operation *op, TileSchedule schedule);
 
 /// The schedule the model prefers for `op` on `chip`. Parameters that are
 /// not 0 in `fixed` are kept. Dimensions that are not static count as large.
+/// Rows that are not `aligned` take registers to be copied on a GPU.
 /// A zero tile comes back for an operator that has no schedule.
 TileSchedule chooseSchedule(mlir::Operation *op, const ChipInfo &chip,
-                            TileSchedule fixed = {});
+                            TileSchedule fixed = {}, bool aligned = true);
 
 /// What `chip` cannot do about `schedule`, for an error message; "" if it can.
 std::string checkSchedule(mlir::Operation *op, const ChipInfo &chip,

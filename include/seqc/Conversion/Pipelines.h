@@ -99,12 +99,17 @@ struct PTXPipelineOptions
       *this, "aligned",
       llvm::cl::desc("Tensors and their rows start at multiples of 16 bytes"),
       llvm::cl::init(true)};
+  Option<bool> persistent{
+      *this, "persistent",
+      llvm::cl::desc("sm_90a: thread blocks do one tile of the grid after "
+                     "another"),
+      llvm::cl::init(true)};
   Option<bool> overlap{
       *this, "overlap",
       llvm::cl::desc(
           "sm_90a: run the second product of an iteration during the "
-          "softmax of the next; not measured yet"),
-      llvm::cl::init(false)};
+          "softmax of the next"),
+      llvm::cl::init(true)};
 };
 
 /// Appends the passes that take a module of L0 operators to kernels in the LLVM

@@ -31,7 +31,7 @@ using namespace seqc;
 
 namespace {
 
-/// f(x) for each element.
+/// f(x) for each element: an intrinsic, or an instruction that has none.
 template <typename Op>
 struct LowerUnary : public OpRewritePattern<Op> {
   LowerUnary(MLIRContext *context, StringRef intrinsic)
@@ -41,6 +41,15 @@ struct LowerUnary : public OpRewritePattern<Op> {
                                 PatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     auto call = [&](Value x) -> Value {
+      if (!intrinsic.starts_with("llvm."))
+        return LLVM::InlineAsmOp::create(
+                   b, x.getType(), x, (intrinsic + " $0, $1;").str(), "=f,f",
+                   /*has_side_effects=*/false, /*is_align_stack=*/false,
+                   LLVM::TailCallKind::None,
+                   LLVM::AsmDialectAttr::get(b.getContext(),
+                                             LLVM::AsmDialect::AD_ATT),
+                   ArrayAttr())
+            .getResult(0);
       return LLVM::CallIntrinsicOp::create(b, x.getType(),
                                            b.getStringAttr(intrinsic), x)
           .getResult(0);
@@ -238,5 +247,6 @@ void nvx::populateNVXArithmeticPatterns(RewritePatternSet &patterns) {
   patterns.add<LowerUnary<nvx::Lg2Op>>(context, "llvm.nvvm.lg2.approx.ftz.f");
   patterns.add<LowerUnary<nvx::RcpOp>>(context, "llvm.nvvm.rcp.approx.ftz.f");
   patterns.add<LowerUnary<nvx::RsqrtOp>>(context, "llvm.nvvm.rsqrt.approx.f");
+  patterns.add<LowerUnary<nvx::TanhOp>>(context, "tanh.approx.f32");
   patterns.add<LowerLoad, LowerStore>(context);
 }

@@ -69,6 +69,7 @@ void seqc::buildPTXPipeline(OpPassManager &pm,
   schedule.splits = options.splits;
   schedule.stages = options.stages;
   schedule.warps = options.warps;
+  schedule.aligned = options.aligned;
   func.addPass(createSeqcSchedule(schedule));
   addCleanup(func);
   if (last == PTXStage::Online)
@@ -109,6 +110,8 @@ void seqc::buildPTXPipeline(OpPassManager &pm,
   kernel.addPass(createTilePipeline());
   if (options.overlap)
     kernel.addPass(createTileOverlapProducts());
+  if (options.persistent)
+    kernel.addPass(createTilePersistentBlocks());
   addCleanup(kernel);
   if (last == PTXStage::Staged)
     return;

@@ -21,8 +21,18 @@
 // the same number in alpha and in p, so neither loses anything to the rounding.
 // -inf never meets -inf: shift is finite, alpha and p of a hidden score are
 // exp2(-inf) = 0. c must be positive, for a maximum to stay one and for -inf to
-// stay hidden. Otherwise, and where a score region or a bias wants scores in
-// base e, the scores are scaled one by one, and p = exp2(s - shift).
+// stay hidden.
+//
+// A score region and a bias make a sum of products of s (Lanes::getTerms):
+//
+//   cap tanh(s / cap)     x = tanh(s (scale / cap)), c = cap log2(e)
+//   s + slope (j - i)     x = s (scale log2(e)) + slope log2(e) (j - i0)
+//                         r = slope log2(e) (i0 - i)
+//
+// One product that is different for each score takes the place of s. Several
+// are added up, times log2(e), with c = 1; what depends on keys alone comes
+// first and costs one instruction for each key. What depends on rows alone, r,
+// is not added to scores: m' = max(m, c max_n x + r), p = exp2(c x - (m' - r)).
 //
 // NaN reaches its row through p: the maximum ignores it, the sum does not.
 //
@@ -30,8 +40,10 @@
 
 #include "Lanes.h"
 
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/PatternMatch.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -87,16 +99,12 @@ private:
   Value buildDropout(OnlineAttentionOp op, Lanes &lanes, Value weights);
 
   Lane queryPosition(OnlineAttentionOp op, Lanes &lanes) {
-    return {
-        k.positions(k.scalar(op.getOffsets()[2]), lanes.rows, lanes.position),
-        Lane::Row};
+    return lanes.positions(k.scalar(op.getOffsets()[2]), Lane::Row);
   }
   Lane keyPosition(OnlineAttentionOp op, Lanes &lanes) {
-    return {k.positions(k.scalar(op.getOffsets()[3]), lanes.columns,
-                        lanes.position),
-            Lane::Column};
+    return lanes.positions(k.scalar(op.getOffsets()[3]), Lane::Column);
   }
-  /// Regions never see a position that does not exist.
+  /// A position that exists.
   Lane clamp(Lanes &lanes, Lane position, Value length) {
     Value last = arith::SubIOp::create(b, k.scalar(length), k.index(1));
     return lanes.make<arith::MinSIOp>(position, lanes.uniform(last));
@@ -106,6 +114,35 @@ private:
   ImplicitLocOpBuilder &b;
 };
 } // namespace
+
+/// Moves `v` in front of `loop` if it can be computed there.
+static bool hoist(scf::ForOp loop, Value v) {
+  if (loop.isDefinedOutsideOfLoop(v))
+    return true;
+  Operation *op = v.getDefiningOp();
+  if (!op || op->getNumRegions() != 0 ||
+      !(isPure(op) || isa<memref::LoadOp, tile::LoadOp, tile::GatherOp>(op)) ||
+      !llvm::all_of(op->getOperands(), [&](Value v) { return hoist(loop, v); }))
+    return false;
+  op->moveBefore(loop);
+  return true;
+}
+
+/// What regions and masks read for all tiles of keys, such as a slope or the
+/// segments of rows, they read once: a kernel does not write what it reads.
+/// Tiles of two dimensions stay, as they would need registers.
+static void hoistLoads(scf::ForOp loop) {
+  SmallVector<Operation *> loads;
+  loop.walk([&](Operation *op) {
+    if (!isa<memref::LoadOp, tile::LoadOp, tile::GatherOp>(op))
+      return;
+    auto type = dyn_cast<RankedTensorType>(op->getResult(0).getType());
+    if (!type || type.getRank() <= 1)
+      loads.push_back(op);
+  });
+  for (Operation *op : loads)
+    hoist(loop, op->getResult(0));
+}
 
 LogicalResult totile::decomposeAttention(KernelBuilder &k,
                                          scf::ForallOp forall) {
@@ -118,6 +155,7 @@ LogicalResult totile::decomposeAttention(KernelBuilder &k,
   AttentionConverter converter(k);
   if (failed(converter.convertBlock(*forall.getBody())))
     return failure();
+  k.kernel.walk([](scf::ForOp loop) { hoistLoads(loop); });
   return k.convertResults(forall.getTerminator());
 }
 
@@ -293,6 +331,20 @@ static LogicalResult verifyTile(OnlineAttentionOp op, int64_t warps) {
   return success();
 }
 
+/// Whether `region` must not see a position past the end. What it computes of
+/// one is not used, but a division by 0 may stop the program.
+static bool needsRealPositions(Region &region) {
+  return region
+      .walk([](Operation *op) {
+        return isa<arith::DivSIOp, arith::DivUIOp, arith::RemSIOp,
+                   arith::RemUIOp, arith::CeilDivSIOp, arith::CeilDivUIOp,
+                   arith::FloorDivSIOp, affine::AffineApplyOp>(op)
+                   ? WalkResult::interrupt()
+                   : WalkResult::advance();
+      })
+      .wasInterrupted();
+}
+
 LogicalResult AttentionConverter::convert(OnlineAttentionOp op, Value isFull) {
   if (failed(verifyTile(op, k.kernel.getWarps())))
     return failure();
@@ -304,7 +356,6 @@ LogicalResult AttentionConverter::convert(OnlineAttentionOp op, Value isFull) {
   int64_t Dv = padInner(valueType.getDimSize(3));
   bool isPartial = op.getTileClass() == TileClass::Partial;
   bool hasScore = !op.getScore().empty(), hasBias = bool(op.getBias());
-  bool isNatural = hasScore || hasBias; // Both work in base e.
 
   FailureOr<Value> query = load(op, op.getQuery(), {M, D}),
                    key = load(op, op.getKey(), {N, D}),
@@ -319,48 +370,70 @@ LogicalResult AttentionConverter::convert(OnlineAttentionOp op, Value isFull) {
   Value scores = tile::DotOp::create(b, *query, *key, k.constant({M, N}, 0.0),
                                      /*transpose_b=*/true);
 
-  // c is folded into the exponent, or the scores are scaled here.
+  // The scores as a sum: what they are made of, and what is added to them.
   double scale = op.getScale().convertToDouble();
-  auto factor = static_cast<float>(scale * log2e);
-  bool isFolded = !isNatural && std::isnormal(factor) && factor > 0;
-  auto multiply = [&](Value v, double by) -> Value {
-    return arith::MulFOp::create(b, v,
-                                 k.constant(getTensorType(v).getShape(), by));
-  };
-  if (!isFolded && (!isNatural || (hasScore && scale != 1.0)))
-    scores = multiply(scores, isNatural ? scale : scale * log2e);
-
-  Type i32 = b.getI32Type();
+  SmallVector<Term> terms;
   if (hasScore) {
     Region &region = op.getScore();
-    Lanes lanes(k, M, N, Lanes::getPositionType(region));
-    Lane i = clamp(lanes, queryPosition(op, lanes), op.getLengths()[0]);
-    Lane j = keyPosition(op, lanes);
-    if (isPartial)
-      j = clamp(lanes, j, op.getLengths()[1]);
+    Lanes lanes(k, M, N, Lanes::getPositionType(region),
+                queryType.getElementTypeBitWidth() <= 16);
+    Lane i = queryPosition(op, lanes), j = keyPosition(op, lanes);
+    if (needsRealPositions(region)) {
+      i = clamp(lanes, i, op.getLengths()[0]);
+      if (isPartial)
+        j = clamp(lanes, j, op.getLengths()[1]);
+    }
+    Value scaled = scores;
+    if (scale != 1.0)
+      scaled = arith::MulFOp::create(b, scores, k.constant({M, N}, scale));
     FailureOr<Lane> scored =
-        lanes.apply(region, {{scores, Lane::Both},
+        lanes.apply(region, {{scaled, Lane::Both},
                              lanes.uniform(k.scalar(op.getOffsets()[0])),
                              lanes.uniform(k.scalar(op.getOffsets()[1])),
                              i,
                              j});
     if (failed(scored))
       return failure();
-    scores = lanes.tile(*scored);
     b.setLoc(op.getLoc());
+    terms = lanes.getTerms(region);
+    for (Term &term : terms)
+      if (term.lane.value == scaled) {
+        term.lane.value = scores;
+        term.coefficient *= scale;
+      }
+  } else {
+    terms.push_back({scale, Value(), {scores, Lane::Both}});
   }
+  Type i32 = b.getI32Type();
   Lanes lanes(k, M, N, i32);
   if (hasBias) {
     FailureOr<Lane> bias = getBias(op);
     if (failed(bias))
       return failure();
-    // (s + bias) log2(e), with s = scale q k unless a region made it.
-    Lane term = lanes.make<arith::MulFOp>({k.extend(bias->value), bias->on},
-                                          lanes.uniformFloat(log2e));
-    Value by = k.constant({M, N}, hasScore ? log2e : scale * log2e);
-    scores = math::FmaOp::create(b, scores, by, lanes.tile(term));
-  } else if (hasScore) {
-    scores = multiply(scores, log2e);
+    terms.push_back({1.0, Value(), {k.extend(bias->value), bias->on}});
+  }
+
+  // A row's own part moves its maximum, not its scores.
+  SmallVector<Term> rowTerms, otherTerms;
+  for (const Term &term : terms)
+    (term.lane.on & Lane::Column ? otherTerms : rowTerms).push_back(term);
+  Value rowPart;
+  if (!rowTerms.empty())
+    rowPart = lanes.spread(lanes.add(rowTerms, log2e), Lane::Row);
+
+  // c is folded into the exponent, or the scores are scaled here.
+  double factor = 1.0;
+  bool isFolded = otherTerms.size() == 1 && !otherTerms[0].factor &&
+                  otherTerms[0].lane.on == Lane::Both;
+  if (isFolded) {
+    factor = otherTerms[0].coefficient * log2e;
+    isFolded = std::isnormal(static_cast<float>(factor)) && factor > 0;
+  }
+  if (isFolded) {
+    scores = otherTerms[0].lane.value;
+  } else {
+    factor = 1.0;
+    scores = lanes.tile(lanes.add(otherTerms, log2e));
   }
 
   if (isPartial && isFull) {
@@ -386,21 +459,30 @@ LogicalResult AttentionConverter::convert(OnlineAttentionOp op, Value isFull) {
   // The running maximum.
   Value tileMax = k.reduce(tile::ReduceKind::Max, scores, 1);
   if (isFolded)
-    tileMax = multiply(tileMax, scale * log2e);
+    tileMax = arith::MulFOp::create(b, tileMax, k.constant({M}, factor));
+  if (rowPart)
+    tileMax = arith::AddFOp::create(b, tileMax, rowPart);
   Value max = arith::MaxNumFOp::create(b, *oldMax, tileMax);
-  Value nothing = arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, max,
-                                        k.constant({M}, -infinity));
-  Value shift = arith::SelectOp::create(b, nothing, k.constant({M}, 0.0), max);
+  Value lowest = k.constant({M}, -infinity);
+  auto isNothing = [&] {
+    return arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, max, lowest);
+  };
+  Value shift =
+      arith::SelectOp::create(b, isNothing(), k.constant({M}, 0.0), max);
   Value alpha =
       math::Exp2Op::create(b, arith::SubFOp::create(b, *oldMax, shift));
 
-  // The weights.
+  // The weights. A row that has seen nothing may have a part that is infinite.
+  Value down = shift;
+  if (rowPart)
+    down = arith::SelectOp::create(b, isNothing(), k.constant({M}, infinity),
+                                   arith::SubFOp::create(b, max, rowPart));
   Value weights;
   if (isFolded) {
-    Value down = k.broadcast(arith::NegFOp::create(b, shift), 1, N);
+    down = k.broadcast(arith::NegFOp::create(b, down), 1, N);
     weights = math::FmaOp::create(b, scores, k.constant({M, N}, factor), down);
   } else {
-    weights = arith::SubFOp::create(b, scores, k.broadcast(shift, 1, N));
+    weights = arith::SubFOp::create(b, scores, k.broadcast(down, 1, N));
   }
   weights = math::Exp2Op::create(b, weights);
   Value sum =

@@ -13,6 +13,13 @@
 //
 // Positions are `index` as scalars and integers of `position` in tiles.
 //
+// What a region computes from positions by sums is kept as u + r row + c column
+// with a uniform u. As a float it is then two ramps, one along rows and one
+// along columns, and no element is converted from an integer.
+//
+// A region's result is looked at as a sum of products: what depends on rows or
+// on columns alone is not added to each score of a tile.
+//
 //===----------------------------------------------------------------------===//
 
 #ifndef SEQC_LIB_CONVERSION_SEQCTOTILE_LANES_H
@@ -30,10 +37,29 @@ struct Lane {
   unsigned on = Uniform;
 };
 
+/// uniform + row (index of the row) + column (index of the column); `uniform`
+/// is an index.
+struct Affine {
+  Value uniform;
+  int64_t row = 0, column = 0;
+};
+
+/// coefficient * factor * lane; `factor`, an f32 scalar, may be null for 1.
+struct Term {
+  double coefficient;
+  Value factor;
+  Lane lane;
+};
+
 class Lanes {
 public:
-  Lanes(KernelBuilder &k, int64_t rows, int64_t columns, Type position)
-      : k(k), b(k.b), rows(rows), columns(columns), position(position) {}
+  Lanes(KernelBuilder &k, int64_t rows, int64_t columns, Type position,
+        bool isApproximate = false)
+      : k(k), b(k.b), rows(rows), columns(columns), position(position),
+        isApproximate(isApproximate) {}
+
+  /// The positions from `first` (an index) on along rows or columns.
+  Lane positions(Value first, Lane::Dependence along);
 
   /// The type of a value of `element` that depends on `on`.
   Type getType(Type element, unsigned on);
@@ -64,6 +90,11 @@ public:
   /// error.
   FailureOr<Lane> apply(Region &region, ArrayRef<Lane> arguments);
 
+  /// The result of `region`, which has been applied, as a sum.
+  SmallVector<Term> getTerms(Region &region);
+  /// The sum of `terms`, times `scale`.
+  Lane add(ArrayRef<Term> terms, double scale);
+
   /// The integer type in which positions of `region` cannot overflow, for
   /// positions below 2^25: i32 where products and constants are small.
   static Type getPositionType(Region &region);
@@ -72,13 +103,27 @@ public:
   ImplicitLocOpBuilder &b;
   int64_t rows, columns;
   Type position;
+  /// Whether functions may be computed to the precision of 16-bit types.
+  bool isApproximate;
 
 private:
+  std::optional<Affine> getAffine(Value v);
+  void trackAffine(Operation &op);
+  std::optional<Lane> convertAffine(Operation &op);
+  Value convertUniform(Value index);
+  Lane ramp(Value start, double step, Lane::Dependence along);
+  Value scale(Operation &op, ArrayRef<Value> values);
+  void allowApproximation(Operation *op);
+  bool collect(Value v, double coefficient, Value factor,
+               SmallVectorImpl<Term> &terms);
   FailureOr<Lane> lookup(Operation *user, Value v);
   LogicalResult apply(Operation &op, bool speculative);
   LogicalResult applyBlock(Block &block, bool speculative);
 
   DenseMap<Value, Lane> lanes;
+  /// Values of regions that are affine, and those that are the distance of one
+  /// from 0; floats are the numbers that these are.
+  DenseMap<Value, Affine> affines, distances;
 };
 
 } // namespace seqc::totile

@@ -113,7 +113,8 @@ LogicalResult ConvertSeqcToTilePass::outline(func::FuncOp func,
   Operation *scan = nullptr, *conv = nullptr, *attention = nullptr,
             *finish = nullptr;
   ScheduleAttr schedule;
-  // What products read is copied in rows.
+  // What products read is copied in rows. Segments of keys are read for each
+  // tile, at addresses that then are constants apart.
   llvm::SmallDenseSet<Value> dense;
   WalkResult walk = loop.walk([&](Operation *op) {
     if (op != loop && op->hasAttr("seqc.grid")) {
@@ -125,6 +126,8 @@ LogicalResult ConvertSeqcToTilePass::outline(func::FuncOp func,
       attention = op;
       for (Value operand : {o.getQuery(), o.getKey(), o.getValue()})
         dense.insert(getSource(operand));
+      if (Value segments = o.getKeySegments())
+        dense.insert(getSource(segments));
     } else if (isa<SoftmaxFinishOp>(op)) {
       finish = op;
     } else if (isa<ChunkScanOp>(op)) {

@@ -294,11 +294,16 @@ Value BodyConverter::convertGather(GatherOp op) {
   Value zero = index(0), one = index(1);
   SmallVector<Value> lower(type.getRank(), zero), upper,
       steps(type.getRank(), one), last;
+  Value hasElements = arith::ConstantOp::create(b, b.getBoolAttr(true));
   for (int64_t size : type.getShape())
     upper.push_back(index(size));
-  for (int64_t d = 0; d < op.getSource().getType().getRank(); ++d)
-    last.push_back(arith::SubIOp::create(
-        b, memref::DimOp::create(b, op.getSource(), d), one));
+  for (int64_t d = 0; d < op.getSource().getType().getRank(); ++d) {
+    Value size = memref::DimOp::create(b, op.getSource(), d);
+    Value some =
+        arith::CmpIOp::create(b, arith::CmpIPredicate::sgt, size, zero);
+    hasElements = arith::AndIOp::create(b, hasElements, some);
+    last.push_back(arith::SubIOp::create(b, size, one));
+  }
   scf::buildLoopNest(
       b, b.getLoc(), lower, upper, steps,
       [&](OpBuilder &nested, Location loc, ValueRange at) {
@@ -309,10 +314,23 @@ Value BodyConverter::convertGather(GatherOp op) {
           if (!i.getType().isIndex())
             i = arith::IndexCastOp::create(nb, nb.getIndexType(), i);
           i = arith::MaxSIOp::create(nb, i, zero);
-          // Nothing to read from a view without elements.
           indices.push_back(arith::MinSIOp::create(nb, i, end));
         }
-        Value element = memref::LoadOp::create(nb, op.getSource(), indices);
+        // Nothing can be read from a view without elements.
+        auto read = scf::IfOp::create(
+            nb, hasElements,
+            [&](OpBuilder &then, Location thenLoc) {
+              Value element = memref::LoadOp::create(then, thenLoc,
+                                                     op.getSource(), indices);
+              scf::YieldOp::create(then, thenLoc, element);
+            },
+            [&](OpBuilder &otherwise, Location elseLoc) {
+              Value none = arith::ConstantOp::create(
+                  otherwise, elseLoc,
+                  otherwise.getZeroAttr(type.getElementType()));
+              scf::YieldOp::create(otherwise, elseLoc, none);
+            });
+        Value element = read.getResult(0);
         memref::StoreOp::create(nb, element, buffer, at);
       });
   return bufferization::ToTensorOp::create(b, type, buffer, /*restrict=*/true,
@@ -467,20 +485,31 @@ LogicalResult BodyConverter::convert(Operation *op) {
                         return i;
                       return arith::IndexCastOp::create(nb, element, i);
                     });
-  } else if (auto op_ = dyn_cast<BroadcastOp>(op)) {
+  } else if (auto ramp = dyn_cast<RampOp>(op)) {
+    replacement = elementwise(
+        ramp.getType(), ValueRange(),
+        [&](ImplicitLocOpBuilder &nb, ValueRange) -> Value {
+          Value i = linalg::IndexOp::create(nb, ramp.getDim());
+          i = arith::IndexCastOp::create(nb, nb.getI32Type(), i);
+          i = arith::SIToFPOp::create(nb, nb.getF32Type(), i);
+          return math::FmaOp::create(nb, ramp.getStep(), i, ramp.getStart());
+        });
+  } else if (auto broadcastOp = dyn_cast<BroadcastOp>(op)) {
     replacement =
-        broadcast(op_.getSource(), {int64_t(op_.getDim())}, op_.getType());
-  } else if (auto op_ = dyn_cast<ReduceOp>(op)) {
-    replacement = convertReduce(op_.getKind(), op_.getSource(),
-                                {int64_t(op_.getDim())}, op_.getType());
-  } else if (auto op_ = dyn_cast<FoldOp>(op)) {
-    replacement = convertFold(op_);
-  } else if (auto op_ = dyn_cast<DotOp>(op)) {
-    replacement = convertDot(op_);
-  } else if (auto op_ = dyn_cast<ConvertOp>(op)) {
-    replacement = op_.getSource();
-  } else if (auto op_ = dyn_cast<UpdateWhereOp>(op)) {
-    convertUpdateWhere(op_);
+        broadcast(broadcastOp.getSource(), {int64_t(broadcastOp.getDim())},
+                  broadcastOp.getType());
+  } else if (auto reduceOp = dyn_cast<ReduceOp>(op)) {
+    replacement =
+        convertReduce(reduceOp.getKind(), reduceOp.getSource(),
+                      {int64_t(reduceOp.getDim())}, reduceOp.getType());
+  } else if (auto foldOp = dyn_cast<FoldOp>(op)) {
+    replacement = convertFold(foldOp);
+  } else if (auto dotOp = dyn_cast<DotOp>(op)) {
+    replacement = convertDot(dotOp);
+  } else if (auto convertOp = dyn_cast<ConvertOp>(op)) {
+    replacement = convertOp.getSource();
+  } else if (auto updateOp = dyn_cast<UpdateWhereOp>(op)) {
+    convertUpdateWhere(updateOp);
     return success();
   } else if (isa<YieldOp>(op)) {
     op->erase();
@@ -507,8 +536,8 @@ LogicalResult BodyConverter::convert(Operation *op) {
         view.getMixedSizes(), view.getMixedStrides());
     view.getResult().setType(cast<MemRefType>(type));
     return success();
-  } else if (auto cast_ = dyn_cast<memref::CastOp>(op)) {
-    replacement = cast_.getSource();
+  } else if (auto castOp = dyn_cast<memref::CastOp>(op)) {
+    replacement = castOp.getSource();
   } else if (op->getNumResults() == 1 && op->hasTrait<OpTrait::Elementwise>() &&
              isa<RankedTensorType>(op->getResult(0).getType())) {
     replacement = convertElementwise(op);

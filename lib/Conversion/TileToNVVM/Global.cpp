@@ -287,7 +287,8 @@ struct ConvertStore : public AccessPattern<StoreOp> {
   }
 };
 
-/// Indices are clamped, so that every read is inside.
+/// Indices are clamped, so that every read is inside; nothing is read from a
+/// view without elements.
 struct ConvertGather : public AccessPattern<GatherOp> {
   using AccessPattern::AccessPattern;
 
@@ -302,6 +303,16 @@ struct ConvertGather : public AccessPattern<GatherOp> {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     Type stored = getStoredType(view->type.getElementType());
     SmallVector<SmallVector<Value>> indices(vectorType.getNumElements());
+    Value hasElements;
+    for (unsigned d = 0; d < op.getIndices().size(); ++d) {
+      if (view->getStaticSize(d).value_or(0) > 0)
+        continue;
+      Value some =
+          arith::CmpIOp::create(b, arith::CmpIPredicate::sgt,
+                                view->getSize(b, d), constantI32(b, 0));
+      hasElements =
+          hasElements ? arith::AndIOp::create(b, hasElements, some) : some;
+    }
     for (auto [d, index] : llvm::enumerate(adaptor.getIndices())) {
       auto indexType = cast<VectorType>(index.getType());
       Type scalar = indexType.getElementType();
@@ -326,8 +337,11 @@ struct ConvertGather : public AccessPattern<GatherOp> {
     }
     SmallVector<Value> elements;
     for (ArrayRef<Value> index : indices) {
-      Value value =
-          LLVM::LoadOp::create(b, stored, getAddress(b, *view, index));
+      Value address = getAddress(b, *view, index), value;
+      if (hasElements)
+        value = nvx::LoadOp::create(b, stored, address, hasElements);
+      else
+        value = LLVM::LoadOp::create(b, stored, address);
       if (stored != vectorType.getElementType())
         value = arith::TruncIOp::create(b, vectorType.getElementType(), value);
       elements.push_back(value);

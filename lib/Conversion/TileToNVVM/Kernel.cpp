@@ -13,6 +13,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Lowering.h"
+#include "Memory.h"
 
 #include "seqc/Conversion/Passes.h"
 #include "seqc/Dialect/NVX/IR/NVX.h"
@@ -170,6 +171,17 @@ void KernelConversion::makeFunction() {
                            /*isConstant=*/false, LLVM::Linkage::External,
                            kSharedName, Attribute(), /*alignment=*/1024,
                            kSharedSpace);
+  bool isPersistent = !kernel.getBody().getOps<ForEachBlockOp>().empty();
+  if (isPersistent) {
+    auto counters = LLVM::LLVMArrayType::get(b.getI32Type(), kNumCounters);
+    auto zeros = DenseElementsAttr::get(
+        RankedTensorType::get({kNumCounters}, b.getI32Type()),
+        b.getI32IntegerAttr(0));
+    LLVM::GlobalOp::create(b, counters, /*isConstant=*/false,
+                           LLVM::Linkage::Internal,
+                           getCounterName(kernel.getName()), zeros,
+                           /*alignment=*/4, kGlobalSpace);
+  }
   auto function = LLVM::LLVMFuncOp::create(
       b, kernel.getName(),
       LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(b.getContext()), {}));
@@ -186,6 +198,8 @@ void KernelConversion::makeFunction() {
   for (NamedAttribute attribute : kernel->getDiscardableAttrs())
     if (attribute.getName().getValue().starts_with("nvvm."))
       function->setAttr(attribute.getName(), attribute.getValue());
+  if (isPersistent)
+    function->setAttr("seqc.slots", b.getI64IntegerAttr(kNumCounters));
   function->setAttr("seqc.threads", b.getI64IntegerAttr(threads));
   function->setAttr("seqc.shared_bytes",
                     b.getI64IntegerAttr(context.sharedBytes));
@@ -257,6 +271,14 @@ void KernelConversion::makeParameters() {
             UnrealizedConversionCastOp::create(b, b.getIndexType(), id)
                 .getResult(0));
   };
+  if (!entry->getOps<ForEachBlockOp>().empty()) {
+    for (unsigned dim = 0; dim < 3; ++dim) {
+      addParameter(b.getI32Type(), {kind("grid"), number("dim", dim)});
+      context.gridSizes[dim] = entry->getArguments().back();
+    }
+    addParameter(b.getI32Type(), {kind("slot")});
+    context.slot = entry->getArguments().back();
+  }
   blockId(0, NVVM::BlockIdXOp::create(b, b.getI32Type()));
   blockId(1, NVVM::BlockIdYOp::create(b, b.getI32Type()));
   blockId(2, NVVM::BlockIdZOp::create(b, b.getI32Type()));
@@ -421,7 +443,8 @@ LogicalResult KernelConversion::run() {
   ImplicitLocOpBuilder b(context.function.getLoc(),
                          context.function->getContext());
   b.setInsertionPointAfter(last);
-  if (failed(emitPrologue(b, context)) || failed(convertBody()) ||
+  if (failed(emitPrologue(b, context)) || failed(distributeBlocks(context)) ||
+      failed(convertBody()) ||
       failed(expandMath()) || failed(removeCasts()))
     return failure();
   dropUnused();

@@ -69,6 +69,10 @@ struct KernelContext {
   mlir::Value lane;      // thread mod 32
   mlir::Value blockWarp; // thread / 32, the same register for a whole warp
   mlir::Value warp;      // blockWarp - firstWarp: that of the layouts
+  /// With tile.for_each_block: the sizes of the grid and the number of the
+  /// launch's counter.
+  mlir::Value gridSizes[3];
+  mlir::Value slot;
   /// Start of dynamic shared memory, !llvm.ptr<3>; null when nothing needs it.
   mlir::Value shared;
 

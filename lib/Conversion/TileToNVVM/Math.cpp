@@ -16,6 +16,10 @@
 //          2 artanh((x - 1) / (x + 1))
 //   tanh   1 - 2 / (e^2|x| + 1); near 0, where that cancels, an odd polynomial
 //
+// An operation that allows an approximation (`afn`, which regions of 16-bit
+// attention have) is one or two instructions: tanh by the unit itself, exp and
+// log by exp2 and log2.
+//
 // A division is exact, but for one that allows the reciprocal (`arcp`).
 //
 // What is rare comes from upstream's polynomials, in terms of these. 16-bit
@@ -80,6 +84,22 @@ struct FloatBuilder {
   Type type;
 };
 
+bool allowsApproximation(arith::FastMathFlags flags) {
+  return bitEnumContainsAll(flags, arith::FastMathFlags::afn);
+}
+
+Value approximateExp(FloatBuilder &f, Value x) {
+  return f.ex2(f.mul(x, f.constant(kLog2E)));
+}
+
+Value approximateLog(FloatBuilder &f, Value x) {
+  return f.mul(f.lg2(x), f.constant(kLn2));
+}
+
+Value approximateTanh(FloatBuilder &f, Value x) {
+  return nvx::TanhOp::create(f.b, f.type, x);
+}
+
 Value expandExp2(FloatBuilder &f, Value x) { return f.ex2(x); }
 
 Value expandExp(FloatBuilder &f, Value x) {
@@ -138,8 +158,8 @@ Value expandRsqrt(FloatBuilder &f, Value x) {
   return nvx::RsqrtOp::create(f.b, f.type, x);
 }
 
-/// A function of f32, or of a vector of it, by `expand`.
-template <typename Op, Value (*expand)(FloatBuilder &, Value)>
+/// A function of f32, or of a vector of it, by `Function`.
+template <typename Op, Value (*Function)(FloatBuilder &, Value)>
 struct Expand : public OpRewritePattern<Op> {
   using OpRewritePattern<Op>::OpRewritePattern;
 
@@ -149,7 +169,24 @@ struct Expand : public OpRewritePattern<Op> {
     if (!getElementTypeOrSelf(type).isF32())
       return failure();
     FloatBuilder f(op.getLoc(), rewriter, type);
-    rewriter.replaceOp(op, expand(f, op.getOperand()));
+    rewriter.replaceOp(op, Function(f, op.getOperand()));
+    return success();
+  }
+};
+
+/// The same, for operations that allow an approximation.
+template <typename Op, Value (*Function)(FloatBuilder &, Value)>
+struct Approximate : public OpRewritePattern<Op> {
+  using OpRewritePattern<Op>::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(Op op,
+                                PatternRewriter &rewriter) const override {
+    Type type = op.getType();
+    if (!getElementTypeOrSelf(type).isF32() ||
+        !allowsApproximation(op.getFastmath()))
+      return failure();
+    FloatBuilder f(op.getLoc(), rewriter, type);
+    rewriter.replaceOp(op, Function(f, op.getOperand()));
     return success();
   }
 };
@@ -181,6 +218,10 @@ void seqc::tile::populateMathPatterns(RewritePatternSet &patterns) {
            Expand<math::TanhOp, expandTanh>,
            Expand<math::RsqrtOp, expandRsqrt>>(patterns.getContext(),
                                                /*benefit=*/2);
+  patterns.add<Approximate<math::ExpOp, approximateExp>,
+               Approximate<math::LogOp, approximateLog>,
+               Approximate<math::TanhOp, approximateTanh>>(
+      patterns.getContext(), /*benefit=*/3);
   patterns.add<DivideByReciprocal>(patterns.getContext());
   const StringRef polynomials[] = {
       "math.acos", "math.asin", "math.atan",  "math.atan2", "math.cos",

@@ -166,7 +166,10 @@ static LogicalResult planRoles(KernelContext &context) {
   MemoryPlan &plan = *context.memory;
   int64_t nextBarrier = 1;
   WalkResult result = context.kernel.walk([&](RolesOp roles) {
-    if (roles->getParentOp() != context.kernel) {
+    Operation *parent = roles->getParentOp();
+    if (isa<ForEachBlockOp>(parent))
+      parent = parent->getParentOp();
+    if (parent != context.kernel) {
       roles.emitOpError() << "must be in the block of its kernel";
       return WalkResult::interrupt();
     }
@@ -335,6 +338,9 @@ static bool mayReplaceRings(KernelContext &context, AllocOp alloc,
   Block *block = nullptr;
   for (Operation *user : alloc->getUsers()) {
     auto role = getRole(user);
+    // The next point fills the rings again.
+    if (user->getParentOfType<ForEachBlockOp>())
+      return false;
     Block *home = role ? &role->first.getRoles()[role->second].front()
                        : &context.kernel.getBody().front();
     if (block && block != home)
@@ -413,6 +419,9 @@ static LogicalResult placeTiles(KernelContext &context) {
         context.sharedOffsets[ring];
   }
 
+  if (!context.kernel.getBody().getOps<ForEachBlockOp>().empty())
+    context.memory->queue = context.allocateShared(kQueueBytes, kBarrierSize);
+
   // What a block can have: 227 KB on sm_90, 163 KB on sm_80.
   int64_t limit = context.isSM90 ? 232448 : 166912;
   if (context.sharedBytes > limit)
@@ -482,6 +491,13 @@ LogicalResult seqc::tile::emitPrologue(ImplicitLocOpBuilder &b,
             b, addBytes(b, context.shared, start + n * kBarrierSize), count,
             Value());
       }
+    }
+    if (!context.function.getBody().getOps<ForEachBlockOp>().empty()) {
+      Value queue = addBytes(b, context.shared, context.memory->queue);
+      NVVM::MBarrierInitOp::create(b, addBytes(b, queue, kQueueFull),
+                                   i.constant(1), Value());
+      NVVM::MBarrierInitOp::create(b, addBytes(b, queue, kQueueEmpty),
+                                   i.constant(context.warps), Value());
     }
     NVVM::FenceMbarrierInitOp::create(b);
   }

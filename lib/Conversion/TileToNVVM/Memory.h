@@ -66,12 +66,33 @@ struct MemoryPlan {
   llvm::DenseMap<mlir::Operation *, llvm::SmallVector<RolePlan>> roles;
   /// By barrier: the role that it is in.
   llvm::DenseMap<mlir::Operation *, RolePlan> barriers;
+  /// Where the roles of a tile.for_each_block leave the next block for each
+  /// other, in shared memory.
+  int64_t queue = 0;
   /// Some put is made of copies that the threads start (cp.async).
   bool threadCopies = false;
   /// The tensor cores read what threads have written, through their own path
   /// to shared memory.
   bool needsProxyFence = false;
 };
+
+/// The queue's parts, in bytes from its start.
+constexpr int64_t kQueueFull = 0;
+constexpr int64_t kQueueEmpty = 8;
+constexpr int64_t kQueueMessage = 16;
+constexpr int64_t kQueueBytes = 24;
+
+/// Counters of the blocks that launches have taken. The last one is for
+/// launches that take none.
+constexpr int64_t kNumCounters = 1024;
+
+/// The name of a kernel's counters.
+inline std::string getCounterName(llvm::StringRef kernel) {
+  return (kernel + "_taken").str();
+}
+
+/// Makes each role run all of tile.for_each_block, if there is one (Blocks.cpp).
+llvm::LogicalResult distributeBlocks(KernelContext &context);
 
 //===----------------------------------------------------------------------===//
 // Arithmetic on i32

@@ -20,6 +20,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
@@ -230,6 +231,41 @@ private:
   KernelContext &context;
 };
 
+/// start + step (base + constant) as step constant + (start + step base): what
+/// is in parentheses is one number for the thread.
+struct ConvertRamp : public OpConversionPattern<RampOp> {
+  ConvertRamp(const TypeConverter &converter, MLIRContext *mlirContext,
+              KernelContext &context)
+      : OpConversionPattern(converter, mlirContext), context(context) {}
+
+  LogicalResult
+  matchAndRewrite(RampOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    auto vectorType = cast_if_present<VectorType>(
+        getTypeConverter()->convertType(op.getType()));
+    if (!vectorType)
+      return failure();
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    ThreadTile tile = getThreadTile(b, context, op.getType());
+    Value base = arith::SIToFPOp::create(b, vectorType.getElementType(),
+                                         tile.base[op.getDim()]);
+    Value start =
+        math::FmaOp::create(b, adaptor.getStep(), base, adaptor.getStart());
+    SmallVector<Attribute> offsets;
+    for (ArrayRef<int64_t> offset : tile.layout.offsets)
+      offsets.push_back(b.getF32FloatAttr(float(offset[op.getDim()])));
+    Value constants = arith::ConstantOp::create(
+        b, DenseElementsAttr::get(vectorType, offsets));
+    rewriter.replaceOpWithNewOp<math::FmaOp>(
+        op, vector::BroadcastOp::create(b, vectorType, adaptor.getStep()),
+        constants, vector::BroadcastOp::create(b, vectorType, start));
+    return success();
+  }
+
+private:
+  KernelContext &context;
+};
+
 /// The same elements in the same threads, perhaps in other registers.
 struct ConvertConvert : public OpConversionPattern<ConvertOp> {
   using OpConversionPattern::OpConversionPattern;
@@ -313,5 +349,5 @@ void seqc::tile::populateRegisterPatterns(const TypeConverter &converter,
   MLIRContext *mlirContext = patterns.getContext();
   patterns.add<ConvertBroadcast, ConvertConvert, ConvertFold, ConvertReduce,
                ConvertUpdateWhere, ConvertYield>(converter, mlirContext);
-  patterns.add<ConvertIota>(converter, mlirContext, context);
+  patterns.add<ConvertIota, ConvertRamp>(converter, mlirContext, context);
 }

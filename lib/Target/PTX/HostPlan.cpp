@@ -107,9 +107,9 @@ static LogicalResult verifyParameter(LLVM::LLVMFuncOp function, Attribute attr,
     needed = {"arg", "dim"};
   else if (kind == "grid")
     needed = {"dim"};
-  else
+  else if (kind != "slot")
     return fail() << "has a kind that is none of pointer, size, stride, "
-                     "scalar, tensor_map and grid";
+                     "scalar, tensor_map, grid and slot";
   for (StringRef name : needed) {
     auto number = entry.getAs<IntegerAttr>(name);
     if (!number || number.getValue().isNegative())

@@ -87,9 +87,14 @@ static std::string writeReproducer(StringRef ptx,
          getPtxasCommand(options.ptxas, options.target.chip, path, "/dev/null");
 }
 
-/// Bytes stored and loaded by each thread that are no problem: a few values
-/// that are needed once, before or after the loop. They are in the metadata.
-static constexpr int64_t kToleratedSpill = 64;
+/// Schedules that fill the registers to the last make ptxas spill a few around
+/// the inner loop, which costs nothing that can be measured
+/// (docs/performance.md). Up to so many bytes stored and loaded by a thread are
+/// in the metadata only,
+static constexpr int64_t kQuietSpillBytes = 64;
+/// and up to so many stored are a warning. More are a schedule that does not
+/// fit.
+static constexpr int64_t kFewSpilledBytes = 64;
 
 namespace {
 
@@ -99,11 +104,6 @@ public:
   Reporter(ModuleOp module, const PTXSerializeOptions &options,
            PTXObject &object)
       : module(module), options(options), object(object) {}
-
-  /// Spills of a few registers around the inner loop, which ptxas makes of
-  /// schedules that fill the registers to the last, cost nothing that can be
-  /// measured (docs/performance.md); more are a schedule that does not fit.
-  static constexpr int64_t kFewSpilledBytes = 64;
 
   /// Returns whether the code may be used.
   bool report(const PtxasLog &log) {
@@ -117,7 +117,7 @@ public:
               (message.code.empty() ? "" : " (" + message.code + ")"));
     }
     for (const PtxasUsage &usage : log.functions)
-      if (usage.spillStoreBytes + usage.spillLoadBytes > kToleratedSpill)
+      if (usage.spillStoreBytes + usage.spillLoadBytes > kQuietSpillBytes)
         say(usage.name, /*isSlow=*/usage.spillStoreBytes > kFewSpilledBytes,
             "registers are spilled to memory: " +
                 std::to_string(std::max<int64_t>(usage.spillStoreBytes, 0)) +

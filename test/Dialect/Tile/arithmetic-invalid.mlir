@@ -16,6 +16,14 @@ tile.kernel @f(%bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} 
 
 // -----
 
+tile.kernel @f(%x: f32, %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  // expected-error @+1 {{'tile.ramp' op needs a dimension of its result 'tensor<64xf32>', but got 1}}
+  %0 = tile.ramp %x, %x along 1 : tensor<64xf32>
+  tile.return
+}
+
+// -----
+
 tile.kernel @f(%bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
   %0 = arith.constant dense<0.0> : tensor<64x8xf32>
   // expected-error @+1 {{'tile.reduce' op needs a dimension of 'tensor<64x8xf32>', but got 2}}

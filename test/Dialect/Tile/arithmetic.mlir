@@ -8,6 +8,9 @@ tile.kernel @arithmetic(%x: memref<?x64xf32>, %bx: index, %by: index, %bz: index
     attributes {warps = 4 : i64} {
   %c0 = arith.constant 0 : index
   %0 = tile.load %x[%bx, %c0] : memref<?x64xf32> -> tensor<128x64xf32>
+  %one = arith.constant 1.0 : f32
+  // CHECK: tile.ramp %[[ONE:[a-z0-9_]+]], %[[ONE]] along 1 : tensor<128x64xf32>
+  %ramp = tile.ramp %one, %one along 1 : tensor<128x64xf32>
   // CHECK: %[[M:[a-z0-9_]+]] = tile.reduce max %{{.*}} along 1 : tensor<128x64xf32> -> tensor<128xf32>
   %1 = tile.reduce max %0 along 1 : tensor<128x64xf32> -> tensor<128xf32>
   // CHECK: tile.broadcast %[[M]] along 1 : tensor<128xf32> -> tensor<128x64xf32>

@@ -1,5 +1,13 @@
 // RUN: seqc-opt %s --tile-stage-memory="chip=sm_80" | FileCheck %s --check-prefixes=CHECK,SM80
 // RUN: seqc-opt %s --tile-stage-memory="chip=sm_90a" | FileCheck %s --check-prefixes=CHECK,SM90
+// RUN: seqc-opt %s --tile-stage-memory="chip=sm_90a" --seqc-statistics -o /dev/null 2>&1 | FileCheck %s --check-prefix=STATS
+
+// STATS: tile-stage-memory{{$}}
+// STATS-NEXT: 5 async-products
+// STATS-NEXT: 2 copies
+// STATS-NEXT: 98304 ring-bytes
+// STATS-NEXT: 8 rings
+// STATS-NEXT: 1 stores
 
 !mma = tensor<64x64xf32, #tile.mma<warps = 4>>
 

@@ -196,13 +196,16 @@ def test_compile_with_torch(target: str) -> None:
     q, k, v = operands()
     table = torch.randn(4, device="cuda")
 
+    def score_mod(s: Any, b: Any, h: Any, i: Any, j: Any) -> Any:
+        return s + table[h]
+
     def model(q: Any, k: Any, v: Any) -> Any:
         out, lse = seqc.attention(
             q * 2,
             k,
             v,
             causal=True,
-            score_mod=lambda s, b, h, i, j: s + table[h],
+            score_mod=score_mod,
             return_lse=True,
             target=target,
         )

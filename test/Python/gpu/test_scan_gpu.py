@@ -11,7 +11,15 @@ import pytest
 import seqc
 import test_conv
 import test_scan
-from gpu_testing import DTYPES, LAYOUTS, host, place_all, poison, torch
+from gpu_cases import (
+    CONV_SIZES,
+    CONV_VARIANTS,
+    CONV_WIDTHS,
+    FLOATS,
+    SCAN_SIZES,
+    SCAN_STATES,
+)
+from gpu_testing import LAYOUTS, host, place_all, poison, torch
 from seqc import reference
 from seqc_testing import BFLOAT16, CONV, accumulator, as_f64, assert_close
 
@@ -37,12 +45,12 @@ def check_scan(
 @pytest.mark.parametrize("name", test_scan.VARIANTS)
 def test_scan_options(name: str, target: str) -> None:
     rng = np.random.default_rng(1)
-    for batch, dim, length in ((2, 34, 70), (1, 2, 1), (2, 4, 0), (1, 66, 257)):
+    for batch, dim, length in SCAN_SIZES:
         options = test_scan.VARIANTS[name]
         check_scan(test_scan.inputs(rng, batch, dim, length, **options), "f32", target)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("own", [False, True])
 def test_scan_dtypes(dtype: str, own: bool, target: str) -> None:
     rng = np.random.default_rng(2)
@@ -53,7 +61,7 @@ def test_scan_dtypes(dtype: str, own: bool, target: str) -> None:
     check_scan(arguments, dtype, target)
 
 
-@pytest.mark.parametrize("state", [1, 4, 16, 64])
+@pytest.mark.parametrize("state", SCAN_STATES)
 def test_scan_states(state: int, target: str) -> None:
     rng = np.random.default_rng(3)
     check_scan(test_scan.inputs(rng, 2, 32, 65, state=state), "f32", target)
@@ -114,19 +122,17 @@ def check_conv(
     assert_close(host(out), expected, CONV[dtype] * np.maximum(1.0, largest))
 
 
-@pytest.mark.parametrize("width", [1, 2, 3, 4, 7])
-@pytest.mark.parametrize("variant", ["all", "plain"])
+@pytest.mark.parametrize("width", CONV_WIDTHS)
+@pytest.mark.parametrize("variant", CONV_VARIANTS)
 def test_conv_options(width: int, variant: str, target: str) -> None:
     rng = np.random.default_rng(7)
-    options: dict[str, Any] = {}
-    if variant == "plain":
-        options = {"bias": False, "initial_state": False, "activation": None}
-    for batch, dim, length in ((2, 40, 65), (1, 3, 1), (2, 5, 0), (1, 17, 300)):
+    options = CONV_VARIANTS[variant]
+    for batch, dim, length in CONV_SIZES:
         arguments = test_conv.inputs(rng, batch, dim, length, width=width, **options)
         check_conv(arguments, "f32", target)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_conv_dtypes(dtype: str, layout: str, target: str) -> None:
     rng = np.random.default_rng(8)

@@ -15,6 +15,21 @@ reject)
   echo "ptxas fatal   : Ptx assembly aborted due to errors"
   exit 255
   ;;
+log)
+  cat "$FAKE_LOG"
+  printf '\177ELF' > "$output"
+  exit "${FAKE_STATUS:-0}"
+  ;;
+path)
+  echo "run as $0"
+  printf '\177ELF' > "$output"
+  ;;
+nothing)
+  exit "${FAKE_STATUS:-0}"
+  ;;
+text)
+  echo "this is no cubin" > "$output"
+  ;;
 hang)
   echo "ptxas info    : Compiling entry function 'second_0' for 'sm_80'"
   sleep 60

@@ -190,8 +190,14 @@ TEST(Artifact, OtherTargets) {
                       "arch":"x86_64","requires":["sse3","quantum"]})")),
             SEQC_ERROR_UNSUPPORTED);
   EXPECT_TRUE(messageHas("lacks quantum"));
-  EXPECT_EQ(refused(withTarget(R"({"name":"sm_90a","kind":"cuda"})")),
+  EXPECT_EQ(refused(withTarget(R"({"name":"npu","kind":"npu"})")),
             SEQC_ERROR_UNSUPPORTED);
+  EXPECT_TRUE(
+      messageHas("npu: this runtime runs targets of kind cpu and cuda"));
+  // Also where no GPU is, what it has of a kind that it knows must be whole.
+  EXPECT_EQ(refused(withTarget(R"({"name":"sm_90a","kind":"cuda"})")),
+            SEQC_ERROR_INVALID_ARTIFACT);
+  EXPECT_TRUE(messageHas("no \"arch\""));
 }
 
 TEST(Artifact, SkipsSectionsAndTargetsThatItCannotUse) {
@@ -199,7 +205,7 @@ TEST(Artifact, SkipsSectionsAndTargetsThatItCannotUse) {
   std::string error;
   ASSERT_TRUE(readArtifact(goodArtifact(), SEQC_ABI_VERSION, sections, error));
   std::string metadata(sections[0].content);
-  std::string first = R"("targets":[{"name":"sm_90a","kind":"cuda"},)";
+  std::string first = R"("targets":[{"name":"npu","kind":"npu"},)";
   metadata.replace(metadata.find(R"("targets":[)"),
                    std::strlen(R"("targets":[)"), first);
   std::vector<char> file =

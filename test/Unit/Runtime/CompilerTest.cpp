@@ -118,11 +118,21 @@ TEST(Emit, EveryLevel) {
 
 TEST(Emit, UnknownLevelListsTheLevels) {
   SeqcBuffer *text = nullptr;
+  EXPECT_EQ(seqcEmit(sharedContext(), scale, std::strlen(scale), nullptr,
+                     "poetry", &text),
+            SEQC_ERROR_INVALID_ARGUMENT);
+  EXPECT_TRUE(messageHas("unknown level 'poetry'"));
+  EXPECT_TRUE(messageHas(seqcEmitLevels()));
+  EXPECT_EQ(text, nullptr);
+}
+
+TEST(Emit, LevelOfAnotherTarget) {
+  SeqcBuffer *text = nullptr;
   EXPECT_EQ(seqcEmit(sharedContext(), scale, std::strlen(scale), nullptr, "ptx",
                      &text),
             SEQC_ERROR_INVALID_ARGUMENT);
-  EXPECT_TRUE(messageHas("unknown level 'ptx'"));
-  EXPECT_TRUE(messageHas(seqcEmitLevels()));
+  EXPECT_TRUE(messageHas("target 'cpu' has no level 'ptx'"));
+  EXPECT_TRUE(messageHas("llvm-ir, asm, object, library"));
   EXPECT_EQ(text, nullptr);
 }
 
@@ -245,8 +255,12 @@ TEST(Compile, BadOptions) {
     EXPECT_TRUE(isOneLine(seqcLastErrorMessage()));
   };
   SeqcCompileOptions options = defaults();
-  options.target = "cpu,sm_90a";
-  rejected(options, "unknown target 'sm_90a': this build compiles for cpu");
+  options.target = "cpu,npu";
+  rejected(options,
+           std::string("unknown target 'npu': this build compiles for ") +
+               seqcTargets());
+  options.target = "cpu,cpu-tile:sm_80";
+  rejected(options, "target 'cpu-tile:sm_80' is for tests: it stands alone");
   options = defaults();
   options.cpu = "z80";
   rejected(options, "unknown processor 'z80'");

@@ -60,7 +60,7 @@ FakeContext *current() { return stack().empty() ? nullptr : stack().back(); }
 
 int number(const char *name, int fallback) {
   const char *text = std::getenv(name);
-  return text ? std::atoi(text) : fallback;
+  return text ? int(std::strtol(text, nullptr, 10)) : fallback;
 }
 
 /// What this call is to return; 0 if it is to work.
@@ -135,6 +135,7 @@ FAKE_EXPORT int cuDeviceGetAttribute(int *value, int attribute, int device) {
   *value = attribute == 75   ? capability / 10
            : attribute == 76 ? capability % 10
            : attribute == 97 ? (capability >= 90 ? 232448 : 166912)
+           : attribute == 16 ? 3
                              : 0;
   return 0;
 }
@@ -278,6 +279,23 @@ FAKE_EXPORT int cuPointerGetAttribute(void *value, int attribute,
 FAKE_EXPORT int cuStreamSynchronize(void *) {
   ++state().synchronizations;
   return failure("cuStreamSynchronize");
+}
+
+FAKE_EXPORT int cuStreamGetId(void *stream, uint64_t *id) {
+  *id = reinterpret_cast<uintptr_t>(stream);
+  return failure("cuStreamGetId");
+}
+
+FAKE_EXPORT int cuStreamIsCapturing(void *stream, int *capturing) {
+  *capturing = stream == state().captured;
+  return 0;
+}
+
+FAKE_EXPORT int cuOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks,
+                                                            FakeFunction *, int,
+                                                            size_t) {
+  *blocks = 2;
+  return failure("cuOccupancyMaxActiveBlocksPerMultiprocessor");
 }
 
 FAKE_EXPORT int cuStreamWaitEvent(void *stream, void *, unsigned) {

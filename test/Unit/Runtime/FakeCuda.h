@@ -64,6 +64,8 @@ struct State {
   std::string jitLog;
   bool eventsDone = true;
   int captureMode = 0;
+  /// The stream that is being captured; none if it is no stream.
+  void *captured = reinterpret_cast<void *>(~uintptr_t(0));
   std::vector<int> capabilities;
 
   void clear() {

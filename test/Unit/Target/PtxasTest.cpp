@@ -129,7 +129,7 @@ protected:
     ASSERT_NE(::mkdtemp(name), nullptr);
     folder = name;
   }
-  void TearDown() override { llvm::sys::fs::remove_directories(folder); }
+  void TearDown() override { (void)llvm::sys::fs::remove_directories(folder); }
 
   /// A script in the place of ptxas. It has the file to read in $input and the
   /// one to write in $output.

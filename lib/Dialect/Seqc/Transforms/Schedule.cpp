@@ -59,7 +59,8 @@ struct SchedulePass : seqc::impl::SeqcScheduleBase<SchedulePass> {
                           fixed(tileN, present ? present.getTileN() : 0),
                           fixed(splits, present ? present.getSplits() : 0),
                           fixed(stages, present ? present.getStages() : 0),
-                          fixed(warps, present ? present.getWarps() : 0)});
+                          fixed(warps, present ? present.getWarps() : 0)},
+                         aligned);
       if (std::string problem = checkSchedule(op, *info, schedule);
           !problem.empty()) {
         op->emitOpError() << "cannot be tiled on " << info->title << ": "

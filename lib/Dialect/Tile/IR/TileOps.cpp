@@ -242,6 +242,13 @@ LogicalResult IotaOp::verify() {
   return success();
 }
 
+LogicalResult RampOp::verify() {
+  if (getDim() >= uint64_t(getType().getRank()))
+    return emitOpError("needs a dimension of its result ")
+           << getType() << ", but got " << int64_t(getDim());
+  return success();
+}
+
 /// Checks that `reduced` is `full` without dimension `dim`.
 static LogicalResult verifySlice(Operation *op, RankedTensorType reduced,
                                  RankedTensorType full, uint64_t dim) {
@@ -577,9 +584,13 @@ LogicalResult RolesOp::verify() {
   if (numRegisters > kMaxRegisters)
     return emitOpError("gives out ")
            << numRegisters << " registers, but a block has " << kMaxRegisters;
-  auto kernel = dyn_cast_or_null<KernelOp>((*this)->getParentOp());
+  Operation *parent = (*this)->getParentOp();
+  if (isa_and_nonnull<ForEachBlockOp>(parent))
+    parent = parent->getParentOp();
+  auto kernel = dyn_cast_or_null<KernelOp>(parent);
   if (!kernel)
-    return emitOpError("must be at the top level of a tile.kernel");
+    return emitOpError("must be at the top level of a tile.kernel or of its "
+                       "tile.for_each_block");
   if (warps.back() != int64_t(kernel.getWarps()))
     return emitOpError("computes in its last role with ")
            << warps.back() << " warps, but the kernel has "
@@ -619,6 +630,84 @@ LogicalResult RolesOp::verifyRegions() {
              << i << " uses a value of type " << type
              << " from outside of it: roles talk through rings only";
   }
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Blocks of the grid
+//===----------------------------------------------------------------------===//
+
+YieldOp ForEachBlockOp::getYield() {
+  return cast<YieldOp>(getBody().front().getTerminator());
+}
+
+ParseResult ForEachBlockOp::parse(OpAsmParser &parser, OperationState &result) {
+  SmallVector<OpAsmParser::Argument> arguments;
+  SmallVector<OpAsmParser::UnresolvedOperand> inits;
+  Type index = parser.getBuilder().getIndexType();
+  SMLoc where = parser.getCurrentLocation();
+  if (parser.parseArgumentList(arguments, OpAsmParser::Delimiter::Paren))
+    return failure();
+  if (arguments.size() != 3)
+    return parser.emitError(where, "expected 3 indices of a block, but got ")
+           << arguments.size();
+  if (succeeded(parser.parseOptionalKeyword("numbers")) &&
+      parser.parseAssignmentList(arguments, inits))
+    return failure();
+  for (OpAsmParser::Argument &argument : arguments)
+    argument.type = index;
+  if (parser.resolveOperands(inits, index, result.operands) ||
+      parser.parseRegion(*result.addRegion(), arguments) ||
+      parser.parseOptionalAttrDict(result.attributes))
+    return failure();
+  ensureTerminator(*result.regions[0], parser.getBuilder(), result.location);
+  return success();
+}
+
+void ForEachBlockOp::print(OpAsmPrinter &p) {
+  p << " (";
+  llvm::interleaveComma(getBody().getArguments().take_front(3), p);
+  p << ") ";
+  if (!getInits().empty()) {
+    p << "numbers (";
+    llvm::interleaveComma(
+        llvm::zip_equal(getNumbers(), getInits()), p, [&](auto pair) {
+          p << std::get<0>(pair) << " = " << std::get<1>(pair);
+        });
+    p << ") ";
+  }
+  p.printRegion(getBody(), /*printEntryBlockArgs=*/false,
+                /*printBlockTerminators=*/!getInits().empty());
+  p.printOptionalAttrDict((*this)->getAttrs());
+}
+
+LogicalResult ForEachBlockOp::verify() {
+  if (!isa_and_nonnull<KernelOp>((*this)->getParentOp()))
+    return emitOpError("must be at the top level of a tile.kernel");
+  for (Operation &other : *(*this)->getBlock())
+    if (&other != getOperation() && isa<ForEachBlockOp, RolesOp>(other))
+      return emitOpError("must have all roles inside and be the only one in "
+                         "its kernel, but there is ")
+             << other.getName();
+  return success();
+}
+
+LogicalResult ForEachBlockOp::verifyRegions() {
+  auto isIndex = [](Type type) { return type.isIndex(); };
+  Block &block = getBody().front();
+  if (block.getNumArguments() != 3 + getInits().size() ||
+      !llvm::all_of(block.getArgumentTypes(), isIndex))
+    return emitOpError("needs ")
+           << 3 + getInits().size()
+           << " arguments of index, three for the block and one for each "
+              "number, but has ("
+           << block.getArgumentTypes() << ")";
+  YieldOp yield = getYield();
+  if (yield.getNumOperands() != getInits().size() ||
+      !llvm::all_of(yield.getOperandTypes(), isIndex))
+    return yield.emitOpError("yields (")
+           << yield.getOperandTypes() << "), but the loop has "
+           << getInits().size() << " numbers of index";
   return success();
 }
 

@@ -47,7 +47,7 @@ using namespace seqc::tile;
 
 /// Produces the same tile in any layout, from nothing.
 static bool isLeaf(Operation *op) {
-  return isa<arith::ConstantOp, tensor::SplatOp, IotaOp>(op);
+  return isa<arith::ConstantOp, tensor::SplatOp, IotaOp, RampOp>(op);
 }
 
 /// All of its tiles have one layout.

@@ -24,6 +24,10 @@
 // A block in which one of these fails stores NaNs (of integers, -1s), which no
 // comparison with a reference takes for numbers.
 //
+// A tile.for_each_block does the one point that the block's indices name. The
+// numbers that the next point would start with must be those of the copies that
+// have been made.
+//
 // Roles run one after the other, so the rings between them hold all copies.
 // Their number comes from a copy of the producer with its copies left out.
 //
@@ -65,6 +69,8 @@ struct Ring {
   Value started, released;
   /// Between roles, for each copy: copies of each ring started up to it.
   Value snapshots;
+  /// In tile.for_each_block: the number that the next point starts with.
+  Value next;
   bool hasReleases = false;
   bool isUnbounded = false;
   unsigned index = 0;
@@ -81,6 +87,7 @@ public:
 
 private:
   LogicalResult verify();
+  void inlineBlocks();
   void eraseProducts();
   void countCopies(RolesOp roles);
   void createRings();
@@ -121,6 +128,8 @@ private:
   bool check;
   ImplicitLocOpBuilder b;
   SmallVector<Ring> rings;
+  /// Ring::next of each ring.
+  DenseMap<Value, Value> nextNumbers;
   /// Copies started in all: [1]. Those that failed a check: [1].
   Value clock, wrong;
 };
@@ -193,6 +202,32 @@ LogicalResult Eraser::verify() {
                               "stand before the one that gets");
   }
   return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Blocks of the grid
+//===----------------------------------------------------------------------===//
+
+void Eraser::inlineBlocks() {
+  auto loops = kernel.getBody().getOps<ForEachBlockOp>();
+  if (loops.empty())
+    return;
+  ForEachBlockOp loop = *loops.begin();
+  YieldOp yield = loop.getYield();
+  for (auto [number, next] :
+       llvm::zip_equal(loop.getNumbers(), yield.getOperands()))
+    for (Operation *user : number.getUsers())
+      for (Operation *put : user->getUsers())
+        if (isa<PutOp>(put))
+          nextNumbers[cast<PutOp>(put).getRing()] = next;
+  for (unsigned dim = 0; dim < 3; ++dim)
+    loop.getBlockId(dim).replaceAllUsesWith(kernel.getBlockId(dim));
+  for (auto [number, init] : llvm::zip_equal(loop.getNumbers(), loop.getInits()))
+    number.replaceAllUsesWith(init);
+  yield.erase();
+  loop->getBlock()->getOperations().splice(
+      loop->getIterator(), loop.getBody().front().getOperations());
+  loop.erase();
 }
 
 //===----------------------------------------------------------------------===//
@@ -293,6 +328,7 @@ void Eraser::createRings() {
       ring.hasReleases |= isa<ReleaseOp>(user);
     }
     ring.isUnbounded = producer != consumer;
+    ring.next = nextNumbers.lookup(op);
     rings.push_back(ring);
   }
   Value one = index(1);
@@ -317,6 +353,9 @@ void Eraser::createRings() {
   for (Ring &ring : rings)
     if (ring.isUnbounded) {
       createBuffer(ring, load(ring.started, zero));
+      if (check && ring.next)
+        note(compare(arith::CmpIPredicate::ne, load(ring.started, zero),
+                     ring.next));
       store(zero, ring.started, zero);
     }
 }
@@ -564,6 +603,7 @@ void Eraser::poisonStores() {
 LogicalResult Eraser::run() {
   if (failed(verify()))
     return failure();
+  inlineBlocks();
   eraseProducts();
   b.setInsertionPointToStart(&kernel.getBody().front());
   check &= !kernel.getBody().getOps<MakeRingOp>().empty();

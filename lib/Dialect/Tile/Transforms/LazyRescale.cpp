@@ -60,29 +60,38 @@ static Value getGuardedMax(Value shift) {
   return shift;
 }
 
-/// Matches `candidate` = old or f(reduce max), with f monotonic: products and
-/// sums with a uniform value.
+static bool isUniform(Value v) {
+  return v.getDefiningOp<tensor::SplatOp>() || matchPattern(v, m_Constant());
+}
+
+/// The operand of a step on the way from the reduction that is not the way.
+static Value getOther(Operation *op) {
+  return op->getOperand(isUniform(op->getOperand(0)) ? 0 : 1);
+}
+
+/// Matches `candidate` = f(reduce max), with f monotonic: products with a
+/// uniform value, and sums with what each row has before the reduction.
 static ReduceOp findReduction(Value candidate, SmallVector<Operation *> &path) {
   while (Operation *op = candidate.getDefiningOp()) {
     if (auto reduce = dyn_cast<ReduceOp>(op)) {
       std::reverse(path.begin(), path.end());
+      for (Operation *step : path)
+        if (Operation *def = getOther(step).getDefiningOp();
+            isa<arith::AddFOp>(step) && def &&
+            def->getBlock() == reduce->getBlock() &&
+            !def->isBeforeInBlock(reduce))
+          return {};
       return reduce.getKind() == ReduceKind::Max && reduce.getDim() == 1
                  ? reduce
                  : ReduceOp();
     }
-    auto isUniform = [](Value v) {
-      return v.getDefiningOp<tensor::SplatOp>() ||
-             matchPattern(v, m_Constant());
-    };
-    if (!isa<arith::MulFOp>(op) || !op->hasOneUse())
+    if (!isa<arith::MulFOp, arith::AddFOp>(op) || !op->hasOneUse())
       return {};
-    Value lhs = op->getOperand(0), rhs = op->getOperand(1);
-    if (!isUniform(rhs))
-      std::swap(lhs, rhs);
-    if (!isUniform(rhs))
+    Value other = getOther(op);
+    if (isa<arith::MulFOp>(op) && !isUniform(other))
       return {};
     path.push_back(op);
-    candidate = lhs;
+    candidate = op->getOperand(op->getOperand(0) == other ? 1 : 0);
   }
   return {};
 }
@@ -164,20 +173,20 @@ static void rewrite(Rescaling &r, double threshold, int64_t warps) {
   // How far the largest scores of each thread are above the reference.
   Value scaled = some;
   for (Operation *op : r.scaling) {
-    Value factor = op->getOperand(
-        isa_and_nonnull<tensor::SplatOp>(op->getOperand(1).getDefiningOp()) ||
-                matchPattern(op->getOperand(1), m_Constant())
-            ? 1
-            : 0);
-    Value wide;
+    Value by = getOther(op), wide;
     DenseElementsAttr value;
-    if (auto splat = factor.getDefiningOp<tensor::SplatOp>())
+    if (auto splat = by.getDefiningOp<tensor::SplatOp>())
       wide = tensor::SplatOp::create(b, foldType, splat.getInput());
-    else if (matchPattern(factor, m_Constant(&value)))
+    else if (matchPattern(by, m_Constant(&value)) && value.isSplat())
       wide = arith::ConstantOp::create(
           b,
           DenseElementsAttr::get(foldType, value.getSplatValue<Attribute>()));
-    scaled = arith::MulFOp::create(b, scaled, wide);
+    else
+      wide = BroadcastOp::create(b, foldType, by, 1);
+    if (isa<arith::MulFOp>(op))
+      scaled = arith::MulFOp::create(b, scaled, wide);
+    else
+      scaled = arith::AddFOp::create(b, scaled, wide);
   }
   Value reference = BroadcastOp::create(b, foldType, r.old, 1);
   Value excess = arith::SubFOp::create(b, scaled, reference);

@@ -212,7 +212,7 @@ struct WarpRoles : seqc::impl::TileWarpRolesBase<WarpRoles> {
     auto roles = RolesOp::create(b, kernel.getLoc(),
                                  ArrayRef<int64_t>{kProducerWarps, warps},
                                  ArrayRef<int64_t>{producer, consumer},
-                                 /*numRegions=*/2);
+                                 /*rolesCount=*/2);
     Block *copies = b.createBlock(&roles.getRoles()[0]);
     YieldOp::create(b, kernel.getLoc());
     Block *rest = b.createBlock(&roles.getRoles()[1]);

@@ -93,6 +93,18 @@ def NVX_RsqrtOp : NVX_UnaryOp<"rsqrt"> {
   }];
 }
 
+def NVX_TanhOp : NVX_UnaryOp<"tanh"> {
+  let summary = "tanh(x), as the special function unit computes it";
+  let description = [{
+    `tanh.approx.f32`: a relative error of 2^-11, as good as a rounding to f16.
+
+    Example:
+    ```mlir
+    %r = nvx.tanh %x : vector<2xf32>
+    ```
+  }];
+}
+
 //===----------------------------------------------------------------------===//
 // Section: device memory
 //===----------------------------------------------------------------------===//

@@ -89,7 +89,8 @@ def SeqcSchedule : Pass<"seqc-schedule", "::mlir::func::FuncOp"> {
     Option<"tileN", "tile-n", "int64_t", "0", "Keys or time steps in a tile, at most 4096; 0 leaves the choice to the table">,
     Option<"splits", "splits", "int64_t", "0", "Parts of the reduced dimension, at most 1024; 0 leaves the choice to the table">,
     Option<"stages", "stages", "int64_t", "0", "GPU: tiles of one operand in shared memory, at most 8; 0 leaves the choice to the table">,
-    Option<"warps", "warps", "int64_t", "0", "GPU: warps that compute a tile: 1, 2, 4, 8, 12 or 16; 0 leaves the choice to the table">
+    Option<"warps", "warps", "int64_t", "0", "GPU: warps that compute a tile: 1, 2, 4, 8, 12 or 16; 0 leaves the choice to the table">,
+    Option<"aligned", "aligned", "bool", "true", "GPU: rows start at multiples of 16 bytes">
   ];
   let statistics = [
     Statistic<"numScheduled", "ops-scheduled", "Operators given a schedule">

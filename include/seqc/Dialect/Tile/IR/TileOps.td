@@ -173,7 +173,8 @@ def Tile_GatherOp : Tile_Op<"gather", [
   let summary = "Reads one element of device memory for each element of a tile";
   let description = [{
     `indices` are one tile of integers for each dimension of the source, all of the shape and layout of the
-    result. An index outside of the source reads its nearest element.
+    result. An index outside of the source reads its nearest element, and
+    one into a source without elements gives 0.
 
     Example:
     ```mlir
@@ -203,6 +204,28 @@ def Tile_IotaOp : Tile_Op<"iota", [Pure]> {
   let arguments = (ins I64Attr:$dim);
   let results = (outs Tile_Tile:$result);
   let assemblyFormat = "$dim attr-dict `:` type($result)";
+  let hasVerifier = 1;
+}
+
+def Tile_RampOp : Tile_Op<"ramp", [Pure,
+    TypesMatchWith<"the start is an element of the result", "result", "start",
+                   "::mlir::getElementTypeOrSelf($_self)">,
+    TypesMatchWith<"the step is an element of the result", "result", "step",
+                   "::mlir::getElementTypeOrSelf($_self)">]> {
+  let summary = "Numbers that grow evenly along a dimension";
+  let description = [{
+    Element i along `dim` is `start + step * i`, as one fused multiply-add would give it, or two: a thread
+    computes its own start first. What depends on positions linearly costs one instruction in this form and, as
+    it starts from where the tile is, no registers outside of its tile.
+
+    Example:
+    ```mlir
+    %bias = tile.ramp %start, %slope along 0 : tensor<64xf32>
+    ```
+  }];
+  let arguments = (ins F32:$start, F32:$step, I64Attr:$dim);
+  let results = (outs Tile_Tile:$result);
+  let assemblyFormat = "$start `,` $step `along` $dim attr-dict `:` type($result)";
   let hasVerifier = 1;
 }
 
@@ -562,8 +585,46 @@ def Tile_RolesOp : Tile_Op<"roles", [RecursiveMemoryEffects, NoRegionArguments,
   let hasRegionVerifier = 1;
 }
 
+def Tile_ForEachBlockOp : Tile_Op<"for_each_block", [RecursiveMemoryEffects,
+    SingleBlockImplicitTerminator<"YieldOp">]> {
+  let summary = "Runs its body for blocks of the grid until all are done";
+  let description = [{
+    Without it, a thread block does the work of the one point of the grid that the kernel's last three arguments
+    name. With it, fewer thread blocks run, as many as there is room for at once, and each does the work of
+    one point after another; the region's first three arguments name the point. A point is done by exactly
+    one thread block. Which one is decided while the kernel runs: who is done takes the next, in the order of
+    the grid, x first. Roles inside do not wait for each other between points: the one that copies takes the
+    next point as soon as it has nothing left to copy.
+
+    Rings stay as they are from one point to the next, so the numbers of their copies go on: the region's other
+    arguments are such numbers, `inits` at first and then what `tile.yield` gave.
+
+    Example:
+    ```mlir
+    tile.for_each_block (%x, %y, %z) numbers (%n = %c0) {
+      %copies = ...
+      tile.roles ...
+      %next = arith.addi %n, %copies : index
+      tile.yield %next : index
+    }
+    ```
+  }];
+  let arguments = (ins Variadic<Index>:$inits);
+  let regions = (region SizedRegion<1>:$body);
+  let extraClassDeclaration = [{
+    ::mlir::BlockArgument getBlockId(unsigned dim) { return getBody().getArgument(dim); }
+    ::llvm::MutableArrayRef<::mlir::BlockArgument> getNumbers() {
+      return getBody().getArguments().drop_front(3);
+    }
+    YieldOp getYield();
+  }];
+  let hasCustomAssemblyFormat = 1;
+  let hasVerifier = 1;
+  let hasRegionVerifier = 1;
+}
+
 def Tile_YieldOp : Tile_Op<"yield", [Pure, Terminator, ReturnLike,
-    ParentOneOf<["RolesOp", "UpdateWhereOp"]>]> {
+    ParentOneOf<["ForEachBlockOp", "RolesOp", "UpdateWhereOp"]>]> {
   let summary = "Ends a region";
   let arguments = (ins Variadic<AnyType>:$operands_);
   let builders = [OpBuilder<(ins), [{ build($_builder, $_state, ::mlir::ValueRange()); }]>];

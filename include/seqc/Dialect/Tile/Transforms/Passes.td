@@ -200,6 +200,46 @@ def TileWarpRoles : Pass<"tile-warp-roles", "::seqc::tile::KernelOp"> {
   ];
 }
 
+def TilePersistentBlocks : Pass<"tile-persistent-blocks", "::seqc::tile::KernelOp"> {
+  let summary = "Let thread blocks do one point of the grid after another";
+  let description = [{
+    Wraps the roles of a kernel in `tile.for_each_block`: as many thread blocks run as there is room for, and who is done
+    takes the next point. The copies of the next point start while the products of this one still run and its
+    result is stored, the start of a thread block is paid for once, and no processor waits while another one has several points left
+    (the persistent kernels of FlashAttention-3). Copies are numbered through, so rings and their
+    barriers need no reset. Kernels without roles stay as they are, and those whose shared memory would not hold the
+    rings and the tiles of the result side by side.
+
+    Before:
+    ```mlir
+    %k = tile.make_ring : !tile.ring<2 x 128x64xbf16>
+    tile.roles warps [4, 8] registers [40, 232] {
+      scf.for %j = %c0 to %n step %c128 {
+        %i = arith.divui %j, %c128 : index
+        tile.put %k[%i], ...
+    ```
+    After:
+    ```mlir
+    %k = tile.make_ring : !tile.ring<2 x 128x64xbf16>
+    tile.for_each_block (%x, %y, %z) numbers (%first = %c0) {
+      %copies = arith.ceildivui %n, %c128 : index
+      %next = arith.addi %first, %copies : index
+      tile.roles warps [4, 8] registers [40, 232] {
+        scf.for %j = %c0 to %n step %c128 {
+          %i = arith.divui %j, %c128 : index
+          %m = arith.addi %first, %i : index
+          tile.put %k[%m], ...
+      ...
+      tile.yield %next : index
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
+  let statistics = [
+    Statistic<"numKernels", "persistent-kernels", "Kernels whose thread blocks do several points">,
+    Statistic<"numRings", "rings-numbered", "Rings whose copies are numbered through">
+  ];
+}
+
 def TileOverlapProducts : Pass<"tile-overlap-products", "::seqc::tile::KernelOp"> {
   let summary = "Run the last product of an iteration in the next one";
   let description = [{

@@ -1,0 +1,236 @@
+//===- PersistentBlocks.cpp - Thread blocks that do several of the grid ---===//
+//
+// Part of the seqc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Everything but constants, rings and shared memory goes into a
+// tile.for_each_block. What is left to do is to number the copies of a ring
+// through: a point of the grid starts with the number after the last copy of
+// the point before. How many copies a point makes is read off the role that
+// copies, before the roles:
+//
+//   puts at the top of the role     as many as there are
+//   puts in a loop at its top       for each the iterations of the loop
+//
+// A kernel of another form, or whose shared memory does not fit when nothing in
+// it shares its place, is left alone.
+//
+//===----------------------------------------------------------------------===//
+
+#include "IndexSlice.h"
+
+#include "seqc/Dialect/Tile/IR/Tile.h"
+#include "seqc/Dialect/Tile/Transforms/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "mlir/IR/Matchers.h"
+#include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+namespace seqc {
+#define GEN_PASS_DEF_TILEPERSISTENTBLOCKS
+#include "seqc/Dialect/Tile/Transforms/Passes.h.inc"
+} // namespace seqc
+
+using namespace mlir;
+using namespace seqc;
+using namespace seqc::tile;
+
+/// Bytes of shared memory that a block may have, less some for barriers.
+static constexpr int64_t kMaxTileBytes = 232448 - 1024;
+
+namespace {
+
+class Rewriter {
+public:
+  explicit Rewriter(KernelOp kernel) : kernel(kernel) {}
+
+  /// Whether the kernel has the form that the file's comment describes.
+  bool analyze();
+  void rewrite();
+
+  int64_t numRings = 0;
+
+private:
+  bool analyzeRing(MakeRingOp ring);
+  Value countCopies(ImplicitLocOpBuilder &b, Operation *source, IRMapping &map);
+
+  KernelOp kernel;
+  RolesOp roles;
+  /// The rings that are filled together, by the loop that holds their puts;
+  /// null for those at the top of the role, one by one.
+  llvm::MapVector<std::pair<Operation *, int64_t>, SmallVector<MakeRingOp>>
+      groups;
+};
+
+} // namespace
+
+/// Whether `role` only computes numbers and starts copies, so that one thread
+/// can do it.
+static bool isForOneThread(Region &role) {
+  return !role
+              .walk([](Operation *op) {
+                bool isKnown = isa<PutOp, YieldOp, scf::ForOp, scf::IfOp>(op) ||
+                               isMemoryEffectFree(op);
+                for (Type type : op->getResultTypes())
+                  isKnown &= type.isIntOrIndexOrFloat();
+                return isKnown ? WalkResult::advance()
+                               : WalkResult::interrupt();
+              })
+              .wasInterrupted();
+}
+
+/// Whether `number` counts the iterations of `loop` from 0.
+static bool countsIterations(Value number, scf::ForOp loop) {
+  if (auto argument = dyn_cast<BlockArgument>(number))
+    return isCounter(loop, argument) &&
+           matchPattern(loop.getTiedLoopInit(argument)->get(), m_Zero());
+  auto division = number.getDefiningOp<arith::DivUIOp>();
+  if (!division || division.getRhs() != loop.getStep())
+    return false;
+  Value passed = division.getLhs();
+  if (passed == loop.getInductionVar())
+    return matchPattern(loop.getLowerBound(), m_Zero());
+  auto difference = passed.getDefiningOp<arith::SubIOp>();
+  return difference && difference.getLhs() == loop.getInductionVar() &&
+         difference.getRhs() == loop.getLowerBound();
+}
+
+bool Rewriter::analyzeRing(MakeRingOp ring) {
+  Block *producer = &roles.getRoles().front().front();
+  Region *consumer = &roles.getRoles().back();
+  PutOp put;
+  for (Operation *user : ring.getResult().getUsers()) {
+    if (auto other = dyn_cast<PutOp>(user)) {
+      if (put)
+        return false;
+      put = other;
+    } else if (!isa<GetOp, ReleaseOp>(user) ||
+               !consumer->isAncestor(user->getParentRegion())) {
+      return false;
+    }
+  }
+  if (!put || put.getWhen() ||
+      llvm::none_of(ring.getResult().getUsers(),
+                    [](Operation *user) { return isa<ReleaseOp>(user); }))
+    return false;
+  if (put->getBlock() == producer) {
+    if (!matchPattern(put.getNumber(), m_Zero()))
+      return false;
+    groups[{nullptr, 0}].push_back(ring);
+    return true;
+  }
+  auto loop = dyn_cast<scf::ForOp>(put->getParentOp());
+  if (!loop || loop->getBlock() != producer ||
+      !countsIterations(put.getNumber(), loop))
+    return false;
+  auto isKnown = [](Value) { return false; };
+  for (Value bound :
+       {loop.getLowerBound(), loop.getUpperBound(), loop.getStep()})
+    if (!canCopySlice(bound, producer, isKnown))
+      return false;
+  groups[{loop, 0}].push_back(ring);
+  return true;
+}
+
+bool Rewriter::analyze() {
+  Block &body = kernel.getBody().front();
+  int64_t bytes = 0;
+  SmallVector<MakeRingOp> rings;
+  for (Operation &op : body) {
+    if (auto found = dyn_cast<RolesOp>(op)) {
+      if (roles)
+        return false;
+      roles = found;
+    } else if (auto ring = dyn_cast<MakeRingOp>(op)) {
+      RingType type = ring.getResult().getType();
+      bytes += type.getStages() *
+               llvm::alignTo(type.getTile().getNumBytes(), 1024);
+      rings.push_back(ring);
+    } else if (auto alloc = dyn_cast<AllocOp>(op)) {
+      bytes += llvm::alignTo(alloc.getResult().getType().getNumBytes(), 1024);
+    } else if (!isa<ReturnOp>(op) && (!isMemoryEffectFree(&op) ||
+                                      op.getNumRegions() != 0)) {
+      return false;
+    }
+  }
+  if (!roles || roles.getRoles().size() != 2 || rings.empty() ||
+      bytes > kMaxTileBytes || !isForOneThread(roles.getRoles().front()))
+    return false;
+  return llvm::all_of(rings,
+                      [&](MakeRingOp ring) { return analyzeRing(ring); });
+}
+
+/// How many copies a point makes of a ring that `source` fills.
+Value Rewriter::countCopies(ImplicitLocOpBuilder &b, Operation *source,
+                            IRMapping &map) {
+  if (!source)
+    return arith::ConstantIndexOp::create(b, 1);
+  auto loop = cast<scf::ForOp>(source);
+  Block *producer = loop->getBlock();
+  Value lower = copySlice(b, loop.getLowerBound(), producer, map);
+  Value upper = copySlice(b, loop.getUpperBound(), producer, map);
+  Value step = copySlice(b, loop.getStep(), producer, map);
+  // Bounds may be the wrong way round.
+  Value last = arith::MaxSIOp::create(b, upper, lower);
+  Value length = arith::SubIOp::create(b, last, lower);
+  return arith::CeilDivUIOp::create(b, length, step);
+}
+
+void Rewriter::rewrite() {
+  Block &body = kernel.getBody().front();
+  ImplicitLocOpBuilder b(kernel.getLoc(), roles);
+  Value zero = arith::ConstantIndexOp::create(b, 0);
+  SmallVector<Value> inits(groups.size(), zero);
+  auto loop = ForEachBlockOp::create(b, inits);
+  auto *inside = new Block();
+  loop.getBody().push_back(inside);
+  for (unsigned i = 0; i < 3 + inits.size(); ++i)
+    inside->addArgument(b.getIndexType(), kernel.getLoc());
+  for (Operation &op : llvm::make_early_inc_range(body))
+    if (!isa<MakeRingOp, AllocOp, ReturnOp, ForEachBlockOp>(op) &&
+        !op.hasTrait<OpTrait::ConstantLike>())
+      op.moveBefore(inside, inside->end());
+  for (unsigned dim = 0; dim < 3; ++dim)
+    kernel.getBlockId(dim).replaceAllUsesWith(loop.getBlockId(dim));
+
+  b.setInsertionPoint(roles);
+  SmallVector<Value> next;
+  IRMapping map;
+  for (auto [i, group] : llvm::enumerate(groups)) {
+    Value start = loop.getNumbers()[i];
+    Value copies = countCopies(b, group.first.first, map);
+    next.push_back(arith::AddIOp::create(b, start, copies));
+    for (MakeRingOp ring : group.second) {
+      ++numRings;
+      for (Operation *user : ring.getResult().getUsers()) {
+        OpOperand *number = nullptr;
+        llvm::TypeSwitch<Operation *>(user).Case<PutOp, GetOp, ReleaseOp>(
+            [&](auto op) { number = &op.getNumberMutable(); });
+        OpBuilder at(user);
+        number->set(
+            arith::AddIOp::create(at, user->getLoc(), start, number->get()));
+      }
+    }
+  }
+  b.setInsertionPointToEnd(inside);
+  YieldOp::create(b, next);
+}
+
+namespace {
+struct PersistentBlocks
+    : seqc::impl::TilePersistentBlocksBase<PersistentBlocks> {
+  void runOnOperation() override {
+    Rewriter rewriter(getOperation());
+    if (!rewriter.analyze())
+      return;
+    rewriter.rewrite();
+    ++numKernels;
+    numRings += rewriter.numRings;
+  }
+};
+} // namespace

@@ -1,0 +1,124 @@
+// RUN: seqc-opt %s --split-input-file --tile-persistent-blocks --cse | FileCheck %s
+// RUN: seqc-opt %s --split-input-file --tile-persistent-blocks --seqc-statistics -o /dev/null 2>&1 | FileCheck %s --check-prefix=STATS
+// RUN: seqc-opt %s --split-input-file --tile-persistent-blocks | seqc-opt --split-input-file | FileCheck %s --check-prefix=AGAIN
+
+// STATS: tile-persistent-blocks{{$}}
+// STATS-NEXT: 1 persistent-kernels
+// STATS-NEXT: 2 rings-numbered
+
+// AGAIN-LABEL: tile.kernel @split(
+// AGAIN: tile.for_each_block (%{{.*}}, %{{.*}}, %{{.*}}) numbers (%{{.*}} = %{{.*}}, %{{.*}} = %{{.*}}) {
+
+!once = !tile.ring<1 x 128x64xbf16>
+!ring = !tile.ring<2 x 128x64xbf16>
+!shared = !tile.shared<128x64xbf16>
+!acc = tensor<128x128xf32, #tile.mma<warps = 8>>
+
+// Copies are numbered from what the points before have used: one of @once's, and of @ring's as many as the loop has
+// iterations.
+// CHECK-LABEL: tile.kernel @split(
+// CHECK-SAME: %[[N:[a-z0-9]+]]: index, %{{[a-z0-9]+}}: memref<?x128xf32>
+// CHECK-DAG: %[[ZERO:.*]] = arith.constant 0 : index
+// CHECK-DAG: %[[STEP:.*]] = arith.constant 128 : index
+// CHECK-DAG: %[[ONCE:.*]] = tile.make_ring : !tile.ring<1 x
+// CHECK-DAG: %[[RING:.*]] = tile.make_ring : !tile.ring<2 x
+// CHECK: tile.for_each_block (%[[X:.*]], %{{.*}}, %{{.*}}) numbers (%[[I0:.*]] = %[[ZERO]], %[[J0:.*]] = %[[ZERO]]) {
+// CHECK: %[[ONE:.*]] = arith.constant 1 : index
+// CHECK: %[[I1:.*]] = arith.addi %[[I0]], %[[ONE]]
+// CHECK: %[[LAST:.*]] = arith.maxsi %[[N]], %[[ZERO]]
+// CHECK: %[[LENGTH:.*]] = arith.subi %[[LAST]], %[[ZERO]]
+// CHECK: %[[COUNT:.*]] = arith.ceildivui %[[LENGTH]], %[[STEP]]
+// CHECK: %[[J1:.*]] = arith.addi %[[J0]], %[[COUNT]]
+// CHECK: tile.roles warps [4, 8]
+// CHECK: %[[NUMBER:.*]] = arith.addi %[[I0]], %[[ZERO]]
+// CHECK: tile.put %[[ONCE]][%[[NUMBER]]], %{{.*}}[%[[X]],
+// CHECK: scf.for %[[J:.*]] = %[[ZERO]] to %[[N]] step %[[STEP]] {
+// CHECK: %[[I:.*]] = arith.divui %[[J]], %[[STEP]]
+// CHECK: %[[NUMBER:.*]] = arith.addi %[[J0]], %[[I]]
+// CHECK: tile.put %[[RING]][%[[NUMBER]]]
+// CHECK: }, {
+// CHECK: scf.for
+// CHECK: %[[NUMBER:.*]] = arith.addi %[[J0]], %
+// CHECK: tile.get %[[RING]][%[[NUMBER]]]
+// CHECK: tile.release %[[RING]][%[[NUMBER]]]
+// CHECK: tile.store %{{.*}}[%[[X]],
+// CHECK: tile.yield %[[I1]], %[[J1]] : index, index
+// CHECK: tile.return
+tile.kernel @split(%q: memref<?x64xbf16>, %k: memref<?x64xbf16>, %n: index, %o: memref<?x128xf32>,
+                   %bx: index, %by: index, %bz: index) attributes {warps = 8 : i64} {
+  %c0 = arith.constant 0 : index
+  %c128 = arith.constant 128 : index
+  %zeros = arith.constant dense<0.0> : !acc
+  %once = tile.make_ring : !once
+  %ring = tile.make_ring : !ring
+  tile.roles warps [4, 8] registers [40, 232] {
+    tile.put %once[%c0], %q[%bx, %c0] : !once, memref<?x64xbf16>
+    scf.for %j = %c0 to %n step %c128 {
+      %i = arith.divui %j, %c128 : index
+      tile.put %ring[%i], %k[%j, %c0] : !ring, memref<?x64xbf16>
+    }
+  }, {
+    %a = tile.get %once[%c0] : !once
+    %r = scf.for %j = %c0 to %n step %c128 iter_args(%acc = %zeros) -> (!acc) {
+      %i = arith.divui %j, %c128 : index
+      %b = tile.get %ring[%i] : !ring
+      %d = tile.mma_async %a, %b acc(%acc : !acc) transpose_b : !shared, !shared -> !tile.async<!acc>
+      %w = tile.wait %d : !tile.async<!acc>
+      tile.release %ring[%i] : !ring
+      scf.yield %w : !acc
+    }
+    tile.release %once[%c0] : !once
+    tile.store %r, %o[%bx, %c0] : !acc, memref<?x128xf32>
+  }
+  tile.return
+}
+
+// -----
+
+// How many copies a point makes is not known where a branch decides.
+// CHECK-LABEL: tile.kernel @branch(
+// CHECK-NOT: tile.for_each_block
+tile.kernel @branch(%k: memref<?x64xbf16>, %when: i1, %o: memref<?x128xf32>,
+                    %bx: index, %by: index, %bz: index) attributes {warps = 8 : i64} {
+  %c0 = arith.constant 0 : index
+  %ring = tile.make_ring : !tile.ring<2 x 128x64xbf16>
+  tile.roles warps [4, 8] registers [40, 232] {
+    scf.if %when {
+      tile.put %ring[%c0], %k[%bx, %c0] : !tile.ring<2 x 128x64xbf16>, memref<?x64xbf16>
+    }
+  }, {
+    scf.if %when {
+      %a = tile.get %ring[%c0] : !tile.ring<2 x 128x64xbf16>
+      %d = tile.mma_async %a, %a transpose_b : !tile.shared<128x64xbf16>, !tile.shared<128x64xbf16> -> !tile.async<tensor<128x128xf32, #tile.mma<warps = 8>>>
+      %w = tile.wait %d : !tile.async<tensor<128x128xf32, #tile.mma<warps = 8>>>
+      tile.release %ring[%c0] : !tile.ring<2 x 128x64xbf16>
+      tile.store %w, %o[%bx, %c0] : tensor<128x128xf32, #tile.mma<warps = 8>>, memref<?x128xf32>
+    }
+  }
+  tile.return
+}
+
+// -----
+
+// No room for the result beside the rings.
+// CHECK-LABEL: tile.kernel @large(
+// CHECK-NOT: tile.for_each_block
+tile.kernel @large(%k: memref<?x256xbf16>, %o: memref<?x256xbf16>,
+                   %bx: index, %by: index, %bz: index) attributes {warps = 8 : i64} {
+  %c0 = arith.constant 0 : index
+  %ring = tile.make_ring : !tile.ring<3 x 128x256xbf16>
+  %out = tile.alloc : !tile.shared<128x256xbf16>
+  tile.roles warps [4, 8] registers [40, 232] {
+    tile.put %ring[%c0], %k[%bx, %c0] : !tile.ring<3 x 128x256xbf16>, memref<?x256xbf16>
+  }, {
+    %a = tile.get %ring[%c0] : !tile.ring<3 x 128x256xbf16>
+    %t = tile.shared_load %a : !tile.shared<128x256xbf16> -> tensor<128x256xbf16, #tile.mma<warps = 8>>
+    tile.release %ring[%c0] : !tile.ring<3 x 128x256xbf16>
+    tile.barrier
+    tile.shared_store %t, %out : tensor<128x256xbf16, #tile.mma<warps = 8>>, !tile.shared<128x256xbf16>
+    tile.barrier
+    %s = tile.shared_load %out : !tile.shared<128x256xbf16> -> tensor<128x256xbf16, #tile.mma<warps = 8>>
+    tile.store %s, %o[%bx, %c0] : tensor<128x256xbf16, #tile.mma<warps = 8>>, memref<?x256xbf16>
+  }
+  tile.return
+}

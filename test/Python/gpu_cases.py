@@ -1,0 +1,62 @@
+# Part of the seqc project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Cases that run on a GPU (gpu/test_attention_gpu.py, gpu/test_scan_gpu.py) and, up
+to their tiles the same programs, on a CPU (test_tile.py)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from test_attention import Shape
+
+FLOATS = ("f16", "bf16", "f32")
+
+# Attention.
+
+# Several tiles of queries and of keys, the last ones partial; rows without keys.
+OPTION_SHAPES = (Shape(2, 2, 2, 150, 200), Shape(1, 1, 2, 200, 90))
+
+DTYPE_OPTIONS = ("plain", "prefix_lm", "everything")
+
+# Of query and key, and of value. Every range that has tiles of its own, and sizes
+# whose rows are not multiples of 16 bytes.
+HEAD_DIMS = [
+    (8, 8, "bf16"), (16, 32, "f16"), (24, 24, "bf16"), (40, 64, "f16"),
+    (64, 64, "f16"), (72, 72, "bf16"), (80, 128, "bf16"), (96, 96, "f16"),
+    (104, 16, "bf16"), (120, 120, "bf16"), (128, 128, "bf16"), (128, 64, "f16"),
+    (136, 136, "bf16"), (160, 160, "f16"), (192, 128, "bf16"), (200, 200, "bf16"),
+    (256, 256, "bf16"), (256, 256, "f16"), (8, 256, "f16"), (64, 64, "f32"),
+    (128, 128, "f32"), (7, 5, "bf16"), (1, 1, "f32"), (65, 66, "f16"),
+]  # fmt: skip
+HEAD_DIM_SHAPES = (Shape(1, 2, 2, 140, 211), Shape(2, 1, 1, 64, 64))
+
+# Queries and keys.
+LENGTHS = [(1, 1), (1, 77), (2, 1), (7, 130), (64, 64), (65, 127), (128, 128),
+           (129, 300), (200, 90), (0, 5), (5, 0), (1, 0), (0, 0),
+           (383, 1025)]  # fmt: skip
+
+WINDOWS = [0, 1, 63, 64, 100, (5, 5), (130, 0), (None, 70)]
+WINDOW_LENGTHS = ((300, 300), (70, 400), (250, 129))
+
+# Heads of query, and of key and value.
+HEADS = [(8, 8), (8, 2), (6, 1), (5, 5)]
+
+# Of 300 keys: each ring is used several times over.
+SCHEDULES = [
+    {"tile_m": 64, "tile_n": 64},
+    {"tile_m": 64, "tile_n": 32, "stages": 3},
+    {"tile_m": 128, "tile_n": 64, "stages": 1},
+    {"tile_m": 128, "tile_n": 48, "stages": 4, "warps": 4},
+    {"tile_m": 128, "tile_n": 128, "stages": 2, "warps": 8},
+]
+
+# Scans and convolutions: batch, channels, length.
+
+SCAN_SIZES = ((2, 34, 70), (1, 2, 1), (2, 4, 0), (1, 66, 257))
+SCAN_STATES = [1, 4, 16, 64]
+CONV_SIZES = ((2, 40, 65), (1, 3, 1), (2, 5, 0), (1, 17, 300))
+CONV_WIDTHS = [1, 2, 3, 4, 7]
+CONV_VARIANTS: dict[str, dict[str, Any]] = {
+    "all": {},
+    "plain": {"bias": False, "initial_state": False, "activation": None},
+}

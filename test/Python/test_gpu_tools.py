@@ -1,0 +1,92 @@
+# Part of the seqc project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The programs that run on a machine with a GPU, as far as they go without."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch: Any = pytest.importorskip("torch")
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path.append(str(ROOT))
+
+from gpu import run as gpu_run  # noqa: E402
+from gpu import sanitize  # noqa: E402
+
+from bench import bench_gpu  # noqa: E402
+
+
+def test_benchmark(tmp_path: Path) -> None:
+    """A dry run measures every kind of task, and the page takes its report."""
+    report, page = tmp_path / "report.json", tmp_path / "page.md"
+    assert bench_gpu.main(["--dry-run", "--json", str(report)]) == 0
+    found = json.loads(report.read_text())
+    assert found["problems"] == []
+    sides = {(row["task"], row["side"]) for row in found["results"]}
+    for task, side in (
+        ("d128-s64-causal", "sm_80"),
+        ("d128-s64-full", "cudnn"),
+        ("d128-s64-causal-kv2", "flash"),
+        ("d128-s64-alibi", "sm_90a plain"),
+        ("d128-s64-documents", "sm_90a"),
+        ("scan-2x32x48", "copy"),
+        ("conv-2x32x48", "torch"),
+    ):
+        assert (task, side) in sides
+    assert all(row["pairs"] for row in found["results"] if row["side"] == "sm_80 plain")
+    assert found["compile"] and found["host"]
+    text = (ROOT / "docs" / "performance.md").read_text()
+    page.write_text(text)
+    assert bench_gpu.main(["--from-json", str(report), "--page", str(page)]) == 0
+    for expected in ("sm_80 / FA2:", "| documents | 64 |", "| scan 2x32x48 |"):
+        assert expected in page.read_text()
+    outside = text.partition("<!-- bench_gpu: begin")[0]
+    assert page.read_text().startswith(outside)
+
+
+def test_cases_of_the_sanitizer(capsys: pytest.CaptureFixture[str]) -> None:
+    assert sanitize.main(["--cpu", "--only", "f32|segments"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "5 cases, 0 wrong"
+
+
+LOG = """\
+========= COMPUTE-SANITIZER
+case: attention bf16, sm_80
+  ok (0.20 s)
+case: attention bf16, sm_90a
+========= Invalid __global__ read of size 16 bytes
+=========     at attention_0+0x1230
+=========     by thread (3,0,0) in block (0,0,0)
+=========
+========= Invalid __global__ read of size 16 bytes
+=========     at attention_0+0x1230
+  ok (0.30 s)
+2 cases, 0 wrong
+========= ERROR SUMMARY: 2 errors
+"""
+
+
+def test_findings() -> None:
+    total, found = gpu_run.findings(LOG)
+    assert total == 2
+    assert [x["case"] for x in found] == ["attention bf16, sm_90a"] * 2
+    assert found[0]["text"].splitlines()[1] == "    at attention_0+0x1230"
+    race = "========= RACECHECK SUMMARY: 0 hazards displayed (0 errors, 0 warnings)"
+    assert gpu_run.findings(race) == (0, [])
+    assert gpu_run.findings("case: x\n  ok\n") == (None, [])
+
+
+def test_says_why_not(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a GPU: no traceback, and an exit code that says so."""
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    assert bench_gpu.main(["--quick"]) == 2
+    assert "needs a GPU" in capsys.readouterr().err
+    assert gpu_run.main(["check"]) == 2
+    assert "nothing was tested: torch sees no GPU" in capsys.readouterr().out

@@ -1,0 +1,241 @@
+# Part of the seqc project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The tiles that the compiler chooses for GPUs fit them: ptxas has nothing to say
+against any of these kernels, and none takes long to compile.
+
+Each range of head dimensions that has a tile of its own is here with everything that
+changes what a thread holds; f16 has the registers of bf16.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+from typing import Any
+
+import numpy as np
+import pytest
+import seqc
+from seqc import _seqc
+from seqc._attention import AttentionKey, attention_text
+from seqc._program import _options
+from seqc._scan import ConvKey, ScanKey, causal_conv1d_text, selective_scan_text
+from seqc._text import Masking
+from seqc._trace import trace_regions
+
+CHIPS = ("sm_80", "sm_90a")
+
+# Bytes that a thread stores and loads outside of its registers without a warning.
+QUIET_SPILL_BYTES = 64
+
+# The aim is 1.5 s on one core; the rest is for machines that are slower or busy.
+COMPILE_SECONDS = 3.0
+
+SLOPES = np.ones(8, np.float32)
+TABLE = np.zeros((8, 32), np.float32)
+IDS = np.zeros((2, 16), np.int32)
+
+
+def table_score(score: Any, b: Any, h: Any, q_idx: Any, kv_idx: Any) -> Any:
+    return score + TABLE[h, seqc.clamp(q_idx - kv_idx + 16, 0, 31)]
+
+
+def bent_score(score: Any, b: Any, h: Any, q_idx: Any, kv_idx: Any) -> Any:
+    bent = 2.0 * seqc.tanh(score / 2.0) - 0.25 * (h + 1)
+    return seqc.where((q_idx + b) % 2 == 0, bent, 0.5 * score)
+
+
+def document_mask(b: Any, h: Any, q_idx: Any, kv_idx: Any) -> Any:
+    return (IDS[b, q_idx] == IDS[b, kv_idx]) & (q_idx >= kv_idx)
+
+
+def dilated_mask(b: Any, h: Any, q_idx: Any, kv_idx: Any) -> Any:
+    return ((q_idx - kv_idx) % 3 == 0) | (kv_idx // 4 == h)
+
+
+WINDOW = (1024, None)
+FULL_BIAS = ("f32", (False,) * 4)
+VARIANTS: dict[str, dict[str, Any]] = {
+    "full": {},
+    "causal": {"causal": True},
+    "causal_window": {"causal": True, "window": WINDOW},
+    "window": {"window": (512, 512)},
+    "prefix": {"causal": True, "prefix": True},
+    "sinks": {"causal": True, "sinks": True},
+    "segments": {"segments": True},
+    "causal_segments": {"causal": True, "segments": True},
+    "bias": {"bias": FULL_BIAS},
+    "softcap": {"causal": True, "softcap": 30.0},
+    "softcap_window": {"causal": True, "softcap": 30.0, "window": WINDOW},
+    "alibi": {"causal": True, "alibi_slopes": SLOPES},
+    "alibi_segments": {"causal": True, "alibi_slopes": SLOPES, "segments": True},
+    "table": {"score_mod": table_score},
+    "bent": {"score_mod": bent_score},
+    "documents": {"mask_mod": document_mask},
+    "dilated": {"mask_mod": dilated_mask},
+    "dropout": {"causal": True, "dropout": 0.1},
+    "many": {
+        "causal": True,
+        "alibi_slopes": SLOPES,
+        "softcap": 30.0,
+        "segments": True,
+        "bias": FULL_BIAS,
+    },
+    "everything": {
+        "causal": True,
+        "window": (30, None),
+        "prefix": True,
+        "sinks": True,
+        "segments": True,
+        "bias": FULL_BIAS,
+        "dropout": 0.1,
+        "softcap": 3.0,
+        "alibi_slopes": SLOPES,
+        "score_mod": bent_score,
+        "mask_mod": dilated_mask,
+    },
+}
+
+
+def attention(variant: str, dtype: str, head_dim: int, value_dim: int) -> str:
+    """The program of a call with these options."""
+    given = VARIANTS[variant]
+    regions, _ = trace_regions(
+        "f32",
+        softcap=given.get("softcap"),
+        alibi_slopes=given.get("alibi_slopes"),
+        only_past="causal" in given and "prefix" not in given,
+        score_mod=given.get("score_mod"),
+        mask_mod=given.get("mask_mod"),
+    )
+    left, right = given.get("window", (None, None))
+    return attention_text(
+        AttentionKey(
+            dtype=dtype,
+            head_dim=head_dim,
+            value_dim=value_dim,
+            scale=None,
+            masking=Masking(given.get("causal", False), left, right),
+            bias=given.get("bias"),
+            segments=given.get("segments", False),
+            prefix=given.get("prefix", False),
+            sinks=given.get("sinks", False),
+            dropout=given.get("dropout", 0.0),
+            regions=regions.regions,
+            captures=regions.types(),
+            offset=regions.offset,
+            return_lse=True,
+            schedule=(),
+        )
+    )
+
+
+def scan(state: int, dtype: str, everything: bool) -> str:
+    return selective_scan_text(
+        ScanKey(
+            dtype=dtype,
+            state=state,
+            a="f32",
+            b=(dtype, 3, 1),
+            c=(dtype, 3, 1),
+            d=dtype if everything else None,
+            z=everything,
+            delta_bias="f32" if everything else None,
+            initial_state=everything,
+            delta_softplus=everything,
+            return_final_state=everything,
+            schedule=(),
+        )
+    )
+
+
+def conv(dtype: str, everything: bool) -> str:
+    return causal_conv1d_text(
+        ConvKey(
+            dtype=dtype,
+            width=4,
+            weight=dtype,
+            bias=dtype if everything else None,
+            activation="silu" if everything else None,
+            initial_state=everything,
+            return_final_state=everything,
+            schedule=(),
+        )
+    )
+
+
+def cpu_seconds() -> float:
+    """Of this process and of those that it has waited for."""
+    kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    usage = [resource.getrusage(kind) for kind in kinds]
+    return sum(x.ru_utime + x.ru_stime for x in usage)
+
+
+def check(
+    source: str,
+    chip: str,
+    aligned: bool = True,
+    most_spilled: int = QUIET_SPILL_BYTES,
+) -> None:
+    """Compiles a program: what ptxas finds slow is an error. So is a spill of more
+    than a few bytes, whatever `most_spilled` says of less."""
+    options = _options(chip, aligned=aligned)
+    options.cache = False
+    start = cpu_seconds()
+    artifact = _seqc.compile(source, options)
+    taken = cpu_seconds() - start
+    (target,) = json.loads(_seqc.load(artifact, chip).metadata)["targets"]
+    if not target.get("ptxas"):
+        pytest.skip("needs ptxas")
+    assert target["kernels"]
+    for kernel in target["kernels"]:
+        assert kernel["spill_bytes"] <= most_spilled, kernel["name"]
+    assert taken <= COMPILE_SECONDS
+
+
+@pytest.mark.parametrize("chip", CHIPS)
+@pytest.mark.parametrize("head_dims", [(64, 64), (128, 128), (192, 128), (256, 256)])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_attention(variant: str, head_dims: tuple[int, int], chip: str) -> None:
+    # Where everything comes together, what is no error will do.
+    most_spilled = 128 if variant == "everything" else QUIET_SPILL_BYTES
+    check(attention(variant, "bf16", *head_dims), chip, most_spilled=most_spilled)
+
+
+# Rows that are not aligned take registers to be copied.
+@pytest.mark.parametrize("chip", CHIPS)
+@pytest.mark.parametrize("head_dims", [(64, 64), (128, 128), (192, 128), (256, 256)])
+@pytest.mark.parametrize(
+    "variant", ["causal_window", "bias", "softcap_window", "alibi", "many"]
+)
+def test_unaligned(variant: str, head_dims: tuple[int, int], chip: str) -> None:
+    check(attention(variant, "bf16", *head_dims), chip, False, most_spilled=128)
+
+
+@pytest.mark.parametrize("chip", CHIPS)
+@pytest.mark.parametrize("head_dim", [8, 40, 72])
+@pytest.mark.parametrize("variant", ["full", "causal", "documents", "many"])
+def test_padded_head_dims(variant: str, head_dim: int, chip: str) -> None:
+    check(attention(variant, "f16", head_dim, head_dim), chip)
+
+
+@pytest.mark.parametrize("chip", CHIPS)
+@pytest.mark.parametrize("head_dim", [40, 64, 128, 256])
+@pytest.mark.parametrize("variant", ["causal", "bias", "everything"])
+def test_f32(variant: str, head_dim: int, chip: str) -> None:
+    check(attention(variant, "f32", head_dim, head_dim), chip)
+
+
+@pytest.mark.parametrize("chip", CHIPS)
+@pytest.mark.parametrize("everything", [False, True])
+@pytest.mark.parametrize("dtype", ["bf16", "f32"])
+@pytest.mark.parametrize("state", [16, 128])
+def test_scan(state: int, dtype: str, everything: bool, chip: str) -> None:
+    check(scan(state, dtype, everything), chip)
+
+
+@pytest.mark.parametrize("chip", CHIPS)
+@pytest.mark.parametrize("everything", [False, True])
+@pytest.mark.parametrize("dtype", ["bf16", "f32"])
+def test_conv(dtype: str, everything: bool, chip: str) -> None:
+    check(conv(dtype, everything), chip)
