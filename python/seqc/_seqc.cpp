@@ -20,6 +20,7 @@
 
 #include "seqc-c/Compiler.h"
 
+#include <array>
 #include <algorithm>
 #include <cstring>
 #include <deque>
@@ -372,23 +373,49 @@ std::shared_ptr<Program> load(const py::object &source,
   return program;
 }
 
-/// The C API's form of the arguments of a call, with what keeps their memory
-/// while the GIL is away.
-struct Arguments {
-  std::vector<SeqcValue> values;
-  std::vector<std::shared_ptr<Storage>> keep;
+/// A fixed number of elements, few of which need no allocation.
+template <typename T>
+class Few {
+public:
+  explicit Few(size_t count) : count(count) {
+    if (count > kLocal)
+      more.resize(count);
+  }
+  T *data() { return count > kLocal ? more.data() : local.data(); }
+  size_t size() const { return count; }
+  T &operator[](size_t i) { return data()[i]; }
 
-  explicit Arguments(const py::sequence &arguments) : values(arguments.size()) {
-    keep.reserve(values.size());
+private:
+  static constexpr size_t kLocal = 12;
+  size_t count;
+  std::array<T, kLocal> local{};
+  std::vector<T> more;
+};
+
+/// The array that an object is, or null.
+Array *asArray(py::handle object) {
+  py::detail::make_caster<Array> caster;
+  return caster.load(object, /*convert=*/false)
+             ? &py::detail::cast_op<Array &>(caster)
+             : nullptr;
+}
+
+/// The C API's form of the arguments of a call. Another thread may empty the
+/// sequence while the GIL is away, so its elements are held.
+struct Arguments {
+  Few<SeqcValue> values;
+  Few<py::object> keep;
+
+  explicit Arguments(const py::sequence &arguments)
+      : values(arguments.size()), keep(arguments.size()) {
     for (size_t i = 0; i < values.size(); ++i) {
-      py::object argument = arguments[i];
+      py::object &argument = keep[i];
+      argument = arguments[i];
       SeqcValue &value = values[i];
       value.reserved = 0;
-      if (py::isinstance<Array>(argument)) {
-        const auto &array = argument.cast<const Array &>();
-        keep.push_back(array.storage);
+      if (Array *array = asArray(argument)) {
         value.kind = SEQC_VALUE_TENSOR;
-        value.as.tensor = array.tensor();
+        value.as.tensor = array->tensor();
       } else if (PyFloat_Check(argument.ptr())) {
         value.kind = SEQC_VALUE_FLOAT;
         value.as.f64 = PyFloat_AS_DOUBLE(argument.ptr());
@@ -407,7 +434,7 @@ struct Arguments {
 };
 
 /// Takes the results of a call over.
-py::tuple takeResults(const std::vector<SeqcValue> &out,
+py::tuple takeResults(Few<SeqcValue> &out,
                       const py::sequence *outputs, void *stream) {
   py::tuple results(out.size());
   for (size_t i = 0; i < out.size(); ++i) {
@@ -507,7 +534,7 @@ Function::Function(std::shared_ptr<Program> p, const std::string &name)
 
 py::tuple Function::call(const py::sequence &arguments) const {
   Arguments in(arguments);
-  std::vector<SeqcValue> out(numResults);
+  Few<SeqcValue> out(numResults);
   SeqcStatus status;
   {
     py::gil_scoped_release release;
@@ -521,19 +548,23 @@ py::tuple Function::call(const py::sequence &arguments) const {
 py::tuple Function::callAsync(const py::sequence &arguments, uintptr_t stream,
                               const py::sequence &outputs) const {
   Arguments in(arguments);
-  std::vector<SeqcValue> out(numResults);
-  std::vector<std::shared_ptr<Storage>> keep;
+  Few<SeqcValue> out(numResults);
+  Few<py::object> keep(numResults);
   if (outputs.size() != numResults)
     throw py::type_error("got " + std::to_string(outputs.size()) +
                          " outputs, expected " + std::to_string(numResults));
   for (size_t i = 0; i < numResults; ++i) {
-    py::object output = outputs[i];
+    py::object &output = keep[i];
+    output = outputs[i];
     if (output.is_none())
       continue;
-    const auto &array = output.cast<const Array &>();
-    keep.push_back(array.storage);
+    Array *array = asArray(output);
+    if (!array)
+      throw py::type_error("output " + std::to_string(i) +
+                           ": expected an array or None, got " +
+                           Py_TYPE(output.ptr())->tp_name);
     out[i].kind = SEQC_VALUE_TENSOR;
-    out[i].as.tensor = array.tensor();
+    out[i].as.tensor = array->tensor();
     out[i].as.tensor.owner = nullptr;
   }
   auto *handleOfStream = reinterpret_cast<void *>(stream);

@@ -27,6 +27,8 @@ CHIPS = ("sm_80", "sm_90a")
 
 # Bytes that a thread stores and loads outside of its registers without a warning.
 QUIET_SPILL_BYTES = 64
+# The same with one, for what is rare: half of it stored at most, or it is an error.
+FEW_SPILLED_BYTES = 160
 
 # The aim is 1.5 s on one core; the rest is for machines that are slower or busy.
 COMPILE_SECONDS = 3.0
@@ -95,6 +97,18 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "mask_mod": dilated_mask,
     },
 }
+
+COMMON = (
+    "full",
+    "causal",
+    "causal_window",
+    "window",
+    "prefix",
+    "sinks",
+    "softcap",
+    "softcap_window",
+    "alibi",
+)
 
 
 def attention(variant: str, dtype: str, head_dim: int, value_dim: int) -> str:
@@ -171,14 +185,8 @@ def cpu_seconds() -> float:
     return sum(x.ru_utime + x.ru_stime for x in usage)
 
 
-def check(
-    source: str,
-    chip: str,
-    aligned: bool = True,
-    most_spilled: int = QUIET_SPILL_BYTES,
-) -> None:
-    """Compiles a program: what ptxas finds slow is an error. So is a spill of more
-    than a few bytes, whatever `most_spilled` says of less."""
+def check(source: str, chip: str, aligned: bool = True, is_common: bool = True) -> None:
+    """Compiles a program: what ptxas finds slow is an error."""
     options = _options(chip, aligned=aligned)
     options.cache = False
     start = cpu_seconds()
@@ -188,8 +196,9 @@ def check(
     if not target.get("ptxas"):
         pytest.skip("needs ptxas")
     assert target["kernels"]
+    most = QUIET_SPILL_BYTES if is_common else FEW_SPILLED_BYTES
     for kernel in target["kernels"]:
-        assert kernel["spill_bytes"] <= most_spilled, kernel["name"]
+        assert kernel["spill_bytes"] <= most, kernel["name"]
     assert taken <= COMPILE_SECONDS
 
 
@@ -197,9 +206,7 @@ def check(
 @pytest.mark.parametrize("head_dims", [(64, 64), (128, 128), (192, 128), (256, 256)])
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_attention(variant: str, head_dims: tuple[int, int], chip: str) -> None:
-    # Where everything comes together, what is no error will do.
-    most_spilled = 128 if variant == "everything" else QUIET_SPILL_BYTES
-    check(attention(variant, "bf16", *head_dims), chip, most_spilled=most_spilled)
+    check(attention(variant, "bf16", *head_dims), chip, is_common=variant in COMMON)
 
 
 # Rows that are not aligned take registers to be copied.
@@ -209,14 +216,20 @@ def test_attention(variant: str, head_dims: tuple[int, int], chip: str) -> None:
     "variant", ["causal_window", "bias", "softcap_window", "alibi", "many"]
 )
 def test_unaligned(variant: str, head_dims: tuple[int, int], chip: str) -> None:
-    check(attention(variant, "bf16", *head_dims), chip, False, most_spilled=128)
+    check(
+        attention(variant, "bf16", *head_dims),
+        chip,
+        False,
+        is_common=False,
+    )
 
 
 @pytest.mark.parametrize("chip", CHIPS)
 @pytest.mark.parametrize("head_dim", [8, 40, 72])
 @pytest.mark.parametrize("variant", ["full", "causal", "documents", "many"])
 def test_padded_head_dims(variant: str, head_dim: int, chip: str) -> None:
-    check(attention(variant, "f16", head_dim, head_dim), chip)
+    source = attention(variant, "f16", head_dim, head_dim)
+    check(source, chip, is_common=variant in COMMON)
 
 
 @pytest.mark.parametrize("chip", CHIPS)

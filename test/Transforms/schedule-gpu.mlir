@@ -244,7 +244,7 @@ func.func @cheap(%q: tensor<2x8x?x128xbf16>, %k: tensor<2x8x?x128xbf16>, %v: ten
 // A100-LABEL: @gather
 // A100: #seqc.schedule<tile_m = 128, tile_n = 48, splits = 1, stages = 1, warps = 4>
 // H200-LABEL: @gather
-// H200: #seqc.schedule<tile_m = 128, tile_n = 128, splits = 1, stages = 2, warps = 8>
+// H200: #seqc.schedule<tile_m = 128, tile_n = 112, splits = 1, stages = 2, warps = 8>
 func.func @gather(%q: tensor<2x8x?x128xbf16>, %k: tensor<2x8x?x128xbf16>, %v: tensor<2x8x?x128xbf16>, %s: tensor<2x8x?xf32>, %a: tensor<2x8x?x128xf32>, %t: tensor<?xf32>, %n: index) -> tensor<2x8x?x128xf32> {
   %c0 = arith.constant 0 : index
   %0:3 = seqc.online_attention query(%q) key(%k) value(%v)

@@ -34,6 +34,11 @@
 // first and costs one instruction for each key. What depends on rows alone, r,
 // is not added to scores: m' = max(m, c max_n x + r), p = exp2(c x - (m' - r)).
 //
+// Scores whose size is bounded, by a tanh, need no maximum at all: m = 0 and
+// p = exp2(c x), with no dependence between tiles but the sums. The same holds
+// for its rows as for others: -inf is a hidden score, and a sum of 0 a row that
+// has seen nothing.
+//
 // NaN reaches its row through p: the maximum ignores it, the sum does not.
 //
 //===----------------------------------------------------------------------===//
@@ -94,7 +99,10 @@ private:
   FailureOr<Value> load(Operation *user, Value v, ArrayRef<int64_t> shape,
                         ArrayRef<int64_t> dims = {});
 
-  FailureOr<Value> buildMask(OnlineAttentionOp op, Lanes &lanes, Value scores);
+  Value isBandFull(OnlineAttentionOp op, Lanes &lanes);
+  FailureOr<Value> applyMask(OnlineAttentionOp op, Lanes &lanes, Value scores);
+  FailureOr<Value> buildMask(OnlineAttentionOp op, Lanes &lanes, Value scores,
+                             Value querySegments, Value keySegments);
   FailureOr<Lane> getBias(OnlineAttentionOp op);
   Value buildDropout(OnlineAttentionOp op, Lanes &lanes, Value weights);
 
@@ -331,6 +339,32 @@ static LogicalResult verifyTile(OnlineAttentionOp op, int64_t warps) {
   return success();
 }
 
+/// Whether the state before this tile is that of no tile at all, until a tile
+/// with a finite maximum comes.
+static bool startsEmpty(Value max, Value sum, Value acc) {
+  auto getInit = [](Value v) -> Value {
+    auto argument = dyn_cast<BlockArgument>(v);
+    auto loop = argument
+                    ? dyn_cast<scf::ForOp>(argument.getOwner()->getParentOp())
+                    : scf::ForOp();
+    return loop && argument != loop.getInductionVar()
+               ? loop.getTiedLoopInit(argument)->get()
+               : v;
+  };
+  return matchPattern(getInit(max), m_NegInfFloat()) &&
+         matchPattern(getInit(sum), m_AnyZeroFloat()) &&
+         matchPattern(getInit(acc), m_AnyZeroFloat());
+}
+
+/// The largest score, in units of log2(e), that needs no running maximum: 2^64
+/// times a million keys is a number of f32, and so is 2^-64.
+static constexpr double kMaxBoundedScore = 64;
+
+/// Whether no element of `v` is above 1 or below -1.
+static bool isBoundedByOne(Value v) {
+  return v.getDefiningOp<math::TanhOp>() != nullptr;
+}
+
 /// Whether `region` must not see a position past the end. What it computes of
 /// one is not used, but a division by 0 may stop the program.
 static bool needsRealPositions(Region &region) {
@@ -436,6 +470,7 @@ LogicalResult AttentionConverter::convert(OnlineAttentionOp op, Value isFull) {
     scores = lanes.tile(lanes.add(otherTerms, log2e));
   }
 
+  Value unmasked = scores;
   if (isPartial && isFull) {
     auto choice = scf::IfOp::create(b, scores.getType(), isFull,
                                     /*addThenBlock=*/true,
@@ -444,16 +479,36 @@ LogicalResult AttentionConverter::convert(OnlineAttentionOp op, Value isFull) {
     b.setInsertionPointToStart(choice.thenBlock());
     scf::YieldOp::create(b, scores);
     b.setInsertionPointToStart(choice.elseBlock());
-    FailureOr<Value> masked = buildMask(op, lanes, scores);
+    FailureOr<Value> masked = applyMask(op, lanes, scores);
     if (failed(masked))
       return failure();
     scf::YieldOp::create(b, *masked);
     scores = choice.getResult(0);
   } else if (isPartial) {
-    FailureOr<Value> masked = buildMask(op, lanes, scores);
+    FailureOr<Value> masked = applyMask(op, lanes, scores);
     if (failed(masked))
       return failure();
     scores = *masked;
+  }
+
+  // Scores that are bounded need no maximum: exp2 of none overflows, nor does a
+  // sum. Weights of f16 have too few exponents for that.
+  if (isFolded && !rowPart && isBoundedByOne(unmasked) &&
+      factor <= kMaxBoundedScore && !valueType.getElementType().isF16() &&
+      startsEmpty(*oldMax, *oldSum, *oldAcc)) {
+    Value weights = math::Exp2Op::create(
+        b, arith::MulFOp::create(b, scores, k.constant({M, N}, factor)));
+    Value sum = arith::AddFOp::create(
+        b, *oldSum, k.reduce(tile::ReduceKind::Add, weights, 1));
+    if (op.getDropout())
+      weights = buildDropout(op, lanes, weights);
+    weights = k.truncate(weights, valueType.getElementType());
+    Value acc = tile::DotOp::create(b, weights, *value, *oldAcc,
+                                    /*transpose_b=*/false);
+    k.setTile(op.getMax(), k.constant({M}, 0.0));
+    k.setTile(op.getSum(), sum);
+    k.setTile(op.getAcc(), acc);
+    return success();
   }
 
   // The running maximum.
@@ -527,7 +582,9 @@ FailureOr<Lane> AttentionConverter::getBias(OnlineAttentionOp op) {
 }
 
 FailureOr<Value> AttentionConverter::buildMask(OnlineAttentionOp op,
-                                               Lanes &lanes, Value scores) {
+                                               Lanes &lanes, Value scores,
+                                               Value querySegments,
+                                               Value keySegments) {
   using Predicate = arith::CmpIPredicate;
   Value queryLength = k.scalar(op.getLengths()[0]),
         keyLength = k.scalar(op.getLengths()[1]);
@@ -592,17 +649,10 @@ FailureOr<Value> AttentionConverter::buildMask(OnlineAttentionOp op,
     }
   }
   visible = both(visible, lanes.compare(Predicate::sle, j, last));
-  if (op.getQuerySegments()) {
-    FailureOr<Value> querySegments =
-                         load(op, op.getQuerySegments(), {lanes.rows}),
-                     keySegments =
-                         load(op, op.getKeySegments(), {lanes.columns});
-    if (failed(querySegments) || failed(keySegments))
-      return failure();
+  if (querySegments)
     visible =
-        both(visible, lanes.compare(Predicate::eq, {*querySegments, Lane::Row},
-                                    {*keySegments, Lane::Column}));
-  }
+        both(visible, lanes.compare(Predicate::eq, {querySegments, Lane::Row},
+                                    {keySegments, Lane::Column}));
   if (Region &region = op.getMask(); !region.empty()) {
     Lanes inner(k, lanes.rows, lanes.columns, Lanes::getPositionType(region));
     Lane row = queryPosition(op, inner);
@@ -620,6 +670,95 @@ FailureOr<Value> AttentionConverter::buildMask(OnlineAttentionOp op,
   Value hidden = k.constant({lanes.rows, lanes.columns}, -infinity);
   return arith::SelectOp::create(b, lanes.tile(*visible), scores, hidden)
       .getResult();
+}
+
+/// The band of the mask and the keys that exist, for a whole tile: whether they
+/// hide nothing.
+Value AttentionConverter::isBandFull(OnlineAttentionOp op, Lanes &lanes) {
+  Value queryLength = k.scalar(op.getLengths()[0]),
+        keyLength = k.scalar(op.getLengths()[1]);
+  Value firstKey = k.scalar(op.getOffsets()[3]);
+  auto add = [&](Value v, int64_t by) -> Value {
+    return arith::AddIOp::create(b, v, k.index(by));
+  };
+  Value lastKey = add(firstKey, lanes.columns - 1);
+  Value isFull =
+      arith::CmpIOp::create(b, arith::CmpIPredicate::slt, lastKey, keyLength);
+  if (!op.getCausal() && !op.getWindowLeft() && !op.getWindowRight())
+    return isFull;
+  Value diagonal = k.scalar(op.getOffsets()[2]);
+  if (op.getAlignment() == Alignment::BottomRight)
+    diagonal = arith::AddIOp::create(
+        b, diagonal, arith::SubIOp::create(b, keyLength, queryLength));
+  auto require = [&](arith::CmpIPredicate predicate, Value x, Value y) {
+    isFull = arith::AndIOp::create(b, isFull,
+                                   arith::CmpIOp::create(b, predicate, x, y));
+  };
+  // The first row sees the fewest keys on the right, the last one on the left.
+  if (op.getCausal())
+    require(arith::CmpIPredicate::sle, lastKey, diagonal);
+  if (auto window = op.getWindowRight())
+    require(arith::CmpIPredicate::sle, lastKey, add(diagonal, *window));
+  if (auto window = op.getWindowLeft())
+    require(arith::CmpIPredicate::sge, firstKey,
+            add(diagonal, lanes.rows - 1 - int64_t(*window)));
+  return isFull;
+}
+
+/// The scores with the hidden ones at -inf. Segments are mostly the same for
+/// all of a tile, which one comparison for each row and a few for the keys of
+/// each thread tell: warps that find it so leave the scores as they are.
+FailureOr<Value> AttentionConverter::applyMask(OnlineAttentionOp op,
+                                               Lanes &lanes, Value scores) {
+  if (!op.getQuerySegments())
+    return buildMask(op, lanes, scores, {}, {});
+  FailureOr<Value> querySegments =
+                       load(op, op.getQuerySegments(), {lanes.rows}),
+                   keySegments = load(op, op.getKeySegments(), {lanes.columns});
+  if (failed(querySegments) || failed(keySegments))
+    return failure();
+  if (!op.getMask().empty() || op.getPrefix())
+    return buildMask(op, lanes, scores, *querySegments, *keySegments);
+
+  // All ids of the keys are that of the row: their largest is, and so is their
+  // smallest, whose complement is the largest of the complements.
+  Type element = getTensorType(*keySegments).getElementType();
+  auto foldType = RankedTensorType::get({lanes.rows, 8}, element);
+  auto differs = [&](Value keys, Value rows) -> Value {
+    Value wide = tile::BroadcastOp::create(
+        b, RankedTensorType::get({lanes.rows, lanes.columns}, element), keys,
+        0);
+    Value largest =
+        tile::FoldOp::create(b, foldType, tile::ReduceKind::Max, wide);
+    return arith::CmpIOp::create(b, arith::CmpIPredicate::ne, largest,
+                                 k.broadcast(rows, 1, 8));
+  };
+  auto complement = [&](Value v) -> Value {
+    auto type = getTensorType(v);
+    Value ones = arith::ConstantOp::create(
+        b, DenseElementsAttr::get(type, b.getIntegerAttr(element, -1)));
+    return arith::XOrIOp::create(b, v, ones);
+  };
+  Value isPartial = arith::OrIOp::create(
+      b, differs(*keySegments, *querySegments),
+      differs(complement(*keySegments), complement(*querySegments)));
+  Value isBand =
+      arith::XOrIOp::create(b, isBandFull(op, lanes),
+                            arith::ConstantOp::create(b, b.getBoolAttr(true)));
+  Value band = tensor::SplatOp::create(b, isPartial.getType(), isBand,
+                                       /*dynamicSizes=*/ValueRange());
+  isPartial = arith::OrIOp::create(b, isPartial, band);
+  auto update = tile::UpdateWhereOp::create(b, TypeRange{scores.getType()},
+                                            isPartial, ValueRange{scores},
+                                            int64_t(k.kernel.getWarps()));
+  OpBuilder::InsertionGuard guard(b);
+  b.createBlock(&update.getBody());
+  FailureOr<Value> masked =
+      buildMask(op, lanes, scores, *querySegments, *keySegments);
+  if (failed(masked))
+    return failure();
+  tile::YieldOp::create(b, *masked);
+  return update.getResult(0);
 }
 
 //===----------------------------------------------------------------------===//

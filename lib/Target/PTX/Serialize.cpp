@@ -88,13 +88,13 @@ static std::string writeReproducer(StringRef ptx,
 }
 
 /// Schedules that fill the registers to the last make ptxas spill a few around
-/// the inner loop, which costs nothing that can be measured
-/// (docs/performance.md). Up to so many bytes stored and loaded by a thread are
-/// in the metadata only,
+/// the inner loop, which costs less than a smaller tile (softcap on sm_80: 96
+/// bytes with 64 keys are 7% faster than none with 48). Up to so many bytes
+/// stored and loaded by a thread are in the metadata only,
 static constexpr int64_t kQuietSpillBytes = 64;
 /// and up to so many stored are a warning. More are a schedule that does not
 /// fit.
-static constexpr int64_t kFewSpilledBytes = 64;
+static constexpr int64_t kFewSpilledBytes = 128;
 
 namespace {
 

@@ -97,6 +97,58 @@ tile.kernel @attention(%q: !keys, %k: !keys, %v: !keys, %n: index, %o: memref<?x
 !s = !tile.shared<64x64xbf16>
 !ring = !tile.ring<2 x 64x64xbf16>
 
+// The elements of a bias, which are loaded ahead, have the registers of a second product.
+// CHECK-LABEL: tile.kernel @bias(
+// CHECK-NOT: pending 1
+// CHECK-NOT: scf.if
+tile.kernel @bias(%q: !keys, %k: !keys, %v: !keys, %n: index, %o: memref<?x64xf32>, %b0: memref<?x64xf32>,
+                       %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %c0 = arith.constant 0 : index
+  %c64 = arith.constant 64 : index
+  %zero = arith.constant dense<0.0> : !acc
+  %qr = tile.make_ring : !tile.ring<1 x 64x64xbf16>
+  %kr = tile.make_ring : !ring
+  %vr = tile.make_ring : !ring
+  tile.roles warps [4, 4] registers [0, 0] {
+    tile.put %qr[%c0], %q[%bx, %c0] : !tile.ring<1 x 64x64xbf16>, !keys
+    scf.for %j = %c0 to %n step %c64 {
+      %i = arith.divui %j, %c64 : index
+      tile.put %kr[%i], %k[%j, %c0] : !ring, !keys
+      tile.put %vr[%i], %v[%j, %c0] : !ring, !keys
+    }
+  }, {
+    %qs = tile.get %qr[%c0] : !tile.ring<1 x 64x64xbf16>
+    %r = scf.for %j = %c0 to %n step %c64 iter_args(%acc = %zero) -> (!acc) {
+      %i = arith.divui %j, %c64 : index
+      %ks = tile.get %kr[%i] : !ring
+      %a = tile.mma_async %qs, %ks transpose_b : !s, !s -> !tile.async<!acc>
+      %s = tile.wait %a : !tile.async<!acc>
+      tile.release %kr[%i] : !ring
+      %bias = tile.load %b0[%bx, %j] : memref<?x64xf32> -> !acc
+      %sum = arith.addf %s, %bias : !acc
+      %e = math.exp2 %sum : !acc
+      %p = arith.truncf %e : !acc to !p
+      %acc1 = arith.mulf %acc, %e : !acc
+      %vs = tile.get %vr[%i] : !ring
+      %b = tile.mma_async %p, %vs acc(%acc1 : !acc) : !p, !s -> !tile.async<!acc>
+      %acc2 = tile.wait %b : !tile.async<!acc>
+      tile.release %vr[%i] : !ring
+      scf.yield %acc2 : !acc
+    }
+    tile.release %qr[%c0] : !tile.ring<1 x 64x64xbf16>
+    tile.store %r, %o[%bx, %c0] : !acc, memref<?x64xf32>
+  }
+  tile.return
+}
+
+// -----
+
+!keys = memref<?x64xbf16>
+!acc = tensor<64x64xf32, #tile.mma<warps = 4>>
+!p = tensor<64x64xbf16, #tile.mma<warps = 4>>
+!s = !tile.shared<64x64xbf16>
+!ring = !tile.ring<2 x 64x64xbf16>
+
 // Here the first product needs what the second one of the iteration before computed: nothing can
 // run under anything. Without roles the stages of the values would be refilled too early.
 // CHECK-LABEL: tile.kernel @dependent(

@@ -765,8 +765,6 @@ LogicalResult UpdateWhereOp::verifyRegions() {
     bool acrossRows = false;
     if (auto reduce = dyn_cast<ReduceOp>(op))
       acrossRows = reduce.getDim() != 1;
-    if (auto broadcast = dyn_cast<BroadcastOp>(op))
-      acrossRows = broadcast.getDim() != 1;
     if (acrossRows)
       return op.emitOpError("cannot be in tile.update_where: it combines rows");
   }

@@ -10,6 +10,7 @@
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
 using namespace seqc::tile;
@@ -36,15 +37,20 @@ static SmallVector<Value> getInputs(Operation *op) {
 
 bool seqc::tile::canCopySlice(Value value, Block *body,
                               function_ref<bool(Value)> isKnown) {
-  if (!isInside(value, body) || isKnown(value))
-    return true;
-  Operation *op = value.getDefiningOp();
-  if (!op || op->getBlock() != body || !isMemoryEffectFree(op) ||
-      touchesTiles(op))
-    return false;
-  return llvm::all_of(getInputs(op), [&](Value input) {
-    return canCopySlice(input, body, isKnown);
-  });
+  // A value is often read several times on the way.
+  llvm::SetVector<Value> slice;
+  slice.insert(value);
+  for (size_t i = 0; i < slice.size(); ++i) {
+    Value next = slice[i];
+    if (!isInside(next, body) || isKnown(next))
+      continue;
+    Operation *op = next.getDefiningOp();
+    if (!op || op->getBlock() != body || !isMemoryEffectFree(op) ||
+        touchesTiles(op))
+      return false;
+    slice.insert_range(getInputs(op));
+  }
+  return true;
 }
 
 Value seqc::tile::copySlice(OpBuilder &builder, Value value, Block *body,

@@ -22,7 +22,8 @@
 //
 // Three groups of warps that compute already take turns by themselves, and have
 // no registers to spare: their loops stay as they are (measured: 3% slower for
-// most lengths at head_dim 64).
+// most lengths at head_dim 64). The elements of a bias, which are loaded ahead,
+// need the registers of the second product too.
 //
 // Carried in addition are the weights, the number of their stage and, in the
 // place of the result of the second product, its accumulator.
@@ -98,14 +99,16 @@ static WaitOp getWait(MmaAsyncOp product) {
 bool Rotation::analyze() {
   Block *body = loop.getBody();
   SmallVector<MmaAsyncOp> products;
-  bool hasPut = false;
+  bool hasPut = false, hasBias = false;
   loop.walk([&](Operation *op) {
     if (auto product = dyn_cast<MmaAsyncOp>(op))
       products.push_back(product);
     hasPut |= isa<PutOp>(op);
+    if (auto load = dyn_cast<LoadOp>(op))
+      hasBias |= load.getType().getRank() > 1;
   });
-  if (hasPut || products.size() != 2 || products[0]->getBlock() != body ||
-      products[1]->getBlock() != body)
+  if (hasPut || hasBias || products.size() != 2 ||
+      products[0]->getBlock() != body || products[1]->getBlock() != body)
     return false;
   first = products[0];
   second = products[1];

@@ -343,7 +343,7 @@ def Tile_UpdateWhereOp : Tile_Op<"update_where", [RecursiveMemoryEffects,
   let description = [{
     Blocks of 16 rows go round `warps` warps, as in `#tile.mma`; the rows of one warp are a group. In each group in
     which `condition` has a true element, the results are what the region yields; in the others they are
-    `values`. The region computes rows from rows: elementwise operations, and reductions and broadcasts
+    `values`. The region computes rows from rows: elementwise operations, broadcasts, and reductions
     along the columns. It lowers to a vote and a branch of each warp.
 
     Example:

@@ -247,7 +247,8 @@ def TileOverlapProducts : Pass<"tile-overlap-products", "::seqc::tile::KernelOp"
     iteration needs: it is started right after the first product of that iteration, and waited for where its result is
     needed, so that the tensor cores work while the softmax runs (FlashAttention-3's overlap
     within a warpgroup). What the first iteration computes before its second product is copied in front of the loop, and the
-    last second product behind it.
+    last second product behind it. Loops that load a bias, whose elements need the registers of the second product, stay as they
+    are.
 
     Before:
     ```mlir
