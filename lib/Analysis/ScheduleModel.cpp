@@ -200,8 +200,7 @@ static TileSchedule ampereEntry(const AttentionShape &s, int64_t head) {
   int64_t extras = countExtras(s);
   bool isPlain = extras == 0 && !s.prefix;
   bool isBand = s.windowLeft || s.windowRight;
-  bool isMasked =
-      s.causal || isBand || s.prefix || s.segments || s.maskRegion;
+  bool isMasked = s.causal || isBand || s.prefix || s.segments || s.maskRegion;
   bool hasRoom = !isMasked && (s.aligned || !s.scoreRegion);
   if (head <= 64 && !s.bias)
     return {128, isPlain ? 96 : 80, 1, 1, 4};

@@ -229,8 +229,8 @@ struct Plan {
 // Programs
 //===----------------------------------------------------------------------===//
 
-/// Which counter of a module's persistent kernels a launch uses. Launches in one
-/// stream run one after another and have one; what a graph captures may run
+/// Which counter of a module's persistent kernels a launch uses. Launches in
+/// one stream run one after another and have one; what a graph captures may run
 /// next to anything and has one of its own.
 class Slots {
 public:

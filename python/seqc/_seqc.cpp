@@ -20,8 +20,8 @@
 
 #include "seqc-c/Compiler.h"
 
-#include <array>
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <deque>
 #include <optional>
@@ -434,8 +434,8 @@ struct Arguments {
 };
 
 /// Takes the results of a call over.
-py::tuple takeResults(Few<SeqcValue> &out,
-                      const py::sequence *outputs, void *stream) {
+py::tuple takeResults(Few<SeqcValue> &out, const py::sequence *outputs,
+                      void *stream) {
   py::tuple results(out.size());
   for (size_t i = 0; i < out.size(); ++i) {
     switch (out[i].kind) {

@@ -1,4 +1,5 @@
-//===- Blocks.cpp - Points of the grid that thread blocks take -------------===//
+//===- Blocks.cpp - Points of the grid that thread blocks take
+//-------------===//
 //
 // Part of the seqc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -135,10 +136,9 @@ void RoleLoop::build() {
   SmallVector<Location> locations(inits.size(), b.getLoc());
   auto loop = scf::WhileOp::create(b, types, inits);
   Block *before = b.createBlock(&loop.getBefore(), {}, types, locations);
-  scf::ConditionOp::create(b,
-                           i.cmp(arith::CmpIPredicate::ult,
-                                 before->getArgument(0), numPoints),
-                           before->getArguments());
+  scf::ConditionOp::create(
+      b, i.cmp(arith::CmpIPredicate::ult, before->getArgument(0), numPoints),
+      before->getArguments());
   Block *after = b.createBlock(&loop.getAfter(), {}, types, locations);
 
   IRMapping map;
@@ -150,16 +150,16 @@ void RoleLoop::build() {
   map.map(points.getBlockId(0), toIndex(x));
   map.map(points.getBlockId(1), toIndex(y));
   map.map(points.getBlockId(2), toIndex(z));
-  for (auto [number, argument] :
-       llvm::zip_equal(points.getNumbers(), after->getArguments().drop_front(2)))
+  for (auto [number, argument] : llvm::zip_equal(
+           points.getNumbers(), after->getArguments().drop_front(2)))
     map.map(number, toIndex(argument));
   // What both roles compute, each for itself.
   for (Operation &op : points.getBody().front().without_terminator())
     if (&op != roles)
       b.clone(op, map);
-  for (Operation &op :
-       llvm::make_early_inc_range(llvm::make_range(
-           std::next(loop->getIterator()), Block::iterator(body.getTerminator()))))
+  for (Operation &op : llvm::make_early_inc_range(
+           llvm::make_range(std::next(loop->getIterator()),
+                            Block::iterator(body.getTerminator()))))
     op.moveBefore(after, after->end());
   for (auto [outside, inside] : map.getValueMap())
     Value(outside).replaceUsesWithIf(inside, [&](OpOperand &use) {
@@ -184,14 +184,16 @@ LogicalResult seqc::tile::distributeBlocks(KernelContext &context) {
     return points.emitOpError("needs tile.roles in it, for a role that takes "
                               "blocks for the others");
   RolesOp roles = *found.begin();
-  if (roles.getRoles().size() != 2 || !context.memory->roles[roles][0].oneThread)
+  if (roles.getRoles().size() != 2 ||
+      !context.memory->roles[roles][0].oneThread)
     return roles.emitOpError("in tile.for_each_block needs two roles, and a "
                              "first one that only computes numbers and starts "
                              "copies");
   for (Operation &op : points.getBody().front().without_terminator())
     if (&op != roles && (!isMemoryEffectFree(&op) || op.getNumRegions() != 0))
-      return op.emitOpError("cannot be in tile.for_each_block outside of roles, "
-                            "since each of them would run it");
+      return op.emitOpError(
+          "cannot be in tile.for_each_block outside of roles, "
+          "since each of them would run it");
   for (unsigned role = 0; role < 2; ++role)
     RoleLoop(context, points, roles, role).build();
   roles->moveBefore(points);

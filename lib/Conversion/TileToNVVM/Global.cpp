@@ -307,9 +307,8 @@ struct ConvertGather : public AccessPattern<GatherOp> {
     for (unsigned d = 0; d < op.getIndices().size(); ++d) {
       if (view->getStaticSize(d).value_or(0) > 0)
         continue;
-      Value some =
-          arith::CmpIOp::create(b, arith::CmpIPredicate::sgt,
-                                view->getSize(b, d), constantI32(b, 0));
+      Value some = arith::CmpIOp::create(
+          b, arith::CmpIPredicate::sgt, view->getSize(b, d), constantI32(b, 0));
       hasElements =
           hasElements ? arith::AndIOp::create(b, hasElements, some) : some;
     }

@@ -444,8 +444,7 @@ LogicalResult KernelConversion::run() {
                          context.function->getContext());
   b.setInsertionPointAfter(last);
   if (failed(emitPrologue(b, context)) || failed(distributeBlocks(context)) ||
-      failed(convertBody()) ||
-      failed(expandMath()) || failed(removeCasts()))
+      failed(convertBody()) || failed(expandMath()) || failed(removeCasts()))
     return failure();
   dropUnused();
   context.kernel.erase();

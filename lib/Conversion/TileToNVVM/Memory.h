@@ -91,7 +91,8 @@ inline std::string getCounterName(llvm::StringRef kernel) {
   return (kernel + "_taken").str();
 }
 
-/// Makes each role run all of tile.for_each_block, if there is one (Blocks.cpp).
+/// Makes each role run all of tile.for_each_block, if there is one
+/// (Blocks.cpp).
 llvm::LogicalResult distributeBlocks(KernelContext &context);
 
 //===----------------------------------------------------------------------===//

@@ -222,7 +222,8 @@ void Eraser::inlineBlocks() {
           nextNumbers[cast<PutOp>(put).getRing()] = next;
   for (unsigned dim = 0; dim < 3; ++dim)
     loop.getBlockId(dim).replaceAllUsesWith(kernel.getBlockId(dim));
-  for (auto [number, init] : llvm::zip_equal(loop.getNumbers(), loop.getInits()))
+  for (auto [number, init] :
+       llvm::zip_equal(loop.getNumbers(), loop.getInits()))
     number.replaceAllUsesWith(init);
   yield.erase();
   loop->getBlock()->getOperations().splice(

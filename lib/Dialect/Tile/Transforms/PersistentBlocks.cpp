@@ -72,8 +72,7 @@ private:
 /// Whether `role` only computes numbers and starts copies, so that one thread
 /// can do it.
 static bool isForOneThread(Region &role) {
-  return !role
-              .walk([](Operation *op) {
+  return !role.walk([](Operation *op) {
                 bool isKnown = isa<PutOp, YieldOp, scf::ForOp, scf::IfOp>(op) ||
                                isMemoryEffectFree(op);
                 for (Type type : op->getResultTypes())
@@ -148,13 +147,13 @@ bool Rewriter::analyze() {
       roles = found;
     } else if (auto ring = dyn_cast<MakeRingOp>(op)) {
       RingType type = ring.getResult().getType();
-      bytes += type.getStages() *
-               llvm::alignTo(type.getTile().getNumBytes(), 1024);
+      bytes +=
+          type.getStages() * llvm::alignTo(type.getTile().getNumBytes(), 1024);
       rings.push_back(ring);
     } else if (auto alloc = dyn_cast<AllocOp>(op)) {
       bytes += llvm::alignTo(alloc.getResult().getType().getNumBytes(), 1024);
-    } else if (!isa<ReturnOp>(op) && (!isMemoryEffectFree(&op) ||
-                                      op.getNumRegions() != 0)) {
+    } else if (!isa<ReturnOp>(op) &&
+               (!isMemoryEffectFree(&op) || op.getNumRegions() != 0)) {
       return false;
     }
   }
