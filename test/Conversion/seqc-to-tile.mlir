@@ -2,7 +2,7 @@
 // RUN: seqc-opt %s --pass-pipeline="builtin.module(func.func(seqc-online-softmax,seqc-tile{single-loop=true},cse),convert-seqc-to-tile)" --seqc-statistics -o /dev/null 2>&1 | FileCheck %s --check-prefix=STATS
 
 // STATS: convert-seqc-to-tile{{$}}
-// STATS-NEXT: 23 kernels-formed
+// STATS-NEXT: 24 kernels-formed
 
 // The whole kernel of a causal mask. Tensors are views of any strides whose rows
 // are contiguous; sizes are those of the views. The last query tiles, which see
@@ -199,14 +199,26 @@ func.func @negative_scale(%q: tensor<?x8x?x64xf16>) -> tensor<?x8x?x64xf16> {
 }
 
 // Segments of the queries are read once, those of the keys with the keys and
-// one after the other.
+// one after the other. A tile none of whose keys can be of a row's segment is left out, and where all are, nothing is
+// hidden.
 // CHECK-LABEL: tile.kernel @segments_0(
 // CHECK-DAG: %[[QS:[a-z0-9_]+]] = tile.load {{.*}} : memref<?x?xi32, strided<[?, ?], offset: ?>> -> tensor<64xi32>
 // CHECK: scf.for
 // CHECK: %[[KS:[a-z0-9_]+]] = tile.load {{.*}} : memref<?x?xi32, strided<[?, 1], offset: ?>> -> tensor<64xi32>
-// CHECK-NOT: scf.if
 // CHECK: %[[KSB:[a-z0-9_]+]] = tile.broadcast %[[KS]] along 0
+// CHECK: %[[LARGEST:[a-z0-9_]+]] = tile.fold max %[[KSB]]
+// CHECK: arith.xori %[[KS]]
+// CHECK: tile.fold max
+// CHECK: arith.cmpi sge, %[[LARGEST]], %[[ROWS:[a-z0-9_]+]]
+// CHECK: %[[SOME:[a-z0-9_]+]] = tile.any
+// CHECK: scf.if %[[SOME]]
+// CHECK: tile.dot
+// CHECK: arith.cmpi ne, %[[LARGEST]], %[[ROWS]]
+// CHECK: tile.update_where
 // CHECK: arith.cmpi eq, %{{[a-z0-9_]+}}, %[[KSB]]
+// CHECK: tile.dot
+// CHECK: } else {
+// CHECK-NEXT: scf.yield
 func.func @segments(%q: tensor<?x8x?x64xf16>, %k: tensor<?x2x?x64xf16>,
                     %qs: tensor<?x?xi32>, %ks: tensor<?x?xi32>)
     -> tensor<?x8x?x64xf16> {
@@ -214,6 +226,28 @@ func.func @segments(%q: tensor<?x8x?x64xf16>, %k: tensor<?x2x?x64xf16>,
       : (tensor<?x8x?x64xf16>, tensor<?x2x?x64xf16>, tensor<?x2x?x64xf16>,
          tensor<?x?xi32>, tensor<?x?xi32>) -> tensor<?x8x?x64xf16>
   return %o : tensor<?x8x?x64xf16>
+}
+
+// A soft cap bounds the scores of bf16 queries: no maximum, nothing is rescaled.
+// CHECK-LABEL: tile.kernel @capped_0(
+// CHECK: scf.for
+// CHECK: math.tanh
+// CHECK-NOT: tile.reduce max
+// CHECK: math.exp2
+// CHECK: tile.reduce add
+// CHECK-NOT: arith.maxnumf
+// CHECK: tile.return
+func.func @capped(%q: tensor<?x8x?x64xbf16>) -> tensor<?x8x?x64xbf16> {
+  %o = seqc.attention query(%q) key(%q) value(%q) score {
+    ^bb0(%s: f32, %b: index, %h: index, %i: index, %j: index):
+      %cap = arith.constant 30.0 : f32
+      %x = arith.divf %s, %cap : f32
+      %t = math.tanh %x : f32
+      %r = arith.mulf %t, %cap : f32
+      seqc.yield %r : f32
+    } : (tensor<?x8x?x64xbf16>, tensor<?x8x?x64xbf16>, tensor<?x8x?x64xbf16>)
+      -> tensor<?x8x?x64xbf16>
+  return %o : tensor<?x8x?x64xbf16>
 }
 
 // A prefix under a causal mask moves the last key that a row sees.

@@ -23,6 +23,7 @@
 #include "seqc/Dialect/NVX/IR/NVX.h"
 
 #include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "llvm/Support/FormatVariadic.h"
 #include "mlir/IR/PatternMatch.h"
 
 using namespace mlir;
@@ -230,6 +231,27 @@ struct LowerMbarrierWait : OpRewritePattern<nvx::MbarrierWaitOp> {
   }
 };
 
+struct LowerBarrierAny : OpRewritePattern<nvx::BarrierAnyOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(nvx::BarrierAnyOp op,
+                                PatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    Value mine = LLVM::ZExtOp::create(b, b.getI32Type(), op.getMine());
+    std::string text =
+        llvm::formatv("{{\n.reg .pred p, q;\nsetp.ne.b32 p, $1, 0;\n"
+                      "barrier.cta.red.or.pred q, {0}, {1}, p;\n"
+                      "selp.b32 $0, 1, 0, q;\n}",
+                      op.getId(), op.getThreads())
+            .str();
+    Value some = assembly(b, text, {b.getI32Type()}, {mine}, 0)[0];
+    Value zero = LLVM::ConstantOp::create(b, b.getI32IntegerAttr(0));
+    rewriter.replaceOpWithNewOp<LLVM::ICmpOp>(op, LLVM::ICmpPredicate::ne, some,
+                                              zero);
+    return success();
+  }
+};
+
 struct LowerMbarrierArrive : OpRewritePattern<nvx::MbarrierArriveOp> {
   using OpRewritePattern::OpRewritePattern;
 
@@ -250,5 +272,6 @@ struct LowerMbarrierArrive : OpRewritePattern<nvx::MbarrierArriveOp> {
 
 void nvx::populateNVXMatrixPatterns(RewritePatternSet &patterns) {
   patterns.add<LowerWgmma, LowerWgmmaFence, LowerWgmmaWait, LowerPin,
-               LowerMbarrierWait, LowerMbarrierArrive>(patterns.getContext());
+               LowerMbarrierWait, LowerBarrierAny, LowerMbarrierArrive>(
+      patterns.getContext());
 }

@@ -99,10 +99,22 @@ private:
   FailureOr<Value> load(Operation *user, Value v, ArrayRef<int64_t> shape,
                         ArrayRef<int64_t> dims = {});
 
+  /// Ids of documents, and what tells whether those of a tile of keys are a
+  /// row's: for the columns of each thread the largest, and the largest
+  /// complement, which is the complement of the smallest.
+  struct Segments {
+    Value query, key;
+    Value largest, largestComplement;
+    Value row, rowComplement; // As wide as these.
+  };
+  FailureOr<Segments> loadSegments(OnlineAttentionOp op);
+  Value compareSegments(const Segments &segments,
+                        arith::CmpIPredicate predicate, bool isBoth);
   Value isBandFull(OnlineAttentionOp op, Lanes &lanes);
-  FailureOr<Value> applyMask(OnlineAttentionOp op, Lanes &lanes, Value scores);
+  FailureOr<Value> applyMask(OnlineAttentionOp op, Lanes &lanes, Value scores,
+                             const Segments *segments);
   FailureOr<Value> buildMask(OnlineAttentionOp op, Lanes &lanes, Value scores,
-                             Value querySegments, Value keySegments);
+                             const Segments *segments);
   FailureOr<Lane> getBias(OnlineAttentionOp op);
   Value buildDropout(OnlineAttentionOp op, Lanes &lanes, Value weights);
 
@@ -401,6 +413,38 @@ LogicalResult AttentionConverter::convert(OnlineAttentionOp op, Value isFull) {
       failed(oldSum) || failed(oldAcc))
     return failure();
   b.setLoc(op.getLoc());
+
+  // Documents hide most tiles altogether.
+  std::optional<Segments> loaded;
+  scf::IfOp visible;
+  OpBuilder::InsertionGuard guard(b);
+  if (op.getQuerySegments()) {
+    FailureOr<Segments> found = loadSegments(op);
+    if (failed(found))
+      return failure();
+    loaded = *found;
+    Value some = tile::AnyOp::create(
+        b, compareSegments(*loaded, arith::CmpIPredicate::sge, true));
+    visible = scf::IfOp::create(
+        b, TypeRange{oldMax->getType(), oldSum->getType(), oldAcc->getType()},
+        some, /*addThenBlock=*/true, /*addElseBlock=*/true);
+    b.setInsertionPointToStart(visible.elseBlock());
+    scf::YieldOp::create(b, ValueRange{*oldMax, *oldSum, *oldAcc});
+    b.setInsertionPointToStart(visible.thenBlock());
+  }
+  const Segments *segments = loaded ? &*loaded : nullptr;
+  auto finish = [&](Value max, Value sum, Value acc) {
+    if (visible) {
+      scf::YieldOp::create(b, ValueRange{max, sum, acc});
+      max = visible.getResult(0);
+      sum = visible.getResult(1);
+      acc = visible.getResult(2);
+    }
+    k.setTile(op.getMax(), max);
+    k.setTile(op.getSum(), sum);
+    k.setTile(op.getAcc(), acc);
+  };
+
   Value scores = tile::DotOp::create(b, *query, *key, k.constant({M, N}, 0.0),
                                      /*transpose_b=*/true);
 
@@ -479,13 +523,13 @@ LogicalResult AttentionConverter::convert(OnlineAttentionOp op, Value isFull) {
     b.setInsertionPointToStart(choice.thenBlock());
     scf::YieldOp::create(b, scores);
     b.setInsertionPointToStart(choice.elseBlock());
-    FailureOr<Value> masked = applyMask(op, lanes, scores);
+    FailureOr<Value> masked = applyMask(op, lanes, scores, segments);
     if (failed(masked))
       return failure();
     scf::YieldOp::create(b, *masked);
     scores = choice.getResult(0);
   } else if (isPartial) {
-    FailureOr<Value> masked = applyMask(op, lanes, scores);
+    FailureOr<Value> masked = applyMask(op, lanes, scores, segments);
     if (failed(masked))
       return failure();
     scores = *masked;
@@ -505,9 +549,7 @@ LogicalResult AttentionConverter::convert(OnlineAttentionOp op, Value isFull) {
     weights = k.truncate(weights, valueType.getElementType());
     Value acc = tile::DotOp::create(b, weights, *value, *oldAcc,
                                     /*transpose_b=*/false);
-    k.setTile(op.getMax(), k.constant({M}, 0.0));
-    k.setTile(op.getSum(), sum);
-    k.setTile(op.getAcc(), acc);
+    finish(k.constant({M}, 0.0), sum, acc);
     return success();
   }
 
@@ -551,9 +593,7 @@ LogicalResult AttentionConverter::convert(OnlineAttentionOp op, Value isFull) {
   Value rescaled = arith::MulFOp::create(b, *oldAcc, k.broadcast(alpha, 1, Dv));
   Value acc = tile::DotOp::create(b, weights, *value, rescaled,
                                   /*transpose_b=*/false);
-  k.setTile(op.getMax(), max);
-  k.setTile(op.getSum(), sum);
-  k.setTile(op.getAcc(), acc);
+  finish(max, sum, acc);
   return success();
 }
 
@@ -583,8 +623,7 @@ FailureOr<Lane> AttentionConverter::getBias(OnlineAttentionOp op) {
 
 FailureOr<Value> AttentionConverter::buildMask(OnlineAttentionOp op,
                                                Lanes &lanes, Value scores,
-                                               Value querySegments,
-                                               Value keySegments) {
+                                               const Segments *segments) {
   using Predicate = arith::CmpIPredicate;
   Value queryLength = k.scalar(op.getLengths()[0]),
         keyLength = k.scalar(op.getLengths()[1]);
@@ -649,10 +688,10 @@ FailureOr<Value> AttentionConverter::buildMask(OnlineAttentionOp op,
     }
   }
   visible = both(visible, lanes.compare(Predicate::sle, j, last));
-  if (querySegments)
+  if (segments)
     visible =
-        both(visible, lanes.compare(Predicate::eq, {querySegments, Lane::Row},
-                                    {keySegments, Lane::Column}));
+        both(visible, lanes.compare(Predicate::eq, {segments->query, Lane::Row},
+                                    {segments->key, Lane::Column}));
   if (Region &region = op.getMask(); !region.empty()) {
     Lanes inner(k, lanes.rows, lanes.columns, Lanes::getPositionType(region));
     Lane row = queryPosition(op, inner);
@@ -705,43 +744,59 @@ Value AttentionConverter::isBandFull(OnlineAttentionOp op, Lanes &lanes) {
   return isFull;
 }
 
-/// The scores with the hidden ones at -inf. Segments are mostly the same for
-/// all of a tile, which one comparison for each row and a few for the keys of
-/// each thread tell: warps that find it so leave the scores as they are.
-FailureOr<Value> AttentionConverter::applyMask(OnlineAttentionOp op,
-                                               Lanes &lanes, Value scores) {
-  if (!op.getQuerySegments())
-    return buildMask(op, lanes, scores, {}, {});
-  FailureOr<Value> querySegments =
-                       load(op, op.getQuerySegments(), {lanes.rows}),
-                   keySegments = load(op, op.getKeySegments(), {lanes.columns});
-  if (failed(querySegments) || failed(keySegments))
+FailureOr<AttentionConverter::Segments>
+AttentionConverter::loadSegments(OnlineAttentionOp op) {
+  int64_t rows = getTensorType(op.getQuery()).getDimSize(2),
+          columns = getTensorType(op.getKey()).getDimSize(2);
+  FailureOr<Value> query = load(op, op.getQuerySegments(), {rows}),
+                   key = load(op, op.getKeySegments(), {columns});
+  if (failed(query) || failed(key))
     return failure();
-  if (!op.getMask().empty() || op.getPrefix())
-    return buildMask(op, lanes, scores, *querySegments, *keySegments);
-
-  // All ids of the keys are that of the row: their largest is, and so is their
-  // smallest, whose complement is the largest of the complements.
-  Type element = getTensorType(*keySegments).getElementType();
-  auto foldType = RankedTensorType::get({lanes.rows, 8}, element);
-  auto differs = [&](Value keys, Value rows) -> Value {
-    Value wide = tile::BroadcastOp::create(
-        b, RankedTensorType::get({lanes.rows, lanes.columns}, element), keys,
-        0);
-    Value largest =
-        tile::FoldOp::create(b, foldType, tile::ReduceKind::Max, wide);
-    return arith::CmpIOp::create(b, arith::CmpIPredicate::ne, largest,
-                                 k.broadcast(rows, 1, 8));
-  };
+  Type element = getTensorType(*key).getElementType();
   auto complement = [&](Value v) -> Value {
-    auto type = getTensorType(v);
     Value ones = arith::ConstantOp::create(
-        b, DenseElementsAttr::get(type, b.getIntegerAttr(element, -1)));
+        b, DenseElementsAttr::get(getTensorType(v),
+                                  b.getIntegerAttr(element, -1)));
     return arith::XOrIOp::create(b, v, ones);
   };
-  Value isPartial = arith::OrIOp::create(
-      b, differs(*keySegments, *querySegments),
-      differs(complement(*keySegments), complement(*querySegments)));
+  auto getLargest = [&](Value keys) -> Value {
+    Value wide = tile::BroadcastOp::create(
+        b, RankedTensorType::get({rows, columns}, element), keys, 0);
+    return tile::FoldOp::create(b, RankedTensorType::get({rows, 8}, element),
+                                tile::ReduceKind::Max, wide);
+  };
+  Segments segments;
+  segments.query = *query;
+  segments.key = *key;
+  segments.largest = getLargest(*key);
+  segments.largestComplement = getLargest(complement(*key));
+  segments.row = k.broadcast(*query, 1, 8);
+  segments.rowComplement = k.broadcast(complement(*query), 1, 8);
+  return segments;
+}
+
+/// Compares the largest and the smallest ids with those of the rows.
+Value AttentionConverter::compareSegments(const Segments &segments,
+                                          arith::CmpIPredicate predicate,
+                                          bool isBoth) {
+  Value above =
+      arith::CmpIOp::create(b, predicate, segments.largest, segments.row);
+  Value below = arith::CmpIOp::create(b, predicate, segments.largestComplement,
+                                      segments.rowComplement);
+  if (isBoth)
+    return arith::AndIOp::create(b, above, below);
+  return arith::OrIOp::create(b, above, below);
+}
+
+/// The scores with the hidden ones at -inf. Where the ids of all keys are those
+/// of a warp's rows, and the band hides none, they stay as they are.
+FailureOr<Value> AttentionConverter::applyMask(OnlineAttentionOp op,
+                                               Lanes &lanes, Value scores,
+                                               const Segments *segments) {
+  if (!segments || !op.getMask().empty() || op.getPrefix())
+    return buildMask(op, lanes, scores, segments);
+  Value isPartial =
+      compareSegments(*segments, arith::CmpIPredicate::ne, /*isBoth=*/false);
   Value isBand =
       arith::XOrIOp::create(b, isBandFull(op, lanes),
                             arith::ConstantOp::create(b, b.getBoolAttr(true)));
@@ -753,8 +808,7 @@ FailureOr<Value> AttentionConverter::applyMask(OnlineAttentionOp op,
                                             int64_t(k.kernel.getWarps()));
   OpBuilder::InsertionGuard guard(b);
   b.createBlock(&update.getBody());
-  FailureOr<Value> masked =
-      buildMask(op, lanes, scores, *querySegments, *keySegments);
+  FailureOr<Value> masked = buildMask(op, lanes, scores, segments);
   if (failed(masked))
     return failure();
   tile::YieldOp::create(b, *masked);

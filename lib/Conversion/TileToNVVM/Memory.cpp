@@ -183,7 +183,10 @@ static LogicalResult planRoles(KernelContext &context) {
       role.oneThread = isForOneThread(region);
       firstWarp += warps;
       plan.roles[roles].push_back(role);
-      region.walk([&](BarrierOp barrier) { plan.barriers[barrier] = role; });
+      region.walk([&](Operation *op) {
+        if (isa<AnyOp, BarrierOp>(op))
+          plan.barriers[op] = role;
+      });
     }
     return WalkResult::advance();
   });

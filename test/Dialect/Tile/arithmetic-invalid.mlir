@@ -293,6 +293,15 @@ tile.kernel @f(%bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} 
 
 // -----
 
+tile.kernel @f(%bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %m = arith.constant dense<0.0> : tensor<64x8xf32>
+  // expected-error @+1 {{'tile.any' op needs a tile of i1, but got 'tensor<64x8xf32>'}}
+  %r = tile.any %m : tensor<64x8xf32>
+  tile.return
+}
+
+// -----
+
 // A warp that does not take part has no rows to give.
 tile.kernel @f(%bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
   %m = arith.constant dense<0.0> : tensor<64x8xf32>

@@ -285,6 +285,12 @@ LogicalResult BroadcastOp::verify() {
   return verifySlice(*this, getSource().getType(), getType(), getDim());
 }
 
+LogicalResult AnyOp::verify() {
+  if (!getSource().getType().getElementType().isInteger(1))
+    return emitOpError("needs a tile of i1, but got ") << getSource().getType();
+  return success();
+}
+
 LogicalResult ReduceOp::verify() {
   return verifySlice(*this, getType(), getSource().getType(), getDim());
 }

@@ -429,7 +429,7 @@ LogicalResult Assigner::fixOperands() {
       if (failed(fixOperand(update.getConditionMutable(), wanted)))
         return failure();
     } else if (!isLeaf(op) &&
-               !isa<LoadOp, StoreOp, scf::YieldOp, YieldOp>(op)) {
+               !isa<AnyOp, LoadOp, StoreOp, scf::YieldOp, YieldOp>(op)) {
       for (Value value : op->getOperands())
         if (isTile(value))
           return op->emitOpError() << "on a tile of type " << value.getType()
