@@ -23,8 +23,8 @@
 #include "seqc/Dialect/NVX/IR/NVX.h"
 
 #include "mlir/IR/ImplicitLocOpBuilder.h"
-#include "llvm/Support/FormatVariadic.h"
 #include "mlir/IR/PatternMatch.h"
+#include "llvm/Support/FormatVariadic.h"
 
 using namespace mlir;
 using namespace seqc;
