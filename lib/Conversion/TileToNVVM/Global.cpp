@@ -190,7 +190,7 @@ private:
   RankedTensorType type;
   ArrayRef<int64_t> dims;
   ValueRange offsets;
-  ArrayRef<int64_t> divisors;
+  SmallVector<int64_t> divisors;
   ThreadTile tile;
   Value pointer;
   std::map<std::pair<int64_t, int64_t>, Value> inside;
