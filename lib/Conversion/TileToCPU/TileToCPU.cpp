@@ -589,8 +589,11 @@ void BodyConverter::storeBitsAsBytes() {
     return arith::ExtUIOp::create(b, byte, value);
   };
   SmallVector<Operation *> ops;
-  grid.getBody()->walk<WalkOrder::PreOrder>(
-      [&](Operation *op) { ops.push_back(op); });
+  grid.getBody()->walk<WalkOrder::PreOrder>([&](Operation *op) {
+    ops.push_back(op);
+    // Fills are replaced, with what is in them.
+    return isa<linalg::FillOp>(op) ? WalkResult::skip() : WalkResult::advance();
+  });
   for (Operation *op : ops) {
     b.setLoc(op->getLoc());
     // Regions of linalg operators get and yield elements.
@@ -658,8 +661,11 @@ void BodyConverter::storeBitsAsBytes() {
 
 LogicalResult BodyConverter::run() {
   SmallVector<Operation *> ops;
-  grid.getBody()->walk<WalkOrder::PreOrder>(
-      [&](Operation *op) { ops.push_back(op); });
+  grid.getBody()->walk<WalkOrder::PreOrder>([&](Operation *op) {
+    ops.push_back(op);
+    // Fills are replaced, with what is in them.
+    return isa<linalg::FillOp>(op) ? WalkResult::skip() : WalkResult::advance();
+  });
   for (Operation *op : ops)
     if (failed(convert(op)))
       return failure();
