@@ -176,18 +176,14 @@ struct Expand : public OpRewritePattern<Op> {
 
 /// The same, for operations that allow an approximation.
 template <typename Op, Value (*Function)(FloatBuilder &, Value)>
-struct Approximate : public OpRewritePattern<Op> {
-  using OpRewritePattern<Op>::OpRewritePattern;
+struct Approximate : public Expand<Op, Function> {
+  using Expand<Op, Function>::Expand;
 
   LogicalResult matchAndRewrite(Op op,
                                 PatternRewriter &rewriter) const override {
-    Type type = op.getType();
-    if (!getElementTypeOrSelf(type).isF32() ||
-        !allowsApproximation(op.getFastmath()))
+    if (!allowsApproximation(op.getFastmath()))
       return failure();
-    FloatBuilder f(op.getLoc(), rewriter, type);
-    rewriter.replaceOp(op, Function(f, op.getOperand()));
-    return success();
+    return Expand<Op, Function>::matchAndRewrite(op, rewriter);
   }
 };
 

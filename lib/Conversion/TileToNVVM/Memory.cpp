@@ -146,22 +146,6 @@ void seqc::tile::emitProxyFence(ImplicitLocOpBuilder &b) {
 // Roles
 //===----------------------------------------------------------------------===//
 
-/// Whether one thread can do all that `region` does: it computes numbers and
-/// starts copies.
-static bool isForOneThread(Region &region) {
-  WalkResult result = region.walk([](Operation *op) {
-    if (isa<PutOp, YieldOp>(op) || isMemoryEffectFree(op) ||
-        isa<scf::ForOp, scf::IfOp, scf::WhileOp>(op)) {
-      for (Type type : op->getResultTypes())
-        if (!type.isIntOrIndexOrFloat())
-          return WalkResult::interrupt();
-      return WalkResult::advance();
-    }
-    return WalkResult::interrupt();
-  });
-  return !result.wasInterrupted();
-}
-
 static LogicalResult planRoles(KernelContext &context) {
   MemoryPlan &plan = *context.memory;
   int64_t nextBarrier = 1;

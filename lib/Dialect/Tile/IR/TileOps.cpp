@@ -639,6 +639,17 @@ LogicalResult RolesOp::verifyRegions() {
   return success();
 }
 
+bool seqc::tile::isForOneThread(Region &role) {
+  WalkResult result = role.walk([](Operation *op) {
+    bool isKnown = isa<PutOp, YieldOp>(op) || isMemoryEffectFree(op) ||
+                   op->hasTrait<OpTrait::HasRecursiveMemoryEffects>();
+    for (Type type : op->getResultTypes())
+      isKnown &= type.isIntOrIndexOrFloat();
+    return isKnown ? WalkResult::advance() : WalkResult::interrupt();
+  });
+  return !result.wasInterrupted();
+}
+
 //===----------------------------------------------------------------------===//
 // Blocks of the grid
 //===----------------------------------------------------------------------===//
@@ -768,7 +779,7 @@ LogicalResult UpdateWhereOp::verifyRegions() {
     if (!isPure(&op) || op.getNumRegions())
       return op.emitOpError("cannot be in tile.update_where: it must have no "
                             "effects and no regions");
-    bool acrossRows = false;
+    bool acrossRows = isa<AnyOp>(op);
     if (auto reduce = dyn_cast<ReduceOp>(op))
       acrossRows = reduce.getDim() != 1;
     if (acrossRows)

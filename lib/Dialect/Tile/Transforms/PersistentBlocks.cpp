@@ -11,8 +11,8 @@
 // the point before. How many copies a point makes is read off the role that
 // copies, before the roles:
 //
-//   puts at the top of the role     as many as there are
-//   puts in a loop at its top       for each the iterations of the loop
+//   a put at the top of the role   one
+//   a put in a loop at its top     as many as the loop has iterations
 //
 // A kernel of another form, or whose shared memory does not fit when nothing in
 // it shares its place, is left alone.
@@ -40,9 +40,6 @@ using namespace mlir;
 using namespace seqc;
 using namespace seqc::tile;
 
-/// Bytes of shared memory that a block may have, less some for barriers.
-static constexpr int64_t kMaxTileBytes = 232448 - 1024;
-
 namespace {
 
 class Rewriter {
@@ -62,26 +59,11 @@ private:
   KernelOp kernel;
   RolesOp roles;
   /// The rings that are filled together, by the loop that holds their puts;
-  /// null for those at the top of the role, one by one.
-  llvm::MapVector<std::pair<Operation *, int64_t>, SmallVector<MakeRingOp>>
-      groups;
+  /// null for those with a put at the top of the role.
+  llvm::MapVector<Operation *, SmallVector<MakeRingOp>> groups;
 };
 
 } // namespace
-
-/// Whether `role` only computes numbers and starts copies, so that one thread
-/// can do it.
-static bool isForOneThread(Region &role) {
-  return !role.walk([](Operation *op) {
-                bool isKnown = isa<PutOp, YieldOp, scf::ForOp, scf::IfOp>(op) ||
-                               isMemoryEffectFree(op);
-                for (Type type : op->getResultTypes())
-                  isKnown &= type.isIntOrIndexOrFloat();
-                return isKnown ? WalkResult::advance()
-                               : WalkResult::interrupt();
-              })
-              .wasInterrupted();
-}
 
 /// Whether `number` counts the iterations of `loop` from 0.
 static bool countsIterations(Value number, scf::ForOp loop) {
@@ -120,7 +102,7 @@ bool Rewriter::analyzeRing(MakeRingOp ring) {
   if (put->getBlock() == producer) {
     if (!matchPattern(put.getNumber(), m_Zero()))
       return false;
-    groups[{nullptr, 0}].push_back(ring);
+    groups[nullptr].push_back(ring);
     return true;
   }
   auto loop = dyn_cast<scf::ForOp>(put->getParentOp());
@@ -132,7 +114,7 @@ bool Rewriter::analyzeRing(MakeRingOp ring) {
        {loop.getLowerBound(), loop.getUpperBound(), loop.getStep()})
     if (!canCopySlice(bound, producer, isKnown))
       return false;
-  groups[{loop, 0}].push_back(ring);
+  groups[loop].push_back(ring);
   return true;
 }
 
@@ -158,7 +140,8 @@ bool Rewriter::analyze() {
     }
   }
   if (!roles || roles.getRoles().size() != 2 || rings.empty() ||
-      bytes > kMaxTileBytes || !isForOneThread(roles.getRoles().front()))
+      bytes > kMaxSharedBytes - kBarrierBytes ||
+      !isForOneThread(roles.getRoles().front()))
     return false;
   return llvm::all_of(rings,
                       [&](MakeRingOp ring) { return analyzeRing(ring); });
@@ -202,7 +185,7 @@ void Rewriter::rewrite() {
   IRMapping map;
   for (auto [i, group] : llvm::enumerate(groups)) {
     Value start = loop.getNumbers()[i];
-    Value copies = countCopies(b, group.first.first, map);
+    Value copies = countCopies(b, group.first, map);
     next.push_back(arith::AddIOp::create(b, start, copies));
     for (MakeRingOp ring : group.second) {
       ++numRings;

@@ -60,6 +60,10 @@ constexpr int64_t kThreadsPerWarp = 32;
 /// Warps of a block.
 constexpr int64_t kMaxWarps = 32;
 
+/// Whether one thread can do all that a role does: it computes numbers and
+/// starts copies.
+bool isForOneThread(mlir::Region &role);
+
 } // namespace seqc::tile
 
 #endif // SEQC_DIALECT_TILE_IR_TILE_H
