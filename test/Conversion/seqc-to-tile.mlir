@@ -2,7 +2,7 @@
 // RUN: seqc-opt %s --pass-pipeline="builtin.module(func.func(seqc-online-softmax,seqc-tile{single-loop=true},cse),convert-seqc-to-tile)" --seqc-statistics -o /dev/null 2>&1 | FileCheck %s --check-prefix=STATS
 
 // STATS: convert-seqc-to-tile{{$}}
-// STATS-NEXT: 24 kernels-formed
+// STATS-NEXT: 25 kernels-formed
 
 // The whole kernel of a causal mask. Tensors are views of any strides whose rows
 // are contiguous; sizes are those of the views. The last query tiles, which see
@@ -330,28 +330,38 @@ func.func @row_bias(%q: tensor<?x8x?x64xbf16>, %bias: tensor<1x8x?x1xbf16>)
   return %o : tensor<?x8x?x64xbf16>
 }
 
-// ALiBi: a slope per head is a scalar, read before the loop. What columns add is
-// a ramp from the distance of the tiles, a scalar; what rows add moves the
-// maximum. No element is converted, and a score costs one fma more.
+// ALiBi: a slope per head is a scalar, read before the loop. slope (j - i) is
+// linear in both positions: the product starts with a ramp along columns, from
+// the distance of the tiles, and one along rows, and its scores are plain ones.
+// They are largest at the end, so the loop goes backwards. 8 is 1 / scale.
 // CHECK-LABEL: tile.kernel @alibi_0(
 // CHECK-SAME: %[[SLOPES:[a-z0-9]+]]: memref<8xf32, strided<[?], offset: ?>>
+// CHECK-DAG: %[[INVERSE:[a-z0-9_]+]] = arith.constant 8.0{{0*}}e+00 : f32
+// CHECK: %[[NUMBER:[a-z0-9_]+]] = arith.subi %[[HI:[a-z0-9_]+]], %c1 : index
+// CHECK: %[[TILES:[a-z0-9_]+]] = arith.divui %[[NUMBER]], %c64 : index
+// CHECK: %[[LAST:[a-z0-9_]+]] = arith.muli %[[TILES]], %c64 : index
 // CHECK: %[[SLOPE:[a-z0-9_]+]] = memref.load %[[SLOPES]]
-// CHECK: %[[SLOPE2:[a-z0-9_]+]] = arith.mulf %[[SLOPE]], %{{.*}} : f32
-// CHECK: %[[DOWN:[a-z0-9_]+]] = arith.mulf %[[SLOPE2]], %{{.*}} : f32
+// CHECK: %[[SLOPE8:[a-z0-9_]+]] = arith.mulf %[[SLOPE]], %[[INVERSE]] : f32
+// CHECK: %[[DOWN:[a-z0-9_]+]] = arith.mulf %[[SLOPE8]], %{{.*}} : f32
 // CHECK: %[[ROWS:[a-z0-9_]+]] = tile.ramp %{{.*}}, %[[DOWN]] along 0 : tensor<64xf32>
-// CHECK: scf.for %[[J:[a-z0-9_]+]] =
-// CHECK: %[[S:[a-z0-9_]+]] = tile.dot
+// CHECK: %[[WIDE:[a-z0-9_]+]] = tile.broadcast %[[ROWS]] along 1
+// CHECK: scf.for %[[PASSED:[a-z0-9_]+]] = %{{.*}} to %[[HI]] step
+// CHECK: %[[J:[a-z0-9_]+]] = arith.subi %[[LAST]], %[[PASSED]] : index
+// CHECK: tile.load %{{.*}}[%{{.*}}, %{{.*}}, %[[J]], %c0]
 // CHECK: %[[D:[a-z0-9_]+]] = arith.subi %[[J]], %{{.*}} : index
 // CHECK: %[[D32:[a-z0-9_]+]] = arith.index_cast %[[D]] : index to i32
 // CHECK: %[[F:[a-z0-9_]+]] = arith.sitofp %[[D32]] : i32 to f32
-// CHECK: %[[START:[a-z0-9_]+]] = arith.mulf %[[F]], %[[SLOPE2]] : f32
-// CHECK: %[[COLUMNS:[a-z0-9_]+]] = tile.ramp %[[START]], %[[SLOPE2]] along 0 : tensor<64xf32>
-// CHECK: %[[WIDE:[a-z0-9_]+]] = tile.broadcast %[[COLUMNS]] along 0
-// CHECK: %[[X:[a-z0-9_]+]] = math.fma %[[S]], %{{.*}}, %[[WIDE]]
+// CHECK: %[[START:[a-z0-9_]+]] = arith.mulf %[[F]], %[[SLOPE8]] : f32
+// CHECK: %[[COLUMNS:[a-z0-9_]+]] = tile.ramp %[[START]], %[[SLOPE8]] along 0 : tensor<64xf32>
+// CHECK: %[[HIGH:[a-z0-9_]+]] = tile.broadcast %[[COLUMNS]] along 0
+// CHECK: %[[SUM:[a-z0-9_]+]] = arith.addf %[[HIGH]], %[[WIDE]]
+// CHECK: %[[S:[a-z0-9_]+]] = tile.dot %{{.*}}, %{{.*}}, %[[SUM]] transpose_b
 // CHECK: scf.if {{.*}} -> (tensor<64x64xf32>)
-// CHECK-NEXT: scf.yield %[[X]]
+// CHECK-NEXT: scf.yield %[[S]]
 // CHECK: %[[MAX:[a-z0-9_]+]] = tile.reduce max
-// CHECK-NEXT: arith.addf %[[MAX]], %[[ROWS]]
+// CHECK-NEXT: arith.mulf %[[MAX]]
+// CHECK-NOT: arith.addf {{.*}} : tensor<64x64xf32>
+// CHECK: tile.return
 func.func @alibi(%q: tensor<2x8x512x64xf16>, %slopes: tensor<8xf32>)
     -> tensor<2x8x512x64xf16> {
   %o = seqc.attention query(%q) key(%q) value(%q) causal
@@ -366,6 +376,38 @@ func.func @alibi(%q: tensor<2x8x512x64xf16>, %slopes: tensor<8xf32>)
         seqc.yield %r : f32
       } : (tensor<2x8x512x64xf16>, tensor<2x8x512x64xf16>,
            tensor<2x8x512x64xf16>) -> tensor<2x8x512x64xf16>
+  return %o : tensor<2x8x512x64xf16>
+}
+
+// With another term that keys have, positions are added after the product: a
+// ramp from the distance of the tiles along columns, and the rows' part moves
+// the maximum. Falling scores are largest at the start: the loop goes forwards.
+// CHECK-LABEL: tile.kernel @falling_0(
+// CHECK: %[[ROWS:[a-z0-9_]+]] = tile.ramp %{{.*}}, %{{.*}} along 0 : tensor<64xf32>
+// CHECK: scf.for %[[J:[a-z0-9_]+]] =
+// CHECK: tile.load %{{.*}}[%{{.*}}, %{{.*}}, %[[J]], %c0]
+// CHECK: %[[S:[a-z0-9_]+]] = tile.dot %{{.*}}, %{{.*}}, %cst{{.*}} transpose_b
+// CHECK: %[[COLUMNS:[a-z0-9_]+]] = tile.ramp %{{.*}} along 0 : tensor<64xf32>
+// CHECK: %[[BIAS:[a-z0-9_]+]] = math.fma %{{.*}}, %{{.*}}, %[[COLUMNS]] : tensor<64xf32>
+// CHECK: %[[WIDE:[a-z0-9_]+]] = tile.broadcast %[[BIAS]] along 0
+// CHECK: math.fma %[[S]], %{{.*}}, %[[WIDE]] : tensor<64x64xf32>
+// CHECK: %[[MAX:[a-z0-9_]+]] = tile.reduce max
+// CHECK-NEXT: arith.addf %[[MAX]], %[[ROWS]]
+func.func @falling(%q: tensor<2x8x512x64xf16>, %bias: tensor<1x8x1x512xf32>)
+    -> tensor<2x8x512x64xf16> {
+  %o = seqc.attention query(%q) key(%q) value(%q) bias(%bias)
+      score {
+      ^bb0(%s: f32, %b: index, %h: index, %i: index, %j: index):
+        %d = arith.subi %i, %j : index
+        %d32 = arith.index_cast %d : index to i32
+        %f = arith.sitofp %d32 : i32 to f32
+        %slope = arith.constant 0.125 : f32
+        %t = arith.mulf %slope, %f : f32
+        %r = arith.addf %s, %t : f32
+        seqc.yield %r : f32
+      } : (tensor<2x8x512x64xf16>, tensor<2x8x512x64xf16>,
+           tensor<2x8x512x64xf16>, tensor<1x8x1x512xf32>)
+          -> tensor<2x8x512x64xf16>
   return %o : tensor<2x8x512x64xf16>
 }
 

@@ -108,6 +108,33 @@ tile.kernel @ramp(%start: f32, %step: f32, %y: memref<64xf32>, %bx: index, %by: 
   tile.return
 }
 
+// A ramp along columns and numbers of rows: the thread's part is added to its
+// rows, and an element is one instruction.
+// CHECK-LABEL: llvm.func @ramp_sum(
+// CHECK-SAME: %[[START:[a-z0-9]+]]: f32, %[[STEP:[a-z0-9]+]]: f32
+// CHECK-DAG: %[[C:.*]] = arith.constant dense<[0.000000e+00, 1.000000e+00, 0.000000e+00, 1.000000e+00, 8.000000e+00, 9.000000e+00, 8.000000e+00, 9.000000e+00]> : vector<8xf32>
+// CHECK: %[[STEP2:.*]] = vector.broadcast %[[STEP]] : f32 to vector<2xf32>
+// CHECK: %[[BASE:.*]] = vector.broadcast %{{.*}} : f32 to vector<2xf32>
+// CHECK: %[[OWN:.*]] = math.fma %[[STEP2]], %[[BASE]], %{{.*}} : vector<2xf32>
+// CHECK: %[[STARTS:.*]] = vector.broadcast %[[START]] : f32 to vector<2xf32>
+// CHECK: %[[ROWS:.*]] = arith.addf %[[OWN]], %[[STARTS]] : vector<2xf32>
+// CHECK: %[[STEPS:.*]] = vector.broadcast %[[STEP]] : f32 to vector<8xf32>
+// CHECK: %[[WIDE:.*]] = vector.shuffle %[[ROWS]], %[[ROWS]] [0, 0, 1, 1, 0, 0, 1, 1]
+// CHECK: math.fma %[[STEPS]], %[[C]], %[[WIDE]] : vector<8xf32>
+// CHECK-NOT: math.fma
+// CHECK: llvm.return
+tile.kernel @ramp_sum(%start: f32, %step: f32, %x: memref<64xf32>, %y: memref<64x16xf32>, %bx: index, %by: index, %bz: index)
+    attributes {warps = 4 : i64} {
+  %c0 = arith.constant 0 : index
+  %rows = tile.load %x[%c0] : memref<64xf32> -> tensor<64xf32, #tile.slice<dim = 1, of = #mma>>
+  %wide = tile.broadcast %rows along 1 : tensor<64xf32, #tile.slice<dim = 1, of = #mma>> -> tensor<64x16xf32, #mma>
+  %ramp = tile.ramp %start, %step along 0 : tensor<16xf32, #tile.slice<dim = 0, of = #mma>>
+  %high = tile.broadcast %ramp along 0 : tensor<16xf32, #tile.slice<dim = 0, of = #mma>> -> tensor<64x16xf32, #mma>
+  %sum = arith.addf %high, %wide : tensor<64x16xf32, #mma>
+  tile.store %sum, %y[%c0, %c0] : tensor<64x16xf32, #mma>, memref<64x16xf32>
+  tile.return
+}
+
 // A warp votes, and branches as one.
 // CHECK-LABEL: llvm.func @update
 // CHECK: %[[ANY:.*]] = nvvm.vote.sync any %c-1_i32, %{{.*}} -> i1

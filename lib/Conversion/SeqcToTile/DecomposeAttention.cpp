@@ -34,6 +34,17 @@
 // first and costs one instruction for each key. What depends on rows alone, r,
 // is not added to scores: m' = max(m, c max_n x + r), p = exp2(c x - (m' - r)).
 //
+// Positions need not come after the product. What is linear in both of them,
+// slope (j - i), over the scores' own factor, is where the accumulator of
+// q k^T starts: a fused multiply-add for each score, and from there on the
+// scores are plain ones. A product rounds its accumulator towards zero, but
+// near the diagonal, where such scores have their weight, this one starts near
+// 0.
+//
+// Where scores grow with the key's position, as ALiBi's do, the loop over tiles
+// of keys goes backwards: the first tile has the largest scores, and the
+// maximum hardly moves afterwards (see tile-lazy-rescale).
+//
 // Scores whose size is bounded, by a tanh, need no maximum at all: m = 0 and
 // p = exp2(c x), with no dependence between tiles but the sums. The same holds
 // for its rows as for others: -inf is a hidden score, and a sum of 0 a row that
@@ -115,6 +126,8 @@ private:
                              const Segments *segments);
   FailureOr<Value> buildMask(OnlineAttentionOp op, Lanes &lanes, Value scores,
                              const Segments *segments);
+  void startFromPositions(Lanes &lanes, tile::DotOp product,
+                          SmallVectorImpl<Term> &terms);
   FailureOr<Lane> getBias(OnlineAttentionOp op);
   Value buildDropout(OnlineAttentionOp op, Lanes &lanes, Value weights);
 
@@ -132,6 +145,8 @@ private:
 
   KernelBuilder &k;
   ImplicitLocOpBuilder &b;
+  /// Whether the scores of the tile converted last grow with the key.
+  bool growsWithKeys = false;
 };
 } // namespace
 
@@ -251,6 +266,35 @@ static bool isState(Type type) {
          tensor.getShape().take_front(2) == ArrayRef<int64_t>({1, 1});
 }
 
+/// Moves `v` and what it is computed from in front of `place`, in whose block
+/// they are.
+static void moveBefore(Operation *place, Value v) {
+  Operation *op = v.getDefiningOp();
+  if (!op || op->getBlock() != place->getBlock() || op->isBeforeInBlock(place))
+    return;
+  for (Value operand : op->getOperands())
+    moveBefore(place, operand);
+  op->moveBefore(place);
+}
+
+/// Lets `loop` go from its last tile to its first.
+static void reverse(scf::ForOp loop) {
+  ImplicitLocOpBuilder b(loop.getLoc(), loop);
+  Value lower = loop.getLowerBound(), step = loop.getStep();
+  // Of a loop without tiles this is a number that nothing reads.
+  Value reach = arith::SubIOp::create(
+      b, arith::SubIOp::create(b, loop.getUpperBound(), lower),
+      arith::ConstantIndexOp::create(b, 1));
+  reach =
+      arith::MulIOp::create(b, arith::DivUIOp::create(b, reach, step), step);
+  Value ends =
+      arith::AddIOp::create(b, arith::AddIOp::create(b, lower, reach), lower);
+  b.setInsertionPointToStart(loop.getBody());
+  Value passed = loop.getInductionVar();
+  auto start = arith::SubIOp::create(b, ends, passed);
+  passed.replaceAllUsesExcept(start, start);
+}
+
 LogicalResult AttentionConverter::convert(scf::ForOp op) {
   if (!llvm::all_of(op.getResultTypes(), isState))
     return op.emitOpError("cannot become part of a kernel: it carries more "
@@ -266,6 +310,7 @@ LogicalResult AttentionConverter::convert(scf::ForOp op) {
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(loop.getBody());
   k.setScalar(op.getInductionVar(), loop.getInductionVar());
+  growsWithKeys = false;
   for (auto [arg, now] :
        llvm::zip(op.getRegionIterArgs(), loop.getRegionIterArgs()))
     k.setTile(arg, now);
@@ -275,6 +320,8 @@ LogicalResult AttentionConverter::convert(scf::ForOp op) {
   if (failed(yielded))
     return failure();
   scf::YieldOp::create(b, *yielded);
+  if (growsWithKeys)
+    reverse(loop);
   for (auto [result, now] : llvm::zip(op.getResults(), loop.getResults()))
     k.setTile(result, now);
   return success();
@@ -445,8 +492,9 @@ LogicalResult AttentionConverter::convert(OnlineAttentionOp op, Value isFull) {
     k.setTile(op.getAcc(), acc);
   };
 
-  Value scores = tile::DotOp::create(b, *query, *key, k.constant({M, N}, 0.0),
+  auto product = tile::DotOp::create(b, *query, *key, k.constant({M, N}, 0.0),
                                      /*transpose_b=*/true);
+  Value scores = product;
 
   // The scores as a sum: what they are made of, and what is added to them.
   double scale = op.getScale().convertToDouble();
@@ -474,6 +522,7 @@ LogicalResult AttentionConverter::convert(OnlineAttentionOp op, Value isFull) {
       return failure();
     b.setLoc(op.getLoc());
     terms = lanes.getTerms(region);
+    growsWithKeys = Lanes::getKeySlope(terms) > 0;
     for (Term &term : terms)
       if (term.lane.value == scaled) {
         term.lane.value = scores;
@@ -490,6 +539,8 @@ LogicalResult AttentionConverter::convert(OnlineAttentionOp op, Value isFull) {
       return failure();
     terms.push_back({1.0, Value(), {k.extend(bias->value), bias->on}});
   }
+
+  startFromPositions(lanes, product, terms);
 
   // A row's own part moves its maximum, not its scores.
   SmallVector<Term> rowTerms, otherTerms;
@@ -595,6 +646,39 @@ LogicalResult AttentionConverter::convert(OnlineAttentionOp op, Value isFull) {
                                   /*transpose_b=*/false);
   finish(max, sum, acc);
   return success();
+}
+
+/// Takes ramps out of `terms` and lets the accumulator of `product` start with
+/// them, if the product is the only term besides them that is not a row's.
+void AttentionConverter::startFromPositions(Lanes &lanes, tile::DotOp product,
+                                            SmallVectorImpl<Term> &terms) {
+  SmallVector<Term> ramps, others;
+  unsigned on = Lane::Uniform;
+  const Term *scores = nullptr;
+  for (const Term &term : terms) {
+    if (term.lane.value.getDefiningOp<tile::RampOp>()) {
+      ramps.push_back(term);
+      on |= term.lane.on;
+      continue;
+    }
+    others.push_back(term);
+    if (term.lane.value == product.getResult())
+      scores = &term;
+    else if (term.lane.on & Lane::Column)
+      return;
+  }
+  if (!scores || scores->factor || on != Lane::Both)
+    return;
+  auto isNormal = [](double number) {
+    return number > 0 && std::isnormal(static_cast<float>(number));
+  };
+  double inverse = 1 / scores->coefficient;
+  if (!isNormal(scores->coefficient) || !isNormal(inverse))
+    return;
+  Value start = lanes.tile(lanes.add(ramps, inverse));
+  moveBefore(product, start);
+  product.getAccMutable().assign(start);
+  terms.assign(others);
 }
 
 FailureOr<Lane> AttentionConverter::getBias(OnlineAttentionOp op) {

@@ -332,6 +332,16 @@ SmallVector<Term> Lanes::getTerms(Region &region) {
   return {{1.0, Value(), *lookup(region.front().getTerminator(), result)}};
 }
 
+double Lanes::getKeySlope(ArrayRef<Term> terms) {
+  double slope = 0;
+  for (const Term &term : terms)
+    if (auto ramp = term.lane.value.getDefiningOp<tile::RampOp>();
+        ramp && term.lane.on == Lane::Column)
+      if (std::optional<double> step = getNumber(ramp.getStep()))
+        slope += term.coefficient * *step;
+  return slope;
+}
+
 Lane Lanes::add(ArrayRef<Term> terms, double scale) {
   SmallVector<Term> sorted(terms);
   llvm::stable_sort(sorted, [](const Term &x, const Term &y) {

@@ -92,6 +92,10 @@ public:
 
   /// The result of `region`, which has been applied, as a sum.
   SmallVector<Term> getTerms(Region &region);
+  /// How much the part of a sum that is linear in the key's position grows from
+  /// one key to the next, but for factors that are read. Those are taken as
+  /// positive, which slopes mostly are: this is for choosing an order.
+  static double getKeySlope(ArrayRef<Term> terms);
   /// The sum of `terms`, times `scale`.
   Lane add(ArrayRef<Term> terms, double scale);
 

@@ -266,6 +266,65 @@ private:
   KernelContext &context;
 };
 
+/// A ramp along columns and a number for each row, as step constant + (row +
+/// start + step base): what is in parentheses is one number for each row of the
+/// thread, and an element is one fused multiply-add.
+struct ConvertRampSum : public OpConversionPattern<arith::AddFOp> {
+  ConvertRampSum(const TypeConverter &converter, MLIRContext *mlirContext,
+                 KernelContext &context)
+      : OpConversionPattern(converter, mlirContext, /*benefit=*/2),
+        context(context) {}
+
+  LogicalResult
+  matchAndRewrite(arith::AddFOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    auto type = dyn_cast<RankedTensorType>(op.getType());
+    auto vectorType =
+        cast_if_present<VectorType>(getTypeConverter()->convertType(type));
+    if (!type || !vectorType)
+      return failure();
+    RampOp ramp;
+    Value rows;
+    for (Value operand : {op.getLhs(), op.getRhs()}) {
+      auto broadcast = operand.getDefiningOp<BroadcastOp>();
+      if (!broadcast)
+        return failure();
+      auto source = broadcast.getSource().getDefiningOp<RampOp>();
+      if (broadcast.getDim() == 0 && source && !ramp)
+        ramp = source;
+      else if (broadcast.getDim() == 1)
+        rows = rewriter.getRemappedValue(broadcast.getSource());
+    }
+    if (!ramp || !rows)
+      return failure();
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    Value step = rewriter.getRemappedValue(ramp.getStep());
+    ThreadTile tile = getThreadTile(b, context, type);
+    auto splat = [&](VectorType type, Value v) -> Value {
+      return vector::BroadcastOp::create(b, type, v);
+    };
+    auto rowsType = cast<VectorType>(rows.getType());
+    Value base =
+        arith::SIToFPOp::create(b, vectorType.getElementType(), tile.base[1]);
+    rows = math::FmaOp::create(b, splat(rowsType, step), splat(rowsType, base),
+                               rows);
+    rows = arith::AddFOp::create(
+        b, rows, splat(rowsType, rewriter.getRemappedValue(ramp.getStart())));
+    SmallVector<Attribute> offsets;
+    for (ArrayRef<int64_t> offset : tile.layout.offsets)
+      offsets.push_back(b.getF32FloatAttr(float(offset[1])));
+    Value constants = arith::ConstantOp::create(
+        b, DenseElementsAttr::get(vectorType, offsets));
+    rewriter.replaceOpWithNewOp<math::FmaOp>(
+        op, splat(vectorType, step), constants,
+        shuffle(b, rows, getSliceRegisters(tile.layout, 1)));
+    return success();
+  }
+
+private:
+  KernelContext &context;
+};
+
 /// The same elements in the same threads, perhaps in other registers.
 struct ConvertConvert : public OpConversionPattern<ConvertOp> {
   using OpConversionPattern::OpConversionPattern;
@@ -349,5 +408,6 @@ void seqc::tile::populateRegisterPatterns(const TypeConverter &converter,
   MLIRContext *mlirContext = patterns.getContext();
   patterns.add<ConvertBroadcast, ConvertConvert, ConvertFold, ConvertReduce,
                ConvertUpdateWhere, ConvertYield>(converter, mlirContext);
-  patterns.add<ConvertIota, ConvertRamp>(converter, mlirContext, context);
+  patterns.add<ConvertIota, ConvertRamp, ConvertRampSum>(converter, mlirContext,
+                                                         context);
 }
