@@ -185,8 +185,10 @@ void MaskAnalysis::print(raw_ostream &os) const {
               if (c == 0)
                 continue;
               static const char *const names[] = {
-                  "i", "j", "j0", "Sq",   "Sk",      "prefix",
-                  "b", "h", "i0", "iEnd", "kvBegin", "kvEnd"};
+                  "i",         "j",     "j0",       "Sq",     "Sk",
+                  "prefix",    "b",     "h",        "i0",     "iEnd",
+                  "kvBegin",   "kvEnd", "segBegin", "segEnd", "segFullBegin",
+                  "segFullEnd"};
               os << c << '*';
               if (v < numFixedVars)
                 os << names[v];

@@ -55,6 +55,11 @@ constexpr unsigned varRowBegin = symbolVar(MaskTiling::RowBegin);
 constexpr unsigned varRowEnd = symbolVar(MaskTiling::RowEnd);
 constexpr unsigned varKVBegin = symbolVar(MaskTiling::KVBegin);
 constexpr unsigned varKVEnd = symbolVar(MaskTiling::KVEnd);
+constexpr unsigned varSegmentBegin = symbolVar(MaskTiling::SegmentBegin);
+constexpr unsigned varSegmentEnd = symbolVar(MaskTiling::SegmentEnd);
+constexpr unsigned varSegmentFullBegin =
+    symbolVar(MaskTiling::SegmentFullBegin);
+constexpr unsigned varSegmentFullEnd = symbolVar(MaskTiling::SegmentFullEnd);
 
 struct Variable {
   enum Kind { Fixed, Capture, Division };
@@ -74,6 +79,8 @@ struct Variable {
 struct System {
   llvm::SmallVector<Variable> variables;
   unsigned numDivisions = 0;
+  /// The variables of a SegmentInterval are in use.
+  bool hasSegmentBounds = false;
 
   System() : variables(numFixedVars) {}
 
@@ -111,6 +118,8 @@ private:
   /// symbols.
   void addUsedDivisions(const Linear &row,
                         llvm::SmallSetVector<unsigned, 8> &used) const;
+  /// The order of the bounds of segments.
+  void addSegmentOrder(llvm::SmallVectorImpl<Linear> &rows) const;
 };
 
 /// The mask as a formula. Adds the variables that it needs to `system`, and to

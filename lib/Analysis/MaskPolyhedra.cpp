@@ -123,6 +123,16 @@ void System::addDefinition(unsigned v, SmallVectorImpl<Linear> &rows) const {
   rows.push_back(last - rest);
 }
 
+void System::addSegmentOrder(SmallVectorImpl<Linear> &rows) const {
+  if (!hasSegmentBounds)
+    return;
+  const unsigned order[] = {varSegmentBegin, varSegmentFullBegin,
+                            varSegmentFullEnd, varSegmentEnd};
+  for (auto [less, more] :
+       llvm::zip(ArrayRef(order).drop_back(), ArrayRef(order).drop_front()))
+    rows.push_back(Linear::variable(more) - Linear::variable(less));
+}
+
 SmallVector<Linear> System::getPairContext() const {
   SmallVector<Linear> rows;
   auto var = Linear::variable;
@@ -132,6 +142,7 @@ SmallVector<Linear> System::getPairContext() const {
   rows.push_back(var(varRowEnd) - var(VarI) - 1);
   rows.push_back(var(varSq) - var(varRowEnd));
   rows.push_back(var(VarJ) - var(varKVBegin));
+  addSegmentOrder(rows);
   for (auto [v, variable] : llvm::enumerate(variables)) {
     if (variable.kind != Variable::Division)
       continue;
@@ -154,6 +165,7 @@ SmallVector<Linear> System::getTileContext(int64_t M) const {
   rows.push_back(var(varSq) - var(varRowEnd));
   rows.push_back(var(VarJ0) - var(varKVBegin));
   rows.push_back(var(varKVEnd) - var(VarJ0) - 1);
+  addSegmentOrder(rows);
   for (auto [v, variable] : llvm::enumerate(variables))
     if (variable.kind == Variable::Division && !variable.usesI &&
         !variable.usesJ)

@@ -462,7 +462,17 @@ Formula mask::readMask(const MaskSpec &spec, System &system,
                    makeAtom(var(varKVEnd) - var(VarJ) - 1);
   if (spec.region && !spec.region->empty())
     result = result & Reader(spec, system, captures).readRegion();
-  if (spec.hasSegments)
+  if (spec.hasSegments && spec.hasSegmentBounds) {
+    // A key inside of the bounds is visible or not; one in the inner bounds is.
+    system.hasSegmentBounds = true;
+    auto inside = [&](unsigned begin, unsigned end) {
+      return makeAtom(var(VarJ) - var(begin)) &
+             makeAtom(var(end) - var(VarJ) - 1);
+    };
+    result = result & inside(varSegmentBegin, varSegmentEnd) &
+             (makeOpaque() | inside(varSegmentFullBegin, varSegmentFullEnd));
+  } else if (spec.hasSegments) {
     result = result & makeOpaque();
+  }
   return result;
 }

@@ -452,6 +452,10 @@ getSymbolValues(OpBuilder &builder, Location loc,
   values[MaskTiling::RowBegin] = i0;
   values[MaskTiling::KVBegin] = kvBegin;
   values[MaskTiling::KVEnd] = kvEnd;
+  values[MaskTiling::SegmentBegin] = operands.segments.begin;
+  values[MaskTiling::SegmentEnd] = operands.segments.end;
+  values[MaskTiling::SegmentFullBegin] = operands.segments.fullBegin;
+  values[MaskTiling::SegmentFullEnd] = operands.segments.fullEnd;
   if (isUsed(MaskTiling::RowEnd)) {
     AffineExpr d0 = builder.getAffineDimExpr(0);
     AffineExpr d1 = builder.getAffineDimExpr(1);
@@ -521,6 +525,10 @@ static SmallVector<int64_t> getSymbolNumbers(const MaskPoint &point,
   values[MaskTiling::RowEnd] = std::min(point.i0 + M, point.queryLength);
   values[MaskTiling::KVBegin] = point.kvBegin;
   values[MaskTiling::KVEnd] = point.kvEnd;
+  values[MaskTiling::SegmentBegin] = point.segments.begin;
+  values[MaskTiling::SegmentEnd] = point.segments.end;
+  values[MaskTiling::SegmentFullBegin] = point.segments.fullBegin;
+  values[MaskTiling::SegmentFullEnd] = point.segments.fullEnd;
   llvm::append_range(values, point.captures);
   return values;
 }

@@ -174,7 +174,7 @@ static int64_t countExtras(const AttentionShape &s) {
 /// has as many keys as ptxas does not spill for (test_kernels.py).
 static TileSchedule hopperEntry(const AttentionShape &s, int64_t head) {
   // What is read at positions takes more of what two products on their way
-  // leave, and so does a bias in tiles that segments may leave out.
+  // leave, and so does a bias next to segments.
   int64_t extras = countExtras(s) + (s.scoreRegion && !s.isScoreCheap) +
                    (s.maskRegion && head > 192) + 2 * (s.bias && s.segments);
   auto keys = [&](int64_t one, int64_t two, int64_t four, int64_t more) {
@@ -195,21 +195,19 @@ static TileSchedule hopperEntry(const AttentionShape &s, int64_t head) {
 /// registers; one hides what the other waits for, so one stage is enough.
 /// What changes scores or masks needs registers next to them: fewer keys
 /// (measured on an H200 at D 128: causal 8% faster with 48 keys than with 64,
-/// softcap 7% faster with 64). Segments skip tiles that were copied already:
-/// without a second stage nothing would be copied meanwhile.
+/// softcap 7% faster with 64).
 static TileSchedule ampereEntry(const AttentionShape &s, int64_t head) {
   int64_t extras = countExtras(s);
   bool isPlain = extras == 0 && !s.prefix;
-  int64_t stages = s.segments ? 2 : 1;
   bool isBand = s.windowLeft || s.windowRight;
   bool isMasked = s.causal || isBand || s.prefix || s.segments || s.maskRegion;
   bool hasRoom = !isMasked && (s.aligned || !s.scoreRegion);
   if (head <= 64 && !s.bias)
-    return {128, isPlain ? 96 : 80, 1, stages, 4};
+    return {128, isPlain ? 96 : 80, 1, 1, 4};
   if (head <= 64 && extras <= 4)
     return {128, 48, 1, 1, 4};
   if (head <= 128 && !s.bias)
-    return {128, isPlain && hasRoom ? 64 : 48, 1, stages, 4};
+    return {128, isPlain && hasRoom ? 64 : 48, 1, 1, 4};
   if (head <= 128) // Eight warps have 16 rows each, not 32.
     return {128, 64, 1, 2, 8};
   int64_t most = head <= 192 ? 3 : 1;

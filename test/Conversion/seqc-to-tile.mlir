@@ -2,7 +2,7 @@
 // RUN: seqc-opt %s --pass-pipeline="builtin.module(func.func(seqc-online-softmax,seqc-tile{single-loop=true},cse),convert-seqc-to-tile)" --seqc-statistics -o /dev/null 2>&1 | FileCheck %s --check-prefix=STATS
 
 // STATS: convert-seqc-to-tile{{$}}
-// STATS-NEXT: 25 kernels-formed
+// STATS-NEXT: 28 kernels-formed
 
 // The whole kernel of a causal mask. Tensors are views of any strides whose rows
 // are contiguous; sizes are those of the views. The last query tiles, which see
@@ -199,26 +199,35 @@ func.func @negative_scale(%q: tensor<?x8x?x64xf16>) -> tensor<?x8x?x64xf16> {
 }
 
 // Segments of the queries are read once, those of the keys with the keys and
-// one after the other. A tile none of whose keys can be of a row's segment is left out, and where all are, nothing is
-// hidden.
+// one after the other. What they hide is what the mask hides.
 // CHECK-LABEL: tile.kernel @segments_0(
 // CHECK-DAG: %[[QS:[a-z0-9_]+]] = tile.load {{.*}} : memref<?x?xi32, strided<[?, ?], offset: ?>> -> tensor<64xi32>
+// CHECK-COUNT-5: memref.load %{{.*}} : memref<?x?xi32, strided<[?, ?], offset: ?>>
 // CHECK: scf.for
 // CHECK: %[[KS:[a-z0-9_]+]] = tile.load {{.*}} : memref<?x?xi32, strided<[?, 1], offset: ?>> -> tensor<64xi32>
-// CHECK: %[[KSB:[a-z0-9_]+]] = tile.broadcast %[[KS]] along 0
-// CHECK: %[[LARGEST:[a-z0-9_]+]] = tile.fold max %[[KSB]]
-// CHECK: arith.xori %[[KS]]
-// CHECK: tile.fold max
-// CHECK: arith.cmpi sge, %[[LARGEST]], %[[ROWS:[a-z0-9_]+]]
-// CHECK: %[[SOME:[a-z0-9_]+]] = tile.any
-// CHECK: scf.if %[[SOME]]
 // CHECK: tile.dot
-// CHECK: arith.cmpi ne, %[[LARGEST]], %[[ROWS]]
-// CHECK: tile.update_where
-// CHECK: arith.cmpi eq, %{{[a-z0-9_]+}}, %[[KSB]]
-// CHECK: tile.dot
-// CHECK: } else {
+// CHECK-NEXT: scf.if
 // CHECK-NEXT: scf.yield
+// CHECK-NEXT: } else {
+// CHECK: %[[QSB:[a-z0-9_]+]] = tile.broadcast %[[QS]] along 1
+// CHECK: %[[KSB:[a-z0-9_]+]] = tile.broadcast %[[KS]] along 0
+// CHECK: arith.cmpi eq, %[[QSB]], %[[KSB]]
+// CHECK: tile.dot
+// CHECK: tile.return
+// The smallest and the largest id of each tile, and what follows for the loop.
+// CHECK-LABEL: tile.kernel @segments_1(
+// CHECK: tile.gather
+// CHECK: tile.reduce max
+// CHECK: tile.reduce max
+// CHECK-LABEL: tile.kernel @segments_2(
+// CHECK-LABEL: tile.kernel @segments_3(
+// CHECK-COUNT-4: tile.reduce max
+// CHECK: tile.reduce add
+// CHECK: func.func @segments(
+// CHECK: %[[Q:[a-z0-9_]+]]:2 = tile.launch @segments_1
+// CHECK: %[[K:[a-z0-9_]+]]:2 = tile.launch @segments_2
+// CHECK: %[[B:[a-z0-9_]+]]:5 = tile.launch @segments_3 grid({{.*}}) ins(%[[Q]]#0, %[[Q]]#1, %[[K]]#0, %[[K]]#1 :
+// CHECK: tile.launch @segments_0 grid({{.*}}) ins({{.*}}%[[B]]#0, %[[B]]#1, %[[B]]#2, %[[B]]#3, %[[B]]#4
 func.func @segments(%q: tensor<?x8x?x64xf16>, %k: tensor<?x2x?x64xf16>,
                     %qs: tensor<?x?xi32>, %ks: tensor<?x?xi32>)
     -> tensor<?x8x?x64xf16> {

@@ -109,6 +109,29 @@ def segments(shape: Shape, rng: np.random.Generator) -> tuple[Array, Array]:
     )
 
 
+def documents(shape: Shape, rng: np.random.Generator) -> dict[str, Any]:
+    """Packed documents of about 40 tokens, with padding behind them."""
+
+    def ids(length: int) -> Array:
+        starts = rng.random((shape.batch, length)) < 1 / 40
+        packed = np.cumsum(starts, axis=1)
+        packed[:, length - length // 8 :] = -1
+        return packed
+
+    return {"segment_ids": (ids(shape.queries), ids(shape.keys)), "causal": True}
+
+
+def shuffled_segments(shape: Shape, rng: np.random.Generator) -> dict[str, Any]:
+    ids = [rng.permuted(x, axis=1) for x in segments(shape, rng)]
+    return {"segment_ids": (ids[0], ids[1])}
+
+
+def one_segment(shape: Shape, rng: np.random.Generator) -> dict[str, Any]:
+    sizes = (shape.queries, shape.keys)
+    ids = [np.full((shape.batch, n), -(2**31), np.int32) for n in sizes]
+    return {"segment_ids": (ids[0], ids[1]), "causal": True}
+
+
 def bias(*full: bool) -> Options:
     def make(shape: Shape, rng: np.random.Generator) -> dict[str, Any]:
         whole = (shape.batch, shape.heads, shape.queries, shape.keys)
@@ -165,6 +188,9 @@ OPTIONS: dict[str, Options] = {
     "sink_tokens": lambda s, r: {"causal": True, "window": 6, "prefix": 4},
     "segments": lambda s, r: {"segment_ids": segments(s, r)},
     "causal_segments": lambda s, r: {"causal": True, "segment_ids": segments(s, r)},
+    "documents": documents,
+    "shuffled_segments": shuffled_segments,
+    "one_segment": one_segment,
     "bias": bias(True, True, True, True),
     "bias_head": bias(False, True, False, True),
     "bias_row": bias(True, False, True, False),

@@ -7,7 +7,7 @@
 // RUN: diff %t.once.mlir %t.twice.mlir
 
 // STATS: seqc-tile{{$}}
-// STATS-NEXT: 5 full-tile-loops
+// STATS-NEXT: 6 full-tile-loops
 // STATS-NEXT: 6 key-loops
 // STATS-NEXT: 6 ops-tiled
 
@@ -77,12 +77,18 @@ func.func @no_mask(%q: tensor<1x2x64x8xf32>, %k: tensor<1x2x192x8xf32>)
   return %out : tensor<1x2x64x8xf32>
 }
 
-// No tile is known to be full.
+// Which tiles are hidden and which are full is computed from the segments.
 // CHECK-LABEL: func @segments(
-// CHECK: scf.for
-// CHECK-NOT: scf.if
-// CHECK-NOT: tile_class
-// CHECK: seqc.online_attention {{.*}} segments
+// CHECK-COUNT-3: linalg.generic
+// CHECK: scf.forall
+// CHECK: scf.for %[[J:[a-z0-9_]+]] = %{{.*}} to %{{.*}} step %c64
+// CHECK: arith.cmpi sge, %[[J]], %{{.*}}
+// CHECK: arith.cmpi slt, %[[J]], %{{.*}}
+// CHECK: %[[FULL:[a-z0-9_]+]] = arith.andi
+// CHECK: scf.if %[[FULL]]
+// CHECK-NEXT: seqc.online_attention {{.*}} segments({{.*}} tile_class(full)
+// CHECK: } else {
+// CHECK-NEXT: seqc.online_attention {{.*}} segments(
 // CHECK-NOT: seqc.online_attention
 // CHECK: return
 func.func @segments(%q: tensor<1x2x128x8xf32>, %s: tensor<1x128xi32>)

@@ -8,8 +8,8 @@
 // RUN: diff %t.once.mlir %t.twice.mlir
 
 // STATS: seqc-tile{{$}}
-// STATS-NEXT: 14 full-tile-loops
-// STATS-NEXT: 42 key-loops
+// STATS-NEXT: 15 full-tile-loops
+// STATS-NEXT: 44 key-loops
 // STATS-NEXT: 18 ops-tiled
 
 //===----------------------------------------------------------------------===//
@@ -303,19 +303,43 @@ func.func @prefix(%q: tensor<2x1x?x8xf32>, %prefix: tensor<2xi32>)
   return %out : tensor<2x1x?x8xf32>
 }
 
-// Segments are known only at run time: no tile is full, but the causal bound
-// stays. The segments of a tile are read with it, those of the queries once.
+// Segments are known only at run time. For each tile the smallest and the
+// largest id come first, then for each tile of queries the tiles of keys that
+// these reach; with the causal bound they are those of the loops. The segments
+// of a tile are read with it, those of the queries once.
 // CHECK-LABEL: func @segments
 // CHECK-SAME: %[[SEG:[a-z0-9]+]]: tensor<1x?xi32>)
+// CHECK: %[[QUERY:[a-z0-9_]+]]:2 = linalg.generic {{{.*}} iterator_types = ["parallel", "parallel", "reduction"]} ins(%{{.*}} : tensor<32xi32>)
+// CHECK: %[[ID:[a-z0-9_]+]] = tensor.extract %[[SEG]]
+// CHECK: %[[LOW:[a-z0-9_]+]] = arith.xori %[[ID]], %c-1_i32
+// CHECK: arith.select %{{.*}}, %[[ID]], %c-2147483648_i32
+// CHECK: arith.maxsi
+// CHECK: arith.select %{{.*}}, %[[LOW]], %c-2147483648_i32
+// CHECK: arith.maxsi
+// CHECK: %[[KEY:[a-z0-9_]+]]:2 = linalg.generic {{.*}} ins(%{{.*}} : tensor<64xi32>)
+// CHECK: %[[BOUNDS:[a-z0-9_]+]]:5 = linalg.generic {{.*}} ins(%[[QUERY]]#0, %[[QUERY]]#1, %[[KEY]]#0, %[[KEY]]#1 :
 // CHECK: scf.forall (%[[I:[a-z0-9_]+]]) = (0)
 // CHECK: tensor.extract_slice %[[SEG]][0, %[[I]]]
 // CHECK: %[[QSEG:[a-z0-9_]+]] = tensor.pad
 // CHECK: : tensor<1x?xi32> to tensor<1x32xi32>
-// CHECK: affine.apply #[[$FROM_TILE]]
-// CHECK: scf.for %[[J:[a-z0-9_]+]] = %c0
+// CHECK: %[[TILE:[a-z0-9_]+]] = affine.apply #{{.*}}(%[[I]])
+// CHECK: %[[FROM_END:[a-z0-9_]+]] = tensor.extract %[[BOUNDS]]#0[%c0, %[[TILE]]]
+// CHECK: tensor.extract %[[BOUNDS]]#1[%c0, %[[TILE]]]
+// CHECK: %[[FULL_FROM_END:[a-z0-9_]+]] = tensor.extract %[[BOUNDS]]#2[%c0, %[[TILE]]]
+// CHECK: tensor.extract %[[BOUNDS]]#3[%c0, %[[TILE]]]
+// CHECK: tensor.extract %[[BOUNDS]]#4[%c0, %[[TILE]]]
+// A run of full tiles has as many as it is long.
+// CHECK: %[[WITHOUT_GAP:[a-z0-9_]+]] = arith.cmpi eq
+// CHECK: arith.select %[[WITHOUT_GAP]]
+// CHECK: arith.select %[[WITHOUT_GAP]]
+// CHECK: scf.for %[[J:[a-z0-9_]+]] = %[[LO:[a-z0-9_]+]] to %[[FULL_LO:[a-z0-9_]+]] step %c64
 // CHECK: tensor.extract_slice %[[SEG]][0, %[[J]]]
 // CHECK: : tensor<1x?xi32> to tensor<1x64xi32>
 // CHECK: seqc.online_attention {{.*}} segments(%[[QSEG]], %{{.*}}) {{.*}} causal {schedule
+// CHECK: scf.for %{{.*}} = %[[FULL_LO]] to %[[FULL_HI:[a-z0-9_]+]] step %c64
+// CHECK: seqc.online_attention {{.*}} tile_class(full)
+// CHECK: scf.for %{{.*}} = %[[FULL_HI]] to %{{.*}} step %c64
+// CHECK: seqc.online_attention {{.*}} causal {schedule
 // CHECK-NOT: = scf.for %
 // CHECK: return
 func.func @segments(%q: !q, %segments: tensor<1x?xi32>) -> !q {

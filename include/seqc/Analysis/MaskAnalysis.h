@@ -62,6 +62,9 @@ struct MaskSpec {
   Alignment alignment = Alignment::BottomRight;
   bool hasPrefix = false;
   bool hasSegments = false;
+  /// Whether MaskOperands::segments will be there: the keys that the documents
+  /// of a tile of queries reach are then an interval, and not only unknown.
+  bool hasSegmentBounds = false;
   /// The mask region, or null. Its arguments are (b, h, i, j).
   mlir::Region *region = nullptr;
   /// The lengths, where they are values: a region that captures one of them
@@ -73,8 +76,18 @@ struct MaskSpec {
   static MaskSpec get(OnlineAttentionOp op);
 };
 
+/// What the segments of one tile of queries say about keys, as key positions:
+/// outside of [begin, end) no key has the segment of one of the queries, and
+/// in [fullBegin, fullEnd) each key has the segment of all of them. With
+/// begin <= fullBegin <= fullEnd <= end.
+template <typename T>
+struct SegmentInterval {
+  T begin{}, end{}, fullBegin{}, fullEnd{};
+};
+
 /// The values that the bounds are functions of, all of index type, for tiles of
-/// one batch entry and one head. `prefix` may be null when the mask has none.
+/// one batch entry and one head. `prefix` may be null when the mask has none,
+/// `segments` when the mask has no bounds of segments.
 /// Values that the mask region captures are known to the analysis; they must
 /// dominate the point where the bounds are built.
 struct MaskOperands {
@@ -83,6 +96,7 @@ struct MaskOperands {
   mlir::Value prefix;
   mlir::Value batch;
   mlir::Value head;
+  SegmentInterval<mlir::Value> segments;
 
   /// The operands for the batch entry and head at (`batch`, `head`) of `op`'s
   /// own operands: the op's offsets are added, and its prefix is read.
@@ -106,6 +120,7 @@ using LoopBounds = TileLoopBounds<mlir::Value>;
 struct MaskPoint {
   int64_t i0 = 0, kvBegin = 0, kvEnd = 0;
   int64_t queryLength = 0, keyLength = 0, prefix = 0, batch = 0, head = 0;
+  SegmentInterval<int64_t> segments;
   /// One per MaskAnalysis::getCaptures().
   llvm::SmallVector<int64_t> captures;
 };
@@ -126,8 +141,8 @@ public:
   /// Whether the visible pairs (over-approximated) form one convex set, so that
   /// no tile between the bounds `lo` and `hi` is known to be empty.
   bool isConvex() const;
-  /// Whether some tile could be full. False with segments or an opaque mask
-  /// region.
+  /// Whether some tile could be full. False with an opaque mask region, or
+  /// segments without bounds.
   bool hasFull() const;
   /// Whether the bounds use the batch or the head: if not, one set of bounds
   /// serves all of them.
@@ -187,6 +202,10 @@ public:
     RowEnd,   ///< min(i0 + M, Sq)
     KVBegin,
     KVEnd,
+    SegmentBegin, ///< SegmentInterval
+    SegmentEnd,
+    SegmentFullBegin,
+    SegmentFullEnd,
     FirstCapture
   };
 

@@ -324,8 +324,9 @@ def ConvertSeqcToTile : Pass<"convert-seqc-to-tile", "::mlir::ModuleOp"> {
     drop loops of one iteration.
 
     A scan reads one time step of each input at a time and keeps its state in a tile; a chunk of at most 16 steps is unrolled. A
-    convolution reads its input once per tap. An elementwise `linalg` operator of up to three dimensions that is left in the
-    function becomes a kernel as well, with tiles of 1024 elements.
+    convolution reads its input once per tap. A `linalg` operator that is left in the function becomes a kernel as well: an
+    elementwise one of up to three dimensions, with tiles of 1024 elements, or one that reduces its last dimension to sums or largest
+    values, starting from constants, with tiles of 32 rows and a loop over 64 columns at a time.
 
     A scalar that the kernel needs is passed, unless it is the size of a view. A function keeps only what the host plan can
     say; anything else is an error that names it, and so are operands of f64 and operations of a score or mask region that

@@ -174,11 +174,12 @@ LogicalResult decomposeAttention(KernelBuilder &k, scf::ForallOp forall);
 LogicalResult decomposeScan(KernelBuilder &k, scf::ForallOp forall);
 LogicalResult decomposeConv(KernelBuilder &k, scf::ForallOp forall);
 
-/// Cuts each elementwise linalg operator of `func` that stands in no loop into
-/// tiles: an scf.forall, marked as seqc-tile's are.
-LogicalResult tileElementwise(func::FuncOp func);
+/// Cuts each linalg operator of `func` that stands in no loop, and is
+/// elementwise or reduces its last loop, into tiles: an scf.forall, marked as
+/// seqc-tile's are.
+LogicalResult tileLinalg(func::FuncOp func);
 /// Fills the kernel of such a loop.
-LogicalResult decomposeElementwise(KernelBuilder &k, scf::ForallOp forall);
+LogicalResult decomposeLinalg(KernelBuilder &k, scf::ForallOp forall);
 
 } // namespace seqc::totile
 

@@ -110,22 +110,7 @@ private:
   FailureOr<Value> load(Operation *user, Value v, ArrayRef<int64_t> shape,
                         ArrayRef<int64_t> dims = {});
 
-  /// Ids of documents, and what tells whether those of a tile of keys are a
-  /// row's: for the columns of each thread the largest, and the largest
-  /// complement, which is the complement of the smallest.
-  struct Segments {
-    Value query, key;
-    Value largest, largestComplement;
-    Value row, rowComplement; // As wide as these.
-  };
-  FailureOr<Segments> loadSegments(OnlineAttentionOp op);
-  Value compareSegments(const Segments &segments,
-                        arith::CmpIPredicate predicate, bool isBoth);
-  Value isBandFull(OnlineAttentionOp op, Lanes &lanes);
-  FailureOr<Value> applyMask(OnlineAttentionOp op, Lanes &lanes, Value scores,
-                             const Segments *segments);
-  FailureOr<Value> buildMask(OnlineAttentionOp op, Lanes &lanes, Value scores,
-                             const Segments *segments);
+  FailureOr<Value> buildMask(OnlineAttentionOp op, Lanes &lanes, Value scores);
   void startFromPositions(Lanes &lanes, tile::DotOp product,
                           SmallVectorImpl<Term> &terms);
   FailureOr<Lane> getBias(OnlineAttentionOp op);
@@ -461,32 +446,7 @@ LogicalResult AttentionConverter::convert(OnlineAttentionOp op, Value isFull) {
     return failure();
   b.setLoc(op.getLoc());
 
-  // Documents hide most tiles altogether.
-  std::optional<Segments> loaded;
-  scf::IfOp visible;
-  OpBuilder::InsertionGuard guard(b);
-  if (op.getQuerySegments()) {
-    FailureOr<Segments> found = loadSegments(op);
-    if (failed(found))
-      return failure();
-    loaded = *found;
-    Value some = tile::AnyOp::create(
-        b, compareSegments(*loaded, arith::CmpIPredicate::sge, true));
-    visible = scf::IfOp::create(
-        b, TypeRange{oldMax->getType(), oldSum->getType(), oldAcc->getType()},
-        some, /*addThenBlock=*/true, /*addElseBlock=*/true);
-    b.setInsertionPointToStart(visible.elseBlock());
-    scf::YieldOp::create(b, ValueRange{*oldMax, *oldSum, *oldAcc});
-    b.setInsertionPointToStart(visible.thenBlock());
-  }
-  const Segments *segments = loaded ? &*loaded : nullptr;
   auto finish = [&](Value max, Value sum, Value acc) {
-    if (visible) {
-      scf::YieldOp::create(b, ValueRange{max, sum, acc});
-      max = visible.getResult(0);
-      sum = visible.getResult(1);
-      acc = visible.getResult(2);
-    }
     k.setTile(op.getMax(), max);
     k.setTile(op.getSum(), sum);
     k.setTile(op.getAcc(), acc);
@@ -574,13 +534,13 @@ LogicalResult AttentionConverter::convert(OnlineAttentionOp op, Value isFull) {
     b.setInsertionPointToStart(choice.thenBlock());
     scf::YieldOp::create(b, scores);
     b.setInsertionPointToStart(choice.elseBlock());
-    FailureOr<Value> masked = applyMask(op, lanes, scores, segments);
+    FailureOr<Value> masked = buildMask(op, lanes, scores);
     if (failed(masked))
       return failure();
     scf::YieldOp::create(b, *masked);
     scores = choice.getResult(0);
   } else if (isPartial) {
-    FailureOr<Value> masked = applyMask(op, lanes, scores, segments);
+    FailureOr<Value> masked = buildMask(op, lanes, scores);
     if (failed(masked))
       return failure();
     scores = *masked;
@@ -706,8 +666,7 @@ FailureOr<Lane> AttentionConverter::getBias(OnlineAttentionOp op) {
 }
 
 FailureOr<Value> AttentionConverter::buildMask(OnlineAttentionOp op,
-                                               Lanes &lanes, Value scores,
-                                               const Segments *segments) {
+                                               Lanes &lanes, Value scores) {
   using Predicate = arith::CmpIPredicate;
   Value queryLength = k.scalar(op.getLengths()[0]),
         keyLength = k.scalar(op.getLengths()[1]);
@@ -772,10 +731,14 @@ FailureOr<Value> AttentionConverter::buildMask(OnlineAttentionOp op,
     }
   }
   visible = both(visible, lanes.compare(Predicate::sle, j, last));
-  if (segments)
-    visible =
-        both(visible, lanes.compare(Predicate::eq, {segments->query, Lane::Row},
-                                    {segments->key, Lane::Column}));
+  if (op.getQuerySegments()) {
+    FailureOr<Value> query = load(op, op.getQuerySegments(), {lanes.rows}),
+                     key = load(op, op.getKeySegments(), {lanes.columns});
+    if (failed(query) || failed(key))
+      return failure();
+    visible = both(visible, lanes.compare(Predicate::eq, {*query, Lane::Row},
+                                          {*key, Lane::Column}));
+  }
   if (Region &region = op.getMask(); !region.empty()) {
     Lanes inner(k, lanes.rows, lanes.columns, Lanes::getPositionType(region));
     Lane row = queryPosition(op, inner);
@@ -793,110 +756,6 @@ FailureOr<Value> AttentionConverter::buildMask(OnlineAttentionOp op,
   Value hidden = k.constant({lanes.rows, lanes.columns}, -infinity);
   return arith::SelectOp::create(b, lanes.tile(*visible), scores, hidden)
       .getResult();
-}
-
-/// The band of the mask and the keys that exist, for a whole tile: whether they
-/// hide nothing.
-Value AttentionConverter::isBandFull(OnlineAttentionOp op, Lanes &lanes) {
-  Value queryLength = k.scalar(op.getLengths()[0]),
-        keyLength = k.scalar(op.getLengths()[1]);
-  Value firstKey = k.scalar(op.getOffsets()[3]);
-  auto add = [&](Value v, int64_t by) -> Value {
-    return arith::AddIOp::create(b, v, k.index(by));
-  };
-  Value lastKey = add(firstKey, lanes.columns - 1);
-  Value isFull =
-      arith::CmpIOp::create(b, arith::CmpIPredicate::slt, lastKey, keyLength);
-  if (!op.getCausal() && !op.getWindowLeft() && !op.getWindowRight())
-    return isFull;
-  Value diagonal = k.scalar(op.getOffsets()[2]);
-  if (op.getAlignment() == Alignment::BottomRight)
-    diagonal = arith::AddIOp::create(
-        b, diagonal, arith::SubIOp::create(b, keyLength, queryLength));
-  auto require = [&](arith::CmpIPredicate predicate, Value x, Value y) {
-    isFull = arith::AndIOp::create(b, isFull,
-                                   arith::CmpIOp::create(b, predicate, x, y));
-  };
-  // The first row sees the fewest keys on the right, the last one on the left.
-  if (op.getCausal())
-    require(arith::CmpIPredicate::sle, lastKey, diagonal);
-  if (auto window = op.getWindowRight())
-    require(arith::CmpIPredicate::sle, lastKey, add(diagonal, *window));
-  if (auto window = op.getWindowLeft())
-    require(arith::CmpIPredicate::sge, firstKey,
-            add(diagonal, lanes.rows - 1 - int64_t(*window)));
-  return isFull;
-}
-
-FailureOr<AttentionConverter::Segments>
-AttentionConverter::loadSegments(OnlineAttentionOp op) {
-  int64_t rows = getTensorType(op.getQuery()).getDimSize(2),
-          columns = getTensorType(op.getKey()).getDimSize(2);
-  FailureOr<Value> query = load(op, op.getQuerySegments(), {rows}),
-                   key = load(op, op.getKeySegments(), {columns});
-  if (failed(query) || failed(key))
-    return failure();
-  Type element = getTensorType(*key).getElementType();
-  auto complement = [&](Value v) -> Value {
-    Value ones = arith::ConstantOp::create(
-        b, DenseElementsAttr::get(getTensorType(v),
-                                  b.getIntegerAttr(element, -1)));
-    return arith::XOrIOp::create(b, v, ones);
-  };
-  auto getLargest = [&](Value keys) -> Value {
-    Value wide = tile::BroadcastOp::create(
-        b, RankedTensorType::get({rows, columns}, element), keys, 0);
-    return tile::FoldOp::create(b, RankedTensorType::get({rows, 8}, element),
-                                tile::ReduceKind::Max, wide);
-  };
-  Segments segments;
-  segments.query = *query;
-  segments.key = *key;
-  segments.largest = getLargest(*key);
-  segments.largestComplement = getLargest(complement(*key));
-  segments.row = k.broadcast(*query, 1, 8);
-  segments.rowComplement = k.broadcast(complement(*query), 1, 8);
-  return segments;
-}
-
-/// Compares the largest and the smallest ids with those of the rows.
-Value AttentionConverter::compareSegments(const Segments &segments,
-                                          arith::CmpIPredicate predicate,
-                                          bool isBoth) {
-  Value above =
-      arith::CmpIOp::create(b, predicate, segments.largest, segments.row);
-  Value below = arith::CmpIOp::create(b, predicate, segments.largestComplement,
-                                      segments.rowComplement);
-  if (isBoth)
-    return arith::AndIOp::create(b, above, below);
-  return arith::OrIOp::create(b, above, below);
-}
-
-/// The scores with the hidden ones at -inf. Where the ids of all keys are those
-/// of a warp's rows, and the band hides none, they stay as they are.
-FailureOr<Value> AttentionConverter::applyMask(OnlineAttentionOp op,
-                                               Lanes &lanes, Value scores,
-                                               const Segments *segments) {
-  if (!segments || !op.getMask().empty() || op.getPrefix())
-    return buildMask(op, lanes, scores, segments);
-  Value isPartial =
-      compareSegments(*segments, arith::CmpIPredicate::ne, /*isBoth=*/false);
-  Value isBand =
-      arith::XOrIOp::create(b, isBandFull(op, lanes),
-                            arith::ConstantOp::create(b, b.getBoolAttr(true)));
-  Value band = tensor::SplatOp::create(b, isPartial.getType(), isBand,
-                                       /*dynamicSizes=*/ValueRange());
-  isPartial = arith::OrIOp::create(b, isPartial, band);
-  auto update = tile::UpdateWhereOp::create(b, TypeRange{scores.getType()},
-                                            isPartial, ValueRange{scores},
-                                            int64_t(k.kernel.getWarps()));
-  OpBuilder::InsertionGuard guard(b);
-  b.createBlock(&update.getBody());
-  FailureOr<Value> masked = buildMask(op, lanes, scores, segments);
-  if (failed(masked))
-    return failure();
-  tile::YieldOp::create(b, *masked);
-  return update.getResult(0);
 }
 
 //===----------------------------------------------------------------------===//

@@ -442,6 +442,14 @@ FailureOr<Lane> Lanes::lookup(Operation *user, Value v) {
 }
 
 FailureOr<Lane> Lanes::apply(Region &region, ArrayRef<Lane> arguments) {
+  FailureOr<SmallVector<Lane>> results = applyAll(region, arguments);
+  if (failed(results))
+    return failure();
+  return results->front();
+}
+
+FailureOr<SmallVector<Lane>> Lanes::applyAll(Region &region,
+                                             ArrayRef<Lane> arguments) {
   for (auto [arg, lane] : llvm::zip_equal(region.getArguments(), arguments)) {
     lanes[arg] = lane;
     if (auto it = affines.find(lane.value); it != affines.end()) {
@@ -452,7 +460,14 @@ FailureOr<Lane> Lanes::apply(Region &region, ArrayRef<Lane> arguments) {
   if (failed(applyBlock(region.front(), /*speculative=*/false)))
     return failure();
   Operation *yield = region.front().getTerminator();
-  return lookup(yield, yield->getOperand(0));
+  SmallVector<Lane> results;
+  for (Value value : yield->getOperands()) {
+    FailureOr<Lane> lane = lookup(yield, value);
+    if (failed(lane))
+      return failure();
+    results.push_back(*lane);
+  }
+  return results;
 }
 
 LogicalResult Lanes::applyBlock(Block &block, bool speculative) {

@@ -89,6 +89,9 @@ public:
   /// and views of the kernel. An operation that has no form on tiles is an
   /// error.
   FailureOr<Lane> apply(Region &region, ArrayRef<Lane> arguments);
+  /// The same for a region that yields several values.
+  FailureOr<SmallVector<Lane>> applyAll(Region &region,
+                                        ArrayRef<Lane> arguments);
 
   /// The result of `region`, which has been applied, as a sum.
   SmallVector<Term> getTerms(Region &region);

@@ -87,7 +87,7 @@ struct ConvertSeqcToTilePass
           return signalPassFailure();
       eraseDead(func);
       // What is left that computes elements.
-      if (failed(tileElementwise(func)))
+      if (failed(tileLinalg(func)))
         return signalPassFailure();
       unsigned first = loops.size();
       loops.assign(func.getOps<scf::ForallOp>().begin(),
@@ -146,12 +146,12 @@ LogicalResult ConvertSeqcToTilePass::outline(func::FuncOp func,
     return failure();
   bool isAttention = attention || finish;
   int families = isAttention + bool(scan) + bool(conv);
-  bool isElementwise =
+  bool isLinalg =
       families == 0 &&
       llvm::hasSingleElement(loop.getBody()->getOps<linalg::GenericOp>());
   // Only of the loops that were made for this is it known that they write all
   // of their results.
-  if (!loop->hasAttr("seqc.grid") || families + isElementwise != 1)
+  if (!loop->hasAttr("seqc.grid") || families + isLinalg != 1)
     return success(); // verifyHost names it.
 
   int64_t rows = 64;
@@ -177,7 +177,7 @@ LogicalResult ConvertSeqcToTilePass::outline(func::FuncOp func,
   LogicalResult done = isAttention ? decomposeAttention(k, loop)
                        : scan      ? decomposeScan(k, loop)
                        : conv      ? decomposeConv(k, loop)
-                                   : decomposeElementwise(k, loop);
+                                   : decomposeLinalg(k, loop);
   if (failed(done))
     return failure();
   k.finish();

@@ -192,6 +192,8 @@ private:
 struct Definition {
   MaskSpec spec;
   Captured captured;
+  /// Empty without segments.
+  SmallVector<int64_t> querySegments = {}, keySegments = {};
 
   bool isVisible(const MaskPoint &p, int64_t i, int64_t j) const {
     int64_t diagonal = i + (spec.alignment == Alignment::BottomRight
@@ -201,6 +203,8 @@ struct Definition {
                 (!spec.windowLeft || j >= diagonal - *spec.windowLeft) &&
                 (!spec.windowRight || j <= diagonal + *spec.windowRight);
     bool visible = band || (spec.hasPrefix && j < p.prefix);
+    if (visible && !querySegments.empty() && j < p.keyLength)
+      visible = querySegments[i] == keySegments[j];
     if (visible && spec.region)
       visible = Interpreter(spec.region, captured).run(p.batch, p.head, i, j);
     return visible && j < p.keyLength;
@@ -528,6 +532,84 @@ TEST_F(MaskBruteForce, OpaqueConditions) {
   EXPECT_EQ(bounds.lo, 0);
   EXPECT_EQ(bounds.hi, 48);
   EXPECT_EQ(bounds.fullLo, bounds.fullHi);
+}
+
+/// What is known of segments bounds the tiles, next to everything else that the
+/// mask hides. The bounds are those of tiles, as the ids have them.
+TEST_F(MaskBruteForce, SegmentBounds) {
+  int64_t empty = 0, full = 0;
+  for (int bits = 0; bits < 16; ++bits) {
+    MaskSpec spec;
+    spec.causal = bits & 1;
+    if (bits & 2)
+      spec.windowLeft = pick(0, 20);
+    spec.alignment = bits & 4 ? Alignment::TopLeft : Alignment::BottomRight;
+    spec.hasPrefix = bits & 8;
+    spec.hasSegments = spec.hasSegmentBounds = true;
+    MaskAnalysis analysis(spec, &context);
+    EXPECT_TRUE(analysis.hasFull());
+    EXPECT_EQ(analysis.isConvex(), !(spec.hasPrefix && (bits & 3)));
+    for (int round = 0; round < 40; ++round) {
+      // Documents one after the other, or ids in any order.
+      bool isSorted = pick(0, 3) != 0;
+      MaskPoint p = pickPoint(60);
+      p.kvEnd = p.keyLength;
+      auto pickIds = [&](int64_t size) {
+        SmallVector<int64_t> ids;
+        int64_t id = pick(0, 2);
+        for (int64_t i = 0; i < size; ++i) {
+          ids.push_back(id);
+          id = isSorted ? id + (pick(0, 9) == 0) : pick(0, 1);
+        }
+        return ids;
+      };
+      Definition definition;
+      definition.spec = spec;
+      definition.querySegments = pickIds(p.queryLength);
+      definition.keySegments = pickIds(p.keyLength);
+      int64_t M = pick(1, 17), N = pick(1, 17);
+      p.i0 = p.i0 / M * M;
+      p.kvBegin = 0;
+
+      // The definition of SegmentInterval, in tiles.
+      auto rows = ArrayRef(definition.querySegments).slice(p.i0);
+      rows = rows.take_front(M);
+      int64_t tiles = llvm::divideCeil(p.keyLength, N);
+      int64_t first = tiles, last = 0, firstFull = tiles, lastFull = 0;
+      bool isRun = false;
+      for (int64_t t = 0; t < tiles; ++t) {
+        auto keys = ArrayRef(definition.keySegments).slice(t * N).take_front(N);
+        auto [qLow, qHigh] = std::minmax_element(rows.begin(), rows.end());
+        auto [kLow, kHigh] = std::minmax_element(keys.begin(), keys.end());
+        if (*kHigh >= *qLow && *qHigh >= *kLow) {
+          first = std::min(first, t);
+          last = t + 1;
+        }
+        if (*qLow == *qHigh && *kLow == *kHigh && *qLow == *kLow) {
+          isRun = firstFull == tiles || (isRun && lastFull == t);
+          firstFull = std::min(firstFull, t);
+          lastFull = t + 1;
+        }
+      }
+      last = std::max(first, last);
+      if (!isRun)
+        firstFull = lastFull = first;
+      p.segments = {first * N, last * N, firstFull * N, lastFull * N};
+
+      Found found;
+      checkTiles(definition, analysis.getTiling(M, N), p, M, N, found);
+      if (HasFatalFailure())
+        return;
+      empty += found.empty;
+      full += found.fullRun;
+      // Alone, documents that stand together have exact bounds.
+      if (isSorted && bits == 0) {
+        EXPECT_EQ(found.fullRun, found.reallyFull);
+      }
+    }
+  }
+  EXPECT_GT(empty, 300);
+  EXPECT_GT(full, 100);
 }
 
 /// Regions of random operations are never wrong.

@@ -23,6 +23,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "SegmentBounds.h"
+
 #include "seqc/Analysis/MaskAnalysis.h"
 #include "seqc/Dialect/Seqc/IR/Seqc.h"
 #include "seqc/Dialect/Seqc/Transforms/Passes.h"
@@ -30,6 +32,7 @@
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -269,7 +272,15 @@ static LogicalResult tileAttention(RewriterBase &rewriter, OnlineAttentionOp op,
     if (op.getWindowRight())
       op.setWindowRight(std::min<int64_t>(*op.getWindowRight(), widest));
   }
-  MaskAnalysis mask(op);
+  // The segments are read where the whole of them is: not in one of the parts
+  // that a reduction was split into.
+  std::optional<SegmentBounds> segmentBounds;
+  if (op.getQuerySegments() && isa<func::FuncOp>(op->getParentOp()))
+    segmentBounds.emplace(rewriter, loc, op.getQuerySegments(),
+                          op.getKeySegments(), tileM, tileN);
+  MaskSpec spec = MaskSpec::get(op);
+  spec.hasSegmentBounds = segmentBounds.has_value();
+  MaskAnalysis mask(spec, op.getContext());
 
   Fold batch = t.dim(op.getQuery(), 0), heads = t.dim(op.getQuery(), 1),
        queries = t.dim(op.getQuery(), 2), keys = t.dim(op.getKey(), 2);
@@ -325,6 +336,8 @@ static LogicalResult tileAttention(RewriterBase &rewriter, OnlineAttentionOp op,
                                        operands.keyLength);
     operands.prefix = arith::MaxSIOp::create(rewriter, loc, end, t.constant(0));
   }
+  if (segmentBounds)
+    operands.segments = segmentBounds->read(rewriter, loc, ib, im, keyBase);
   // Tiles hide the keys past the last key there is. If these keys are only a
   // part of all, their tiles must also hide what is past the part.
   bool isPart = !isZeroInteger(Fold(keyBase)) ||

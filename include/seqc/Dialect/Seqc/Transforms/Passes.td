@@ -156,6 +156,17 @@ def SeqcTile : Pass<"seqc-tile", "::mlir::func::FuncOp"> {
     }
     ```
 
+    Segments are data. For an operator that stands in the function itself, reductions in front of the loops find the
+    smallest and largest id of each tile, and then which tiles of keys each tile of queries reaches and which of
+    these are wholly of its one segment. The bounds of the loops are computed from these like from the rest of the mask.
+    ```mlir
+    %q:2 = linalg.generic ... // of each tile of queries, its largest id and its smallest
+    %k:2 = linalg.generic ... // the same of keys
+    %s:5 = linalg.generic ... ins(%q#0, %q#1, %k#0, %k#1)
+    scf.forall (%b, %h, %i) = ... {
+      %first_segment = tensor.extract %s#0[%b, %tile] ...
+    ```
+
     With `single-loop`, the form for GPUs, one loop visits all of them. It reads keys and values in the same way
     in every iteration, and asks which class a tile has afterwards. A loop over tiles is marked `seqc.grid`: its tiles
     cover what it returns.

@@ -1,0 +1,63 @@
+// RUN: seqc-opt %s --convert-seqc-to-tile | FileCheck %s
+// RUN: seqc-opt %s --convert-seqc-to-tile --mlir-print-local-scope | FileCheck %s --check-prefix=LAUNCH
+
+// Reductions of the last loop beside the operators of seqc: 32 rows for each
+// thread block, and a loop over 64 columns at a time.
+
+// CHECK-LABEL: tile.kernel @row_sums_0(
+// CHECK-SAME: %[[A:[a-z0-9]+]]: memref<?x?xf32, {{.*}}>, %[[OUT:[a-z0-9]+]]: memref<?xf32
+// CHECK-DAG: %[[ZERO:[a-z0-9_]+]] = arith.constant dense<0.000000e+00> : tensor<32xf32>
+// CHECK-DAG: %[[HIDDEN:[a-z0-9_]+]] = arith.constant dense<0.000000e+00> : tensor<32x64xf32>
+// CHECK-DAG: %[[N:[a-z0-9_]+]] = memref.dim %[[A]], %c1
+// CHECK: %[[ROW:[a-z0-9_]+]] = arith.muli %{{.*}}, %c32
+// CHECK: %[[SUM:[a-z0-9_]+]] = scf.for %[[J:[a-z0-9_]+]] = %c0 to %[[N]] step %c64 iter_args(%[[S:[a-z0-9_]+]] = %[[ZERO]])
+// CHECK: %[[COLUMN:[a-z0-9_]+]] = arith.addi %c0, %[[J]]
+// CHECK: %[[T:[a-z0-9_]+]] = tile.load %[[A]][%[[ROW]], %[[COLUMN]]] {{.*}} -> tensor<32x64xf32>
+// CHECK: %[[SQUARE:[a-z0-9_]+]] = arith.mulf %[[T]], %[[T]]
+// Columns past the end change nothing, whatever the region makes of them.
+// CHECK: %[[IN:[a-z0-9_]+]] = arith.cmpi slt, {{.*}} : tensor<64xi32>
+// CHECK: %[[WIDE:[a-z0-9_]+]] = tile.broadcast %[[IN]] along 0
+// CHECK: %[[REAL:[a-z0-9_]+]] = arith.select %[[WIDE]], %[[SQUARE]], %[[HIDDEN]]
+// CHECK: %[[PART:[a-z0-9_]+]] = tile.reduce add %[[REAL]] along 1
+// CHECK: %[[NEXT:[a-z0-9_]+]] = arith.addf %[[S]], %[[PART]]
+// CHECK: scf.yield %[[NEXT]]
+// CHECK: tile.store %[[SUM]], %[[OUT]][%[[ROW]]]
+// LAUNCH-LABEL: func.func @row_sums(
+// LAUNCH-NOT: linalg
+// LAUNCH: tile.launch @row_sums_0 grid(
+// LAUNCH-NOT: tile.launch
+// LAUNCH: return
+func.func @row_sums(%a: tensor<?x?xf32>) -> tensor<?xf32> {
+  %c0 = arith.constant 0 : index
+  %zero = arith.constant 0.0 : f32
+  %rows = tensor.dim %a, %c0 : tensor<?x?xf32>
+  %empty = tensor.empty(%rows) : tensor<?xf32>
+  %init = linalg.fill ins(%zero : f32) outs(%empty : tensor<?xf32>) -> tensor<?xf32>
+  %sums = linalg.generic {
+      indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i)>],
+      iterator_types = ["parallel", "reduction"]}
+      ins(%a : tensor<?x?xf32>) outs(%init : tensor<?xf32>) {
+  ^bb0(%x: f32, %s: f32):
+    %square = arith.mulf %x, %x : f32
+    %next = arith.addf %s, %square : f32
+    linalg.yield %next : f32
+  } -> tensor<?xf32>
+  return %sums : tensor<?xf32>
+}
+
+// Three outer loops, as a sum over head_dim has them, and columns that fill
+// their tile.
+// CHECK-LABEL: tile.kernel @largest_0(
+// CHECK: scf.for %{{.*}} = %c0 to %c64 step %c64
+// CHECK-NOT: arith.select
+// CHECK: tile.reduce max {{.*}} : tensor<32x64xf32> -> tensor<32xf32>
+// CHECK: arith.maxnumf
+func.func @largest(%a: tensor<2x4x?x64xf32>) -> tensor<2x4x?xf32> {
+  %c2 = arith.constant 2 : index
+  %lowest = arith.constant 0xFF800000 : f32
+  %rows = tensor.dim %a, %c2 : tensor<2x4x?x64xf32>
+  %empty = tensor.empty(%rows) : tensor<2x4x?xf32>
+  %init = linalg.fill ins(%lowest : f32) outs(%empty : tensor<2x4x?xf32>) -> tensor<2x4x?xf32>
+  %r = linalg.reduce { arith.maxnumf } ins(%a : tensor<2x4x?x64xf32>) outs(%init : tensor<2x4x?xf32>) dimensions = [3]
+  return %r : tensor<2x4x?xf32>
+}
