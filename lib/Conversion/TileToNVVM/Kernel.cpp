@@ -346,6 +346,7 @@ LogicalResult KernelConversion::convertBody() {
   populateArithPatterns(converter, patterns, context);
   populateGlobalPatterns(converter, patterns, context);
   populateRegisterPatterns(converter, patterns, context);
+  populatePositionPatterns(converter, patterns, context);
   populateMemoryPatterns(converter, patterns, context);
   patterns.add<ConvertReturn>(converter, mlirContext);
   return applyPartialConversion(context.function, target, std::move(patterns));

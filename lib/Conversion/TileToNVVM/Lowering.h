@@ -211,6 +211,11 @@ void populateRegisterPatterns(const mlir::TypeConverter &converter,
                               mlir::RewritePatternSet &patterns,
                               KernelContext &context);
 
+/// Choices by positions (Positions.cpp).
+void populatePositionPatterns(const mlir::TypeConverter &converter,
+                              mlir::RewritePatternSet &patterns,
+                              KernelContext &context);
+
 /// Shared memory, rings, copies, products, roles (Memory.cpp and others).
 mlir::LogicalResult planKernel(KernelContext &context);
 mlir::LogicalResult emitPrologue(mlir::ImplicitLocOpBuilder &b,
