@@ -110,6 +110,11 @@ struct PTXPipelineOptions
           "sm_90a: run the second product of an iteration during the "
           "softmax of the next"),
       llvm::cl::init(true)};
+  Option<int64_t> polynomials{
+      *this, "polynomials",
+      llvm::cl::desc("Attention's exponentials are polynomials in one of this "
+                     "many blocks of eight keys, a power of two; 0: in none"),
+      llvm::cl::init(0)};
 };
 
 /// Appends the passes that take a module of L0 operators to kernels in the LLVM

@@ -97,6 +97,9 @@ void seqc::buildPTXPipeline(OpPassManager &pm,
   OpPassManager &kernel = pm.nest<tile::KernelOp>();
   kernel.addPass(createTileDeferReductions());
   kernel.addPass(createTileLazyRescale());
+  TileShareExponentialsOptions sharing;
+  sharing.every = options.polynomials;
+  kernel.addPass(createTileShareExponentials(sharing));
   kernel.addPass(createLowerAffinePass());
   addCleanup(kernel);
   kernel.addPass(createTileAssignLayouts());

@@ -89,6 +89,45 @@ def TileLazyRescale : Pass<"tile-lazy-rescale", "::seqc::tile::KernelOp"> {
   ];
 }
 
+def TileShareExponentials : Pass<"tile-share-exponentials", "::seqc::tile::KernelOp"> {
+  let summary = "Compute some of attention's exponentials with fused multiply-adds";
+  let description = [{
+    Special functions run at an eighth of the rate of arithmetic. Of the exponentials that make 16-bit weights,
+    those in one of `every` blocks of eight columns become `2^n p(x - n)`: n is the integer next to x, and p a
+    polynomial of degree 4 with a relative error below 3e-6 (FlashAttention-4's idea). -inf still gives 0, and NaN
+    stays NaN. The others, and those of f32, stay as they are. A thread has a block in the same registers as all others, so that in
+    the end nothing is chosen while the kernel runs.
+
+    Before:
+    ```mlir
+    %p = math.exp2 %x : tensor<128x128xf32>
+    %w = arith.truncf %p : tensor<128x128xf32> to tensor<128x128xbf16>
+    ```
+    After, with `every=4`:
+    ```mlir
+    %e = math.exp2 %x : tensor<128x128xf32>
+    %y = arith.maximumf %x, %c-127
+    %m = arith.addf %y, %magic
+    %f = arith.subf %y, (arith.subf %m, %magic)
+    %q = 1 + %f (c1 + %f (c2 + %f (c3 + %f c4)))                as math.fma
+    %power = arith.mulf %q, bitcast(arith.shli bitcast(%m), 23)
+    %block = arith.shrui (tile.iota 1), 3
+    %p = arith.select ((%block & 3) == 3), %power, %e
+    %w = arith.truncf %p
+    ```
+  }];
+  let options = [
+    Option<"every", "every", "int64_t", "0",
+           "One of how many blocks of eight columns, a power of two; 0 turns the pass off">
+  ];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::math::MathDialect"
+  ];
+  let statistics = [
+    Statistic<"numShared", "exponentials-shared", "Exponentials that became polynomials in part">
+  ];
+}
+
 def TileAssignLayouts : Pass<"tile-assign-layouts", "::seqc::tile::KernelOp"> {
   let summary = "Choose which thread holds which element of every tile";
   let description = [{
