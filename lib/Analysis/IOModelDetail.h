@@ -181,6 +181,8 @@ struct AttentionShape {
   bool isScoreCheap = false;
   // Whether rows in memory start at multiples of 16 bytes.
   bool aligned = true;
+  // L1: whether the queries are the heads of a group, packed.
+  bool packed = false;
   // L1: state that comes from, and goes to, memory.
   bool stateIn = false, stateOut = false;
 
@@ -205,6 +207,7 @@ struct ConvShape {
   Type type, accType;
   double e, a;
   double paramBytes = 0;
+  bool backward = false;
   bool bias = false, silu = false, stateIn = false, stateOut = false;
 };
 

@@ -30,8 +30,8 @@
 // run at once are known to be at most half as many as the cores, the reduced
 // dimension is split.
 //
-// On a GPU a tile of a scan is as many channels as two warps hold in registers
-// with 4 states in each thread, and the steps are those that are unrolled: a
+// On a GPU a tile of a scan is as many channels as four warps hold in registers
+// with 8 states in each thread, and as many steps as they read at once: a
 // block goes over all of them, and its state never leaves the registers. A tile
 // of a convolution has 8 elements for each thread.
 //
@@ -39,6 +39,7 @@
 
 #include "IOModelDetail.h"
 
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/TypeUtilities.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/MathExtras.h"
@@ -227,6 +228,52 @@ static TileSchedule tableEntry(const AttentionShape &s, const ChipInfo &chip) {
   return isHopper(chip) ? hopperEntry(s, head) : ampereEntry(s, head);
 }
 
+//===----------------------------------------------------------------------===//
+// Decode
+//===----------------------------------------------------------------------===//
+
+/// Few queries, as many as they are: one key head's in one tile. Where heads
+/// are packed they are known to be few.
+static bool isDecode(const AttentionShape &s) {
+  return !s.backward && known(s.Sq) && (s.packed || s.Sq <= 64);
+}
+
+/// Whether the queries of `op` are packed heads (seqc-pack-heads).
+static bool isPacked(Operation *op) {
+  auto attention = dyn_cast<OnlineAttentionOp>(op);
+  return attention &&
+         attention.getQuery().getDefiningOp<tensor::CollapseShapeOp>();
+}
+
+/// A decode step is a stream of keys and values. One or two warps compute what
+/// arrives while it arrives; what counts is how many bytes are asked for at any
+/// time, so blocks are small and an SM has as many as its shared memory holds:
+/// 16 KiB in each stage, two stages.
+static TileSchedule decodeEntry(const AttentionShape &s) {
+  int64_t warps = s.Sq <= 16 ? 1 : 2;
+  int64_t bytesOfKey = std::max<int64_t>(int64_t((s.D + s.Dv) * s.e), 1);
+  int64_t keys =
+      std::clamp<int64_t>((int64_t(16384) / bytesOfKey) / 16 * 16, 16, 64);
+  return {16 * warps, keys, 0, 2, warps};
+}
+
+/// Two turns of the ring, and not so few keys that the state of a part, which
+/// is written and read again, is more than an eighth of them.
+static int64_t leastKeysOfPart(const TileSchedule &t) {
+  return std::max<int64_t>(t.tileN * 2 * std::max<int64_t>(t.stages, 1), 128);
+}
+
+/// Thread blocks of one SM: what shared memory, registers (as many as a thread
+/// can have) and the hardware's own limit leave. Each block takes 1 KiB for the
+/// system.
+static int64_t countBlocks(const AttentionShape &s, const TileSchedule &t,
+                           const ChipInfo &chip) {
+  int64_t shared = (chip.onChipBytes + 1024) / (sharedBytes(s, t) + 1024);
+  int64_t threads = 32 * std::max<int64_t>(t.warps, 1);
+  int64_t registers = chip.registerBytes / (4 * 255 * threads);
+  return std::clamp<int64_t>(std::min(shared, registers), 1, 16);
+}
+
 /// Warps for `rows` queries: `most`, or as many as have 16 rows each.
 static int64_t fitWarps(int64_t rows, int64_t most) {
   for (int64_t warps : {16, 12, 8, 4, 2, 1})
@@ -238,9 +285,10 @@ static int64_t fitWarps(int64_t rows, int64_t most) {
 static TileSchedule chooseGPUAttention(const AttentionShape &s,
                                        const ChipInfo &chip,
                                        TileSchedule fixed) {
-  TileSchedule t = tableEntry(s, chip);
+  bool isStream = isDecode(s) && s.Sq <= 32 && std::max(s.D, s.Dv) <= 256;
+  TileSchedule t = isStream ? decodeEntry(s) : tableEntry(s, chip);
   // Hopper's tensor cores take 64 rows at a time.
-  bool hasWarpgroups = isHopper(chip) && s.e <= 2;
+  bool hasWarpgroups = isHopper(chip) && s.e <= 2 && !isStream;
   if (hasWarpgroups)
     t.tileM = shrink(t.tileM, s.Sq, 64);
   else if (known(s.Sq))
@@ -269,7 +317,10 @@ static TileSchedule chooseGPUAttention(const AttentionShape &s,
                 ? fixed.warps
                 : fitWarps(t.tileM, fixed.tileM ? std::max<int64_t>(8, t.warps)
                                                 : t.warps);
-  t.splits = fixed.splits ? fixed.splits : 1;
+  // The number of parts is left to the call, if there can be more than one.
+  bool isOpen =
+      isDecode(s) && (s.packed || !known(s.Sk) || s.Sk > leastKeysOfPart(t));
+  t.splits = fixed.splits ? fixed.splits : isOpen ? 0 : 1;
   return t;
 }
 
@@ -345,37 +396,56 @@ static int64_t powerOf2Ceil(int64_t value) {
   return int64_t(llvm::PowerOf2Ceil(std::max<int64_t>(value, 1)));
 }
 
-/// The channels of which one warp of a GPU keeps the state: a thread has 4
-/// states of a channel, or more if 32 threads do not reach.
-static int64_t channelsOfWarp(int64_t states) {
-  return 32 / std::clamp<int64_t>(powerOf2Ceil(states) / 4, 1, 32);
+/// The channels of which one warp of a GPU keeps the state: a thread has 8
+/// states of a channel, or more if 32 threads do not reach. Threads that share
+/// a channel read its steps together; what each of them reads for itself, the
+/// states' B and C, is for 8 states then, not for 4.
+///
+/// Where these are fewer warps than a chip needs, two for each of its
+/// schedulers, a thread has 4 states or 2: the sequence is one chain of steps
+/// whatever else is split, and a split along it would compute its exponentials
+/// twice.
+static int64_t channelsOfWarp(const ScanShape &s, const ChipInfo &chip) {
+  int64_t states = powerOf2Ceil(s.N);
+  int64_t lanes = std::clamp<int64_t>(states / 8, 1, 32);
+  if (known(s.B) && known(s.Dm))
+    while (lanes < 32 && lanes * 2 < states &&
+           s.B * s.Dm * lanes / 32 < 8 * chip.cores - 64)
+      lanes *= 2;
+  return 32 / lanes;
 }
 
-/// Steps that one block of a GPU unrolls, so that it reads ahead of the
-/// recurrence.
-constexpr int64_t kScanSteps = 8;
+/// Steps of a chunk: tiles of them, with those of B and C for two chunks, leave
+/// shared memory and registers for four blocks on an SM.
+static int64_t scanSteps(int64_t states, int64_t bytes) {
+  return states > 8 && states <= 64 && bytes <= 2 ? 32 : 16;
+}
 
 static TileSchedule chooseGPUScan(const ScanShape &s, const ChipInfo &chip,
                                   TileSchedule fixed) {
   TileSchedule t = fixed;
   // A thread cannot have less than one state.
-  int64_t ofWarp = channelsOfWarp(s.N);
+  int64_t ofWarp = channelsOfWarp(s, chip);
   int64_t least = 32 / std::min<int64_t>(powerOf2Ceil(s.N), 32);
   if (fixed.tileM && !fixed.warps) {
     t.warps = 1;
     while (t.warps < 4 && fixed.tileM / (t.warps * 2) >= ofWarp)
       t.warps *= 2;
   }
-  // Two warps, so that there are blocks enough to even the load out; fewer
-  // where a group (or all) has fewer channels.
+  // Four warps share the B and C of a chunk; fewer where a group (or all) has
+  // fewer channels.
   if (!t.warps) {
     int64_t channels = known(s.Dm) ? s.Dm / std::max<int64_t>(s.G, 1) : 0;
-    t.warps = channels > 0 && channels <= ofWarp ? 1 : 2;
+    t.warps = 4;
+    while (t.warps > 1 && channels > 0 && channels <= ofWarp * t.warps / 2)
+      t.warps /= 2;
   }
   if (!t.tileM)
     t.tileM = std::max(ofWarp, least) * t.warps;
+  // Sequences shorter than a chunk are read step by step.
   if (!t.tileN)
-    t.tileN = known(s.L) ? std::clamp<int64_t>(s.L, 1, kScanSteps) : kScanSteps;
+    t.tileN = known(s.L) && s.L < 16 ? std::max<int64_t>(s.L, 1)
+                                     : scanSteps(s.N, s.e);
   // A reduction over blocks is not compiled for GPUs.
   if (!t.splits)
     t.splits = 1;
@@ -400,7 +470,9 @@ static TileSchedule chooseScan(ScanShape s, const ChipInfo &chip,
   t.tileN = fixed.tileN;
   if (!t.tileN) {
     double budget = 0.25 * (chip.onChipBytes + chip.registerBytes);
-    for (int64_t steps : {256, 128, 64, 32, 16}) {
+    // The backward keeps ten rows of channels for every step: with 128 steps
+    // they are in L2 with those of the next.
+    for (int64_t steps : {s.backward ? 128 : 256, 128, 64, 32, 16}) {
       t.tileN = shrink(steps, s.L, 16);
       if (tileBytes(s, t) <= budget)
         break;
@@ -515,6 +587,7 @@ TileSchedule seqc::chooseSchedule(Operation *op, const ChipInfo &chip,
                                   TileSchedule fixed, bool aligned) {
   if (auto s = getAttentionShape(op, staticSize)) {
     s->aligned = aligned;
+    s->packed = isPacked(op);
     return chooseAttention(*s, chip, fixed);
   }
   if (auto s = getScanShape(op, staticSize))
@@ -522,6 +595,19 @@ TileSchedule seqc::chooseSchedule(Operation *op, const ChipInfo &chip,
   if (auto s = getConvShape(op, staticSize))
     return chooseConv(*s, chip, fixed);
   return {};
+}
+
+SplitModel seqc::getSplitModel(Operation *op, const ChipInfo &chip,
+                               TileSchedule schedule) {
+  std::optional<AttentionShape> shape = getAttentionShape(op, staticSize);
+  if (chip.isCPU || !shape)
+    return {};
+  AttentionShape s = withHeadDims(*shape);
+  SplitModel model;
+  model.blocks = chip.cores * countBlocks(s, schedule, chip);
+  model.leastKeys = leastKeysOfPart(schedule);
+  model.mostParts = 128;
+  return model;
 }
 
 std::string seqc::checkSchedule(Operation *op, const ChipInfo &chip,

@@ -48,15 +48,33 @@ class AttentionKey(NamedTuple):
     offset: bool  # the regions use %offset = key length - query length
     return_lse: bool
     schedule: tuple[tuple[str, int], ...]
+    # Few queries: how many, and the heads of query and of key.
+    few: tuple[int, int, int] | None = None
 
 
-def attention_text(key: AttentionKey) -> str:
-    """The program for a key: one function `attention`."""
+class AttentionOperands(NamedTuple):
+    """What a program for a key starts with."""
+
+    arguments: list[Operand]
+    query: Operand
+    key: Operand
+    value: Operand
+    bias: Operand | None
+    segments: tuple[Operand, Operand] | None
+    prefix: Operand | None
+    sinks: Operand | None
+    seed: Operand | None
+    body: list[str]
+
+
+def attention_operands(key: AttentionKey) -> AttentionOperands:
+    """The arguments of the program for a key, and the lines that regions need."""
     acc = _text.accumulator(key.dtype)
     dyn = None
-    query = Operand("%query", Type((dyn, dyn, dyn, key.head_dim), key.dtype))
-    keys = Operand("%key", Type((dyn, dyn, dyn, key.head_dim), key.dtype))
-    value = Operand("%value", Type((dyn, dyn, dyn, key.value_dim), key.dtype))
+    queries, heads, key_heads = key.few or (dyn, dyn, dyn)
+    query = Operand("%query", Type((dyn, heads, queries, key.head_dim), key.dtype))
+    keys = Operand("%key", Type((dyn, key_heads, dyn, key.head_dim), key.dtype))
+    value = Operand("%value", Type((dyn, key_heads, dyn, key.value_dim), key.dtype))
     arguments = [query, keys, value]
     bias = segments = prefix = sinks = seed = None
     if key.bias is not None:
@@ -73,7 +91,7 @@ def attention_text(key: AttentionKey) -> str:
         prefix = Operand("%prefix", Type((None,), "i32"))
         arguments.append(prefix)
     if key.sinks:
-        sinks = Operand("%sinks", Type((None,), acc))
+        sinks = Operand("%sinks", Type((heads,), acc))
         arguments.append(sinks)
     if key.dropout:
         seed = Operand("%seed", "i64")
@@ -88,27 +106,38 @@ def attention_text(key: AttentionKey) -> str:
             f"%key_length = tensor.dim %key, %axis : {keys.type}",
             "%offset = arith.subi %key_length, %query_length : index",
         ]
-    results = [Operand("%out", Type((dyn, dyn, dyn, key.value_dim), key.dtype))]
+    return AttentionOperands(
+        arguments, query, keys, value, bias, segments, prefix, sinks, seed, body
+    )
+
+
+def attention_text(key: AttentionKey) -> str:
+    """The program for a key: one function `attention`."""
+    acc = _text.accumulator(key.dtype)
+    dyn = None
+    queries, heads, _ = key.few or (dyn, dyn, dyn)
+    x = attention_operands(key)
+    results = [Operand("%out", Type((dyn, heads, queries, key.value_dim), key.dtype))]
     if key.return_lse:
-        results.append(Operand("%lse", Type((dyn, dyn, dyn), acc)))
-    body += _text.attention_op(
+        results.append(Operand("%lse", Type((dyn, heads, queries), acc)))
+    body = x.body + _text.attention_op(
         results,
-        query,
-        keys,
-        value,
-        bias=bias,
-        segments=segments,
-        prefix=prefix,
-        sinks=sinks,
+        x.query,
+        x.key,
+        x.value,
+        bias=x.bias,
+        segments=x.segments,
+        prefix=x.prefix,
+        sinks=x.sinks,
         dropout=key.dropout,
-        seed=seed,
+        seed=x.seed,
         scale=key.scale,
         masking=key.masking,
         regions=key.regions,
         schedule=dict(key.schedule),
     )
     names = ["out", "lse"][: len(results)]
-    return _text.function("attention", arguments, results, body, names)
+    return _text.function("attention", x.arguments, results, body, names)
 
 
 # ===----------------------------------------------------------------------===
@@ -201,6 +230,23 @@ def _check_attention_shapes(q: Array, k: Array, v: Array) -> None:
             f"key: has {ks[1]} heads, expected a number that divides the {qs[1]} heads "
             "of query"
         )
+
+
+# A step of decoding has no more queries than this; its heads and queries are part of
+# the program, which packs the heads of a group into one tile.
+FEW_QUERIES = 16
+
+
+def _few(
+    queries: int, heads: int, key_heads: int, is_gpu: bool, schedule: Schedule
+) -> tuple[int, int, int] | None:
+    """What is static for a few queries: worth a program of its own on a GPU, and
+    elsewhere with grouped heads."""
+    if not 0 < queries <= FEW_QUERIES or (schedule and "tile_m" in schedule):
+        return None
+    if not is_gpu and (heads == key_heads or heads == 0):
+        return None
+    return queries, heads, key_heads
 
 
 def _attention_schedule(
@@ -457,68 +503,36 @@ def attention(
     )
 
 
-def attention_now(
+class Prepared(NamedTuple):
+    """The checked arguments of a call, and its key but for results and schedule."""
+
+    arguments: list[Any]
+    query_shape: tuple[int, ...]
+    key_shape: tuple[int, ...]
+    value_shape: tuple[int, ...]
+    key: AttentionKey
+
+
+def prepare(
+    place: Place,
     query: Any,
     key: Any,
     value: Any,
-    *,
-    scale: float | None = None,
-    causal: bool | str = False,
-    window: Window = None,
-    softcap: float | None = None,
-    bias: Any = None,
-    alibi_slopes: Any = None,
-    score_mod: Modifier = None,
-    mask_mod: Modifier = None,
-    segment_ids: Any = None,
-    return_lse: bool = False,
-    prefix: Any = None,
-    sinks: Any = None,
-    dropout_p: float = 0.0,
-    seed: int | None = None,
-    schedule: Schedule = None,
-    target: str | None = None,
-) -> Any:
-    """`attention` on arrays that have values."""
-    tensors: tuple[Any, ...] = ()
-    fast_key: Any = None
-    if (
-        fast.takes(query)
-        and bias is None
-        and score_mod is None
-        and mask_mod is None
-        and not schedule
-    ):
-        fast_key = (
-            "attention",
-            scale,
-            causal,
-            window,
-            softcap,
-            dropout_p,
-            return_lse,
-            target,
-            segment_ids is None,
-            prefix is None,
-            sinks is None,
-            seed is None,
-        )
-        tensors = (query, key, value)
-        if segment_ids is not None:
-            pair = isinstance(segment_ids, (tuple, list))
-            tensors += tuple(segment_ids) if pair else (segment_ids,) * 2
-        if prefix is not None:
-            tensors += (prefix,)
-        if sinks is not None:
-            tensors += (sinks,)
-        if dropout_p:
-            tensors += (seed,)
-        if alibi_slopes is not None:
-            tensors += (alibi_slopes,)
-        results = fast.call(fast_key, tensors)
-        if results is not None:
-            return results
-    place = place_of("query", query, target)
+    scale: float | None,
+    causal: bool | str,
+    window: Window,
+    softcap: float | None,
+    bias: Any,
+    alibi_slopes: Any,
+    score_mod: Modifier,
+    mask_mod: Modifier,
+    segment_ids: Any,
+    prefix: Any,
+    sinks: Any,
+    dropout_p: float,
+    seed: int | None,
+) -> Prepared:
+    """Views and checks the operands and options that forward and backward share."""
     view = place.view
     q, k, v = view("query", query), view("key", key), view("value", value)
     qs, ks, vs = q.shape, k.shape, v.shape
@@ -609,7 +623,7 @@ def attention_now(
                 check_capture(capture, check, views[check.capture], sizes)
             arguments.extend(views)
 
-    cache_key = AttentionKey(
+    operands = AttentionKey(
         dtype,
         qs[3],
         vs[3],
@@ -623,8 +637,100 @@ def attention_now(
         traced.regions,
         traced.types() if traced.captures else (),
         traced.offset,
-        bool(return_lse),
-        _attention_schedule(schedule, qs[2], place.is_gpu),
+        return_lse=False,
+        schedule=(),
+    )
+    return Prepared(arguments, qs, ks, vs, operands)
+
+
+def attention_now(
+    query: Any,
+    key: Any,
+    value: Any,
+    *,
+    scale: float | None = None,
+    causal: bool | str = False,
+    window: Window = None,
+    softcap: float | None = None,
+    bias: Any = None,
+    alibi_slopes: Any = None,
+    score_mod: Modifier = None,
+    mask_mod: Modifier = None,
+    segment_ids: Any = None,
+    return_lse: bool = False,
+    prefix: Any = None,
+    sinks: Any = None,
+    dropout_p: float = 0.0,
+    seed: int | None = None,
+    schedule: Schedule = None,
+    target: str | None = None,
+) -> Any:
+    """`attention` on arrays that have values."""
+    tensors: tuple[Any, ...] = ()
+    fast_key: Any = None
+    if (
+        fast.takes(query)
+        and bias is None
+        and score_mod is None
+        and mask_mod is None
+        and not schedule
+    ):
+        fast_key = (
+            "attention",
+            scale,
+            causal,
+            window,
+            softcap,
+            dropout_p,
+            return_lse,
+            target,
+            segment_ids is None,
+            prefix is None,
+            sinks is None,
+            seed is None,
+            query.dim() == 4 and 0 < query.size(2) <= FEW_QUERIES,
+        )
+        tensors = (query, key, value)
+        if segment_ids is not None:
+            pair = isinstance(segment_ids, (tuple, list))
+            tensors += tuple(segment_ids) if pair else (segment_ids,) * 2
+        if prefix is not None:
+            tensors += (prefix,)
+        if sinks is not None:
+            tensors += (sinks,)
+        if dropout_p:
+            tensors += (seed,)
+        if alibi_slopes is not None:
+            tensors += (alibi_slopes,)
+        results = fast.call(fast_key, tensors)
+        if results is not None:
+            return results
+    place = place_of("query", query, target)
+    prepared = prepare(
+        place,
+        query,
+        key,
+        value,
+        scale,
+        causal,
+        window,
+        softcap,
+        bias,
+        alibi_slopes,
+        score_mod,
+        mask_mod,
+        segment_ids,
+        prefix,
+        sinks,
+        dropout_p,
+        seed,
+    )
+    arguments, qs, ks = prepared.arguments, prepared.query_shape, prepared.key_shape
+    few = _few(qs[2], qs[1], ks[1], place.is_gpu, schedule)
+    cache_key = prepared.key._replace(
+        return_lse=bool(return_lse),
+        schedule=_attention_schedule(schedule, qs[2], place.is_gpu or few is not None),
+        few=few,
     )
     results = place.run(cache_key, lambda: attention_text(cache_key), arguments, query)
     if fast_key is not None:

@@ -41,6 +41,22 @@ WINDOW_LENGTHS = ((300, 300), (70, 400), (250, 129))
 # Heads of query, and of key and value.
 HEADS = [(8, 8), (8, 2), (6, 1), (5, 5)]
 
+# Few queries: one key head's in one tile, keys in several parts. Of 3 groups of 2, one
+# tile of 16 rows and one of 32; a tile of 64 rows; queries of more tiles than one; as
+# many heads as key heads.
+DECODE_SHAPES = (
+    Shape(2, 2, 3, 2, 700), Shape(1, 1, 8, 3, 513), Shape(2, 1, 4, 16, 300),
+    Shape(1, 2, 16, 8, 200), Shape(2, 3, 1, 1, 1000),
+)  # fmt: skip
+# With one query most masks are gone.
+DECODE_STEP = Shape(3, 2, 4, 1, 1100)
+DECODE_DIMS = [
+    (64, 64, "bf16"), (128, 128, "f16"), (256, 256, "bf16"), (72, 40, "bf16"),
+    (24, 200, "f16"), (64, 64, "f32"), (128, 128, "f32"),
+]  # fmt: skip
+# Keys of a step: none, fewer than a tile, a part's edge and beside it.
+DECODE_KEYS = (0, 1, 5, 127, 128, 129, 640, 4097)
+
 # Of 300 keys: each ring is used several times over.
 SCHEDULES = [
     {"tile_m": 64, "tile_n": 64},
@@ -53,7 +69,16 @@ SCHEDULES = [
 # Scans and convolutions: batch, channels, length.
 
 SCAN_SIZES = ((2, 34, 70), (1, 2, 1), (2, 4, 0), (1, 66, 257))
-SCAN_STATES = [1, 4, 16, 64]
+SCAN_STATES = [1, 4, 5, 16, 64, 256]
+# Chunks that are full, cut, or neither.
+SCAN_LENGTHS = ((1, 34, 96), (2, 16, 31), (1, 20, 33), (1, 4, 3))
+SCAN_SCHEDULES = [
+    {"tile_m": 64, "tile_n": 32, "warps": 4},
+    {"tile_m": 16, "tile_n": 32, "warps": 4},
+    {"tile_m": 8, "tile_n": 16, "warps": 4},
+    {"tile_m": 64, "tile_n": 16, "warps": 1},
+    {"tile_m": 64, "tile_n": 1, "warps": 4},
+]
 CONV_SIZES = ((2, 40, 65), (1, 3, 1), (2, 5, 0), (1, 17, 300))
 CONV_WIDTHS = [1, 2, 3, 4, 7]
 CONV_VARIANTS: dict[str, dict[str, Any]] = {

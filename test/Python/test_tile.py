@@ -27,6 +27,10 @@ from gpu_cases import (
     CONV_SIZES,
     CONV_VARIANTS,
     CONV_WIDTHS,
+    DECODE_DIMS,
+    DECODE_KEYS,
+    DECODE_SHAPES,
+    DECODE_STEP,
     DTYPE_OPTIONS,
     FLOATS,
     HEAD_DIM_SHAPES,
@@ -34,13 +38,15 @@ from gpu_cases import (
     HEADS,
     LENGTHS,
     OPTION_SHAPES,
+    SCAN_LENGTHS,
+    SCAN_SCHEDULES,
     SCAN_SIZES,
     SCAN_STATES,
     SCHEDULES,
     WINDOW_LENGTHS,
     WINDOWS,
 )
-from seqc import _arrays, _attention, _places, _program, _seqc, reference
+from seqc import _arrays, _attention, _places, _program, _scan, _seqc, reference
 from seqc_testing import (
     BFLOAT16,
     LAYOUTS,
@@ -80,7 +86,7 @@ class Erased:
 def erased(request: pytest.FixtureRequest) -> Iterator[Erased]:
     """Every call of this file runs the kernels of one chip."""
     kernels = Erased(request.param)
-    schedule = _attention._attention_schedule
+    schedule, few = _attention._attention_schedule, _attention._few
 
     def run(
         host: Any, key: Hashable, make_text: Any, arguments: Any, like: Any
@@ -94,6 +100,13 @@ def erased(request: pytest.FixtureRequest) -> Iterator[Erased]:
             _attention,
             "_attention_schedule",
             lambda given, queries, is_gpu: schedule(given, queries, True),
+        )
+        patch.setattr(
+            _attention,
+            "_few",
+            lambda q, heads, key_heads, is_gpu, given: few(
+                q, heads, key_heads, True, given
+            ),
         )
         yield kernels
 
@@ -317,6 +330,62 @@ def test_schedules(schedule: dict[str, int], name: str) -> None:
         check(q, k, v, "bf16", schedule=schedule, **OPTIONS[name](shape, rng))
 
 
+@pytest.mark.parametrize("name", OPTIONS)
+def test_decode_options(name: str) -> None:
+    rng = np.random.default_rng(20)
+    shape = DECODE_STEP
+    q, k, v = inputs(shape, rng, 64, 64, "bf16")
+    check(q, k, v, "bf16", **OPTIONS[name](shape, rng))
+    shape = DECODE_SHAPES[0]
+    q, k, v = inputs(shape, rng, 64, 64, "bf16")
+    check(q, k, v, "bf16", **OPTIONS[name](shape, rng))
+
+
+@pytest.mark.parametrize("shape", DECODE_SHAPES)
+@pytest.mark.parametrize("name", ["plain", "causal", "everything"])
+def test_decode_shapes(shape: Shape, name: str) -> None:
+    rng = np.random.default_rng(21)
+    q, k, v = inputs(shape, rng, 64, 64, "bf16")
+    check(q, k, v, "bf16", **OPTIONS[name](shape, rng))
+
+
+@pytest.mark.parametrize(("head_dim", "value_dim", "dtype"), DECODE_DIMS)
+def test_decode_head_dims(head_dim: int, value_dim: int, dtype: str) -> None:
+    rng = np.random.default_rng(22)
+    for queries in (1, 5):
+        shape = DECODE_STEP._replace(queries=queries)
+        q, k, v = inputs(shape, rng, head_dim, value_dim, dtype)
+        check(q, k, v, dtype, causal=True)
+
+
+@pytest.mark.parametrize("causal", [False, True, "top_left"])
+@pytest.mark.parametrize("queries", [1, 4])
+def test_decode_lengths(queries: int, causal: Any) -> None:
+    rng = np.random.default_rng(23)
+    for batch in (1, 3):
+        for keys in DECODE_KEYS:
+            shape = Shape(batch, 2, 2, queries, keys)
+            q, k, v = inputs(shape, rng, 64, 64, "bf16")
+            check(q, k, v, "bf16", causal=causal)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_decode_layouts(layout: str, unaligned: None) -> None:
+    rng = np.random.default_rng(24)
+    for queries in (1, 3):
+        shape = DECODE_STEP._replace(queries=queries)
+        q, k, v = inputs(shape, rng, 64, 64, "bf16")
+        check(q, k, v, "bf16", layout=(layout,) * 3, causal=True)
+
+
+@pytest.mark.parametrize("splits", [1, 2, 7])
+def test_decode_splits(splits: int) -> None:
+    rng = np.random.default_rng(25)
+    for shape in (DECODE_STEP, Shape(1, 2, 2, 70, 300)):
+        q, k, v = inputs(shape, rng, 64, 64, "bf16")
+        check(q, k, v, "bf16", causal=True, schedule={"splits": splits})
+
+
 # What has no dtype or shape of its own here: the tests of the CPU target.
 
 test_fully_masked_rows = test_attention.test_fully_masked_rows
@@ -353,6 +422,40 @@ def test_scan_dtypes(dtype: str, own: bool) -> None:
 def test_scan_states(state: int) -> None:
     rng = np.random.default_rng(3)
     test_scan.check(test_scan.inputs(rng, 2, 32, 65, state=state))
+
+
+@pytest.mark.parametrize("schedule", SCAN_SCHEDULES)
+@pytest.mark.parametrize("dtype", ["bf16", "f32"])
+def test_scan_schedules(schedule: dict[str, int], dtype: str) -> None:
+    """Chunks of all lengths, and threads that share a channel or have many."""
+    rng = np.random.default_rng(8)
+    for batch, dim, length in SCAN_LENGTHS:
+        arguments = test_scan.inputs(rng, batch, dim, length, dtype=dtype, state=16)
+        out, state = seqc.selective_scan(
+            **arguments, return_final_state=True, schedule=schedule
+        )
+        expected, expected_state = reference.selective_scan(**arguments)
+        bound, state_bound = test_scan.bounds(arguments, dtype)
+        assert_close(state, expected_state, state_bound, "state")
+        assert_close(out, expected, bound, "out")
+
+
+def test_scan_unaligned(unaligned: None) -> None:
+    rng = np.random.default_rng(9)
+    for batch, dim, length in SCAN_SIZES:
+        arguments = test_scan.inputs(rng, batch, dim, length, dtype="bf16", state=16)
+        for layout in LAYOUTS:
+            test_scan.check(arguments, "bf16", layout)
+
+
+def test_scan_schedule_of_a_call() -> None:
+    """Few channels are spread over more threads; a step reads no tiles."""
+    choose = _scan._scan_schedule
+    assert choose(None, 8, 4096, 16, 4096, True) == ()
+    assert dict(choose(None, 1, 2048, 16, 4096, True)) == {"tile_m": 16, "warps": 4}
+    assert dict(choose(None, 64, 4096, 16, 1, True)) == {"tile_n": 1}
+    assert choose(None, 1, 2048, 16, 4096, False) == ()
+    assert dict(choose({"tile_m": 32}, 1, 2048, 16, 9, True)) == {"tile_m": 32}
 
 
 def test_scan_layouts() -> None:

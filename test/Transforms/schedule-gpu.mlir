@@ -8,7 +8,7 @@
 // RUN: seqc-opt %s --split-input-file --seqc-schedule=chip=a100 --seqc-statistics -o /dev/null 2>&1 | FileCheck %s --check-prefix=STATS
 
 // STATS: seqc-schedule{{$}}
-// STATS-NEXT: 13 ops-scheduled
+// STATS-NEXT: 14 ops-scheduled
 
 // ROWS: error: 'seqc.online_attention' op cannot be tiled on {{.*}}: tile_m is 24, expected a multiple of 16 (16 for each of 1 warps)
 // KEYS: error: 'seqc.online_attention' op cannot be tiled on {{.*}}: tile_n is 40, expected a multiple of 16
@@ -120,11 +120,11 @@ func.func @f32(%q: tensor<2x8x?x128xf32>, %k: tensor<2x8x?x128xf32>, %v: tensor<
 
 // -----
 
-// Few queries need fewer rows, and few keys fewer columns. Hopper multiplies 64 rows at least.
+// Few queries need fewer rows, and few keys fewer columns.
 // A100-LABEL: @short
-// A100: #seqc.schedule<tile_m = 16, tile_n = 32, splits = 1, stages = 1, warps = 1>
+// A100: #seqc.schedule<tile_m = 16, tile_n = 32, splits = 1, stages = 2, warps = 1>
 // H200-LABEL: @short
-// H200: #seqc.schedule<tile_m = 64, tile_n = 32, splits = 1, stages = 2, warps = 4>
+// H200: #seqc.schedule<tile_m = 16, tile_n = 32, splits = 1, stages = 2, warps = 1>
 func.func @short(%q: tensor<2x8x5x128xbf16>, %k: tensor<2x8x20x128xbf16>, %v: tensor<2x8x20x128xbf16>, %s: tensor<2x8x5xf32>, %a: tensor<2x8x5x128xf32>, %n: index) -> tensor<2x8x5x128xf32> {
   %c0 = arith.constant 0 : index
   %0:3 = seqc.online_attention query(%q) key(%k) value(%v)
@@ -134,6 +134,24 @@ func.func @short(%q: tensor<2x8x5x128xbf16>, %k: tensor<2x8x20x128xbf16>, %v: te
        tensor<2x8x5xf32>, tensor<2x8x5xf32>, tensor<2x8x5x128xf32>)
     -> (tensor<2x8x5xf32>, tensor<2x8x5xf32>, tensor<2x8x5x128xf32>)
   return %0#2 : tensor<2x8x5x128xf32>
+}
+
+// -----
+
+// Few queries and any number of keys: 16 KiB in a stage, and the call decides into how many parts keys are split.
+// A100-LABEL: @decode
+// A100: #seqc.schedule<tile_m = 32, tile_n = 64, stages = 2, warps = 2>
+// H200-LABEL: @decode
+// H200: #seqc.schedule<tile_m = 32, tile_n = 64, stages = 2, warps = 2>
+func.func @decode(%q: tensor<?x8x20x64xbf16>, %k: tensor<?x8x?x64xbf16>, %v: tensor<?x8x?x64xbf16>, %s: tensor<?x8x20xf32>, %a: tensor<?x8x20x64xf32>, %n: index) -> tensor<?x8x20x64xf32> {
+  %c0 = arith.constant 0 : index
+  %0:3 = seqc.online_attention query(%q) key(%k) value(%v)
+      offsets(%c0, %c0, %c0, %c0) lengths(%n, %n) outs(%s, %s, %a)
+      scale(0.125)
+    : (tensor<?x8x20x64xbf16>, tensor<?x8x?x64xbf16>, tensor<?x8x?x64xbf16>, index, index, index, index, index, index,
+       tensor<?x8x20xf32>, tensor<?x8x20xf32>, tensor<?x8x20x64xf32>)
+    -> (tensor<?x8x20xf32>, tensor<?x8x20xf32>, tensor<?x8x20x64xf32>)
+  return %0#2 : tensor<?x8x20x64xf32>
 }
 
 // -----

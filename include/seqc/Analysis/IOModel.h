@@ -209,6 +209,16 @@ double getTileBytes(mlir::Operation *op, TileSchedule schedule);
 TileSchedule chooseSchedule(mlir::Operation *op, const ChipInfo &chip,
                             TileSchedule fixed = {}, bool aligned = true);
 
+/// What decides into how many parts a call of attention is split on a GPU.
+struct SplitModel {
+  /// Thread blocks that all cores hold at once.
+  int64_t blocks = 1;
+  /// Keys that a part has at least, and the most parts that a merge takes.
+  int64_t leastKeys = 1, mostParts = 1;
+};
+SplitModel getSplitModel(mlir::Operation *op, const ChipInfo &chip,
+                         TileSchedule schedule);
+
 /// What `chip` cannot do about `schedule`, for an error message; "" if it can.
 std::string checkSchedule(mlir::Operation *op, const ChipInfo &chip,
                           TileSchedule schedule);

@@ -102,6 +102,7 @@ void seqc::buildCPUPipeline(OpPassManager &pm,
   // L0 -> L1: reductions explicit, schedules chosen.
   addCleanup(func);
   func.addPass(createSeqcOnlineSoftmax());
+  func.addPass(createSeqcPackHeads());
   func.addPass(createSeqcExpandState());
   SeqcScheduleOptions schedule;
   schedule.chip = options.chip;
@@ -109,6 +110,8 @@ void seqc::buildCPUPipeline(OpPassManager &pm,
   schedule.tileN = options.tileN;
   schedule.splits = options.splits;
   func.addPass(createSeqcSchedule(schedule));
+  // The schedule of a backward operator goes to what it becomes.
+  func.addPass(createSeqcRecomputeBackward());
   addCleanup(func);
   if (last == CPUStage::Online)
     return;

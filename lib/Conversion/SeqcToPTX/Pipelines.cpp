@@ -61,6 +61,7 @@ void seqc::buildPTXPipeline(OpPassManager &pm,
   // L0 -> L1: reductions explicit, schedules chosen.
   addCleanup(func);
   func.addPass(createSeqcOnlineSoftmax());
+  func.addPass(createSeqcPackHeads());
   func.addPass(createSeqcExpandState());
   SeqcScheduleOptions schedule;
   schedule.chip = options.chip;
@@ -77,10 +78,14 @@ void seqc::buildPTXPipeline(OpPassManager &pm,
 
   // L1 in tiles. No canonicalization before the next step, which needs the
   // loops as they are.
-  func.addPass(createSeqcSplitReduction());
+  SeqcSplitReductionOptions split;
+  split.chip = options.chip;
+  func.addPass(createSeqcSplitReduction(split));
+  func.addPass(createSeqcTileMerge());
   SeqcTileOptions tiling;
   tiling.singleLoop = true;
   func.addPass(createSeqcTile(tiling));
+  func.addPass(createSeqcCollapseGrid());
   func.addPass(createCSEPass());
   if (last == PTXStage::Tiled)
     return;
@@ -88,6 +93,7 @@ void seqc::buildPTXPipeline(OpPassManager &pm,
   // L2: kernels on tiles.
   ConvertSeqcToTileOptions toTile;
   toTile.chip = options.chip;
+  toTile.aligned = options.aligned;
   pm.addPass(createConvertSeqcToTile(toTile));
   addCleanup(pm);
   if (last == PTXStage::Tile)
@@ -102,7 +108,9 @@ void seqc::buildPTXPipeline(OpPassManager &pm,
   kernel.addPass(createTileShareExponentials(sharing));
   kernel.addPass(createLowerAffinePass());
   addCleanup(kernel);
+  kernel.addPass(createTilePrefetchLoads());
   kernel.addPass(createTileAssignLayouts());
+  kernel.addPass(createTileStageSlices());
   TileStageMemoryOptions staging;
   staging.chip = options.chip;
   kernel.addPass(createTileStageMemory(staging));

@@ -53,6 +53,9 @@ struct Slice {
   SmallVector<Value> offsets;
   /// The extents of the box; dynamic where nothing padded it.
   SmallVector<int64_t> shape;
+  /// Where it is a box of packed heads (seqc-pack-heads): how many heads, of
+  /// how many queries each, one of `offsets`' heads is. 0 where it is not.
+  int64_t group = 0, queries = 0;
   /// Loads of this slice go after this operation of the kernel, or to the start
   /// of `block`.
   Operation *after = nullptr;
@@ -78,7 +81,8 @@ public:
   //===--------------------------------------------------------------------===//
 
   /// Binds the induction variables to the block's indices: the last dimension
-  /// of the forall is x. With `longestFirst` x counts from the end.
+  /// of the forall is x, and all but the last two share z. With `longestFirst`
+  /// x counts from the end.
   void bindGrid(bool longestFirst);
 
   /// Takes one operation of the forall in: arithmetic on scalars, slices, pads,
@@ -148,11 +152,15 @@ public:
 
 private:
   Value rematerialize(Value v);
+  Value getCount(unsigned dim);
+  Value loadPacked(const Slice &slice, RankedTensorType type);
 
   scf::ForallOp forall;
   IRMapping scalars;
   DenseMap<Value, Value> views, tiles, fills;
   DenseMap<Value, Slice> slices;
+  /// Reshapes of a tensor of the function; their view is that tensor's.
+  DenseMap<Value, std::pair<int64_t, int64_t>> packs;
   /// tensor.empty and what was cut from it.
   DenseSet<Value> undefined;
   DenseMap<Attribute, Value> constants;
@@ -173,6 +181,12 @@ LogicalResult verifyElementTypes(Operation *op);
 LogicalResult decomposeAttention(KernelBuilder &k, scf::ForallOp forall);
 LogicalResult decomposeScan(KernelBuilder &k, scf::ForallOp forall);
 LogicalResult decomposeConv(KernelBuilder &k, scf::ForallOp forall);
+/// The merge of all parts of a row, and its end.
+LogicalResult decomposeMerge(KernelBuilder &k, scf::ForallOp forall);
+
+/// The tensor that `v` packs as seqc-pack-heads does, (B, H, S, D) as
+/// (B, H / G, G S, D), with G and S; null if it is something else.
+Value getPackedSource(Value v, int64_t &group, int64_t &queries);
 
 /// Cuts each linalg operator of `func` that stands in no loop, and is
 /// elementwise or reduces its last loop, into tiles: an scf.forall, marked as

@@ -93,9 +93,16 @@ KernelBuilder::KernelBuilder(scf::ForallOp forall, StringRef name,
       undefined.insert(capture);
       continue;
     }
+    Value source = capture;
+    int64_t group, queries;
+    if (Value whole = getPackedSource(capture, group, queries)) {
+      source = whole;
+      type = cast<RankedTensorType>(whole.getType());
+      packs[capture] = {group, queries};
+    }
     views[capture] =
         body.addArgument(getViewType(type, isDense(capture)), capture.getLoc());
-    operands.push_back(capture);
+    operands.push_back(source);
   }
   // Scalars before outputs; what can be told from something else is.
   for (Value capture : captures)
@@ -114,6 +121,24 @@ KernelBuilder::KernelBuilder(scf::ForallOp forall, StringRef name,
     body.addArgument(b.getIndexType(), forall.getLoc());
 }
 
+Value totile::getPackedSource(Value v, int64_t &group, int64_t &queries) {
+  auto collapse = v.getDefiningOp<tensor::CollapseShapeOp>();
+  auto expand = collapse
+                    ? collapse.getSrc().getDefiningOp<tensor::ExpandShapeOp>()
+                    : tensor::ExpandShapeOp();
+  if (!expand || expand.getSrcType().getRank() != 4)
+    return {};
+  using Indices = SmallVector<ReassociationIndices>;
+  ArrayRef<int64_t> shape = expand.getResultType().getShape();
+  if (expand.getReassociationIndices() != Indices({{0}, {1, 2}, {3}, {4}}) ||
+      collapse.getReassociationIndices() != Indices({{0}, {1}, {2, 3}, {4}}) ||
+      ShapedType::isDynamic(shape[2]) || ShapedType::isDynamic(shape[3]))
+    return {};
+  group = shape[2];
+  queries = shape[3];
+  return expand.getSrc();
+}
+
 /// `v` at the head of the kernel, where it follows from what the kernel has.
 Value KernelBuilder::rematerialize(Value v) {
   if (isScalar(v))
@@ -127,7 +152,7 @@ Value KernelBuilder::rematerialize(Value v) {
   if (auto dim = dyn_cast<tensor::DimOp>(op)) {
     Value view = getView(dim.getSource());
     auto number = dim.getConstantIndex();
-    if (!view || !number)
+    if (!view || !number || packs.contains(dim.getSource()))
       return {};
     scalars.map(v, memref::DimOp::create(b, view, index(*number)));
     return scalar(v);
@@ -270,6 +295,11 @@ std::optional<Slice> KernelBuilder::getSlice(Value v) {
   whole.view = view;
   whole.offsets.assign(type.getRank(), index(0));
   whole.shape = llvm::to_vector(type.getShape());
+  if (auto pack = packs.find(v); pack != packs.end()) {
+    std::tie(whole.group, whole.queries) = pack->second;
+    whole.shape =
+        llvm::to_vector(cast<RankedTensorType>(v.getType()).getShape());
+  }
   whole.block = &kernel.getBody().front();
   whole.after = lastConstant;
   return whole;
@@ -306,20 +336,76 @@ Value KernelBuilder::getTile(Value v, ArrayRef<int64_t> shape,
     b.setInsertionPointAfter(slice->after);
   else
     b.setInsertionPointToStart(slice->block);
-  load = tile::LoadOp::create(b, type, slice->view, slice->offsets, dimsAttr);
+  load = slice->group ? loadPacked(*slice, type)
+                      : tile::LoadOp::create(b, type, slice->view,
+                                             slice->offsets, dimsAttr);
   previous = load.getDefiningOp();
   return load;
+}
+
+/// Rows of packed heads, as the left operand of a product that has its zeros on
+/// the right: what stands in rows and columns that are none does not matter. A
+/// tile of one query each is a box along the heads; else every element is found
+/// by itself, once for a block.
+Value KernelBuilder::loadPacked(const Slice &slice, RankedTensorType type) {
+  Value head = arith::MulIOp::create(b, slice.offsets[1], index(slice.group));
+  if (slice.queries == 1) {
+    head = arith::AddIOp::create(b, head, slice.offsets[2]);
+    SmallVector<Value> offsets = {slice.offsets[0], head, index(0),
+                                  slice.offsets[3]};
+    return tile::LoadOp::create(b, type, slice.view, offsets,
+                                b.getDenseI64ArrayAttr({1, 3}));
+  }
+  Type i32 = b.getI32Type();
+  SmallVector<int64_t> shape(type.getShape());
+  auto splatIndex = [&](Value v) {
+    return splat(arith::IndexCastOp::create(b, i32, v), shape);
+  };
+  Value row = positions(slice.offsets[2], shape[0], i32);
+  Value size = constant({shape[0]}, b.getI32IntegerAttr(slice.queries));
+  Value query = arith::RemUIOp::create(b, row, size);
+  Value first = splat(arith::IndexCastOp::create(b, i32, head), {shape[0]});
+  Value heads =
+      arith::AddIOp::create(b, first, arith::DivUIOp::create(b, row, size));
+  SmallVector<Value> indices = {
+      splatIndex(slice.offsets[0]), broadcast(heads, 1, shape[1]),
+      broadcast(query, 1, shape[1]),
+      broadcast(positions(slice.offsets[3], shape[1], i32), 0, shape[0])};
+  return tile::GatherOp::create(b, type, slice.view, indices);
 }
 
 //===----------------------------------------------------------------------===//
 // The operations of the body
 //===----------------------------------------------------------------------===//
 
+/// How many blocks there are along dimension `dim` of the forall.
+Value KernelBuilder::getCount(unsigned dim) {
+  Value count =
+      arith::SubIOp::create(b, scalar(forall.getMixedUpperBound()[dim]),
+                            scalar(forall.getMixedLowerBound()[dim]));
+  return arith::CeilDivUIOp::create(b, count,
+                                    scalar(forall.getMixedStep()[dim]));
+}
+
 void KernelBuilder::bindGrid(bool longestFirst) {
   unsigned rank = forall.getRank();
+  // From the last to the first, the dimensions that share z.
+  SmallVector<Value> ids(rank);
+  Value rest;
+  for (unsigned d = rank; d-- > 0;) {
+    unsigned x = rank - 1 - d;
+    if (x < 2 || d == 0) {
+      ids[d] = x <= 2 ? Value(kernel.getBlockId(x)) : rest;
+      continue;
+    }
+    rest = x == 2 ? Value(kernel.getBlockId(2)) : rest;
+    Value count = getCount(d);
+    ids[d] = arith::RemUIOp::create(b, rest, count);
+    rest = arith::DivUIOp::create(b, rest, count);
+  }
   for (unsigned d = 0; d < rank; ++d) {
     unsigned x = rank - 1 - d;
-    Value id = kernel.getBlockId(x);
+    Value id = ids[d];
     Value lower = scalar(forall.getMixedLowerBound()[d]);
     Value step = scalar(forall.getMixedStep()[d]);
     bool unit = matchPattern(step, m_One());
@@ -546,7 +632,9 @@ tile::LaunchOp KernelBuilder::finish() {
         b, b.getLoc(), (upper - lower).ceilDiv(step),
         {forall.getMixedLowerBound()[d], forall.getMixedUpperBound()[d],
          forall.getMixedStep()[d]});
-    grid[rank - 1 - d] = getValueOrCreateConstantIndexOp(b, b.getLoc(), count);
+    Value &size = grid[std::min(rank - 1 - d, 2u)];
+    Value extent = getValueOrCreateConstantIndexOp(b, b.getLoc(), count);
+    size = size ? arith::MulIOp::create(b, size, extent).getResult() : extent;
   }
   for (Value &size : grid)
     if (!size)

@@ -71,6 +71,21 @@ static Value getSource(Value v) {
   return v;
 }
 
+/// Asks no tensor for its size that no launch makes: one that is filled has
+/// that of what it fills. Of packed heads the batch and the head dimension are
+/// those of what they pack; the others are static.
+static void resolveSizes(func::FuncOp func) {
+  func.walk([](tensor::DimOp dim) {
+    while (auto fill = dim.getSource().getDefiningOp<linalg::FillOp>())
+      dim.getSourceMutable().assign(fill.getOutputs()[0]);
+    int64_t group, queries;
+    auto number = dim.getConstantIndex();
+    Value source = getPackedSource(dim.getSource(), group, queries);
+    if (source && number && (*number == 0 || *number == 3))
+      dim.getSourceMutable().assign(source);
+  });
+}
+
 namespace {
 struct ConvertSeqcToTilePass
     : public seqc::impl::ConvertSeqcToTileBase<ConvertSeqcToTilePass> {
@@ -81,6 +96,7 @@ struct ConvertSeqcToTilePass
          llvm::make_early_inc_range(getOperation().getOps<func::FuncOp>())) {
       if (func.isExternal())
         continue;
+      resolveSizes(func);
       SmallVector<scf::ForallOp> loops(func.getOps<scf::ForallOp>());
       for (auto [i, loop] : llvm::enumerate(loops))
         if (failed(outline(func, loop, i)))
@@ -111,7 +127,7 @@ LogicalResult ConvertSeqcToTilePass::outline(func::FuncOp func,
                                              scf::ForallOp loop,
                                              unsigned number) {
   Operation *scan = nullptr, *conv = nullptr, *attention = nullptr,
-            *finish = nullptr;
+            *finish = nullptr, *merge = nullptr;
   ScheduleAttr schedule;
   // What products read is copied in rows. Segments of keys are read for each
   // tile, at addresses that then are constants apart.
@@ -128,10 +144,19 @@ LogicalResult ConvertSeqcToTilePass::outline(func::FuncOp func,
         dense.insert(getSource(operand));
       if (Value segments = o.getKeySegments())
         dense.insert(getSource(segments));
+    } else if (isa<SoftmaxMergeOp>(op)) {
+      merge = op;
     } else if (isa<SoftmaxFinishOp>(op)) {
       finish = op;
     } else if (isa<ChunkScanOp>(op)) {
       scan = op;
+      auto o = cast<ChunkScanOp>(op);
+      // Code for rows that are aligned reads whole vectors of steps and states.
+      if (aligned)
+        for (Value operand :
+             {o.getU(), o.getDelta(), o.getA(), o.getB(), o.getC(), o.getZ()})
+          if (operand)
+            dense.insert(getSource(operand));
     } else if (isa<CausalConv1dOp>(op)) {
       conv = op;
     } else {
@@ -145,7 +170,10 @@ LogicalResult ConvertSeqcToTilePass::outline(func::FuncOp func,
   if (walk.wasInterrupted())
     return failure();
   bool isAttention = attention || finish;
-  int families = isAttention + bool(scan) + bool(conv);
+  // A merge has its end with it.
+  if (merge)
+    isAttention = false;
+  int families = isAttention + bool(scan) + bool(conv) + bool(merge);
   bool isLinalg =
       families == 0 &&
       llvm::hasSingleElement(loop.getBody()->getOps<linalg::GenericOp>());
@@ -162,7 +190,7 @@ LogicalResult ConvertSeqcToTilePass::outline(func::FuncOp func,
     rows = cast<SoftmaxFinishOp>(finish).getAcc().getType().getDimSize(2);
   std::string name = (func.getName() + "_" + Twine(number)).str();
   KernelBuilder k(loop, name, [&](Value v) { return dense.contains(v); });
-  k.kernel.setWarps(getNumWarps(schedule, rows));
+  k.kernel.setWarps(merge ? 1 : getNumWarps(schedule, rows));
   if (schedule) {
     k.kernel->setAttr("schedule", schedule);
     if (schedule.getStages())
@@ -177,6 +205,7 @@ LogicalResult ConvertSeqcToTilePass::outline(func::FuncOp func,
   LogicalResult done = isAttention ? decomposeAttention(k, loop)
                        : scan      ? decomposeScan(k, loop)
                        : conv      ? decomposeConv(k, loop)
+                       : merge     ? decomposeMerge(k, loop)
                                    : decomposeLinalg(k, loop);
   if (failed(done))
     return failure();

@@ -21,6 +21,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Constraints.h"
+#include "TilingUtils.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -39,39 +40,6 @@ using Fold = OpFoldResult;
 //===----------------------------------------------------------------------===//
 // Helpers
 //===----------------------------------------------------------------------===//
-
-static SmallVector<Fold> sizesOf(OpBuilder &b, Location loc, Value v) {
-  return tensor::getMixedSizes(b, loc, v);
-}
-
-static Value takeSlice(OpBuilder &b, Location loc, Value v,
-                       ArrayRef<Fold> offsets, ArrayRef<Fold> sizes) {
-  SmallVector<Fold> strides(offsets.size(), b.getIndexAttr(1));
-  return tensor::ExtractSliceOp::create(b, loc, v, offsets, sizes, strides);
-}
-
-static Fold divide(OpBuilder &b, Location loc, Fold lhs, Fold rhs) {
-  auto l = getConstantIntValue(lhs), r = getConstantIntValue(rhs);
-  if (r && *r == 1)
-    return lhs;
-  if (l && r && *r != 0)
-    return b.getIndexAttr(*l / *r);
-  return arith::DivUIOp::create(b, loc,
-                                getValueOrCreateConstantIndexOp(b, loc, lhs),
-                                getValueOrCreateConstantIndexOp(b, loc, rhs))
-      .getResult();
-}
-
-static Value addIndex(OpBuilder &b, Location loc, Value base, Fold offset) {
-  if (isZeroInteger(offset))
-    return base;
-  AffineExpr d0, d1;
-  bindDims(b.getContext(), d0, d1);
-  return getValueOrCreateConstantIndexOp(
-      b, loc,
-      affine::makeComposedFoldedAffineApply(b, loc, d0 + d1,
-                                            {Fold(base), offset}));
-}
 
 static Value filled(OpBuilder &b, Location loc, ArrayRef<Fold> sizes,
                     FloatType type, double value) {
@@ -116,6 +84,37 @@ static Value mergeWeight(OpBuilder &b, Location loc, Value m, Value max) {
   Value weight =
       math::Exp2Op::create(b, loc, arith::SubFOp::create(b, loc, m, max));
   return arith::SelectOp::create(b, loc, empty, zero, weight);
+}
+
+/// The merge of two states (max, sum, acc), which takes the place of `lhs`.
+static SmallVector<Value> mergeStates(OpBuilder &b, Location loc,
+                                      ValueRange lhs, ValueRange rhs) {
+  AffineMap rows = b.getMultiDimIdentityMap(3);
+  AffineMap full = b.getMultiDimIdentityMap(4);
+  AffineMap rowsOfFull = full.getSubMap({0, 1, 2});
+  auto larger = [](OpBuilder &nb, Location l, ValueRange a) -> Value {
+    return arith::MaximumFOp::create(nb, l, a[0], a[1]);
+  };
+  Value empty = tensor::EmptyOp::create(b, loc, sizesOf(b, loc, lhs[0]),
+                                        getElementTypeOrSelf(lhs[0].getType()));
+  Value top =
+      elementwise(b, loc, {lhs[0], rhs[0]}, {rows, rows}, empty, larger);
+  // Arguments: rhs, both maxima, the new one; then lhs, which is overwritten.
+  auto weigh = [](OpBuilder &nb, Location l, ValueRange a) -> Value {
+    Value w1 = mergeWeight(nb, l, a[1], a[3]);
+    Value w2 = mergeWeight(nb, l, a[2], a[3]);
+    Value x = arith::MulFOp::create(nb, l, w1, a[4]);
+    return arith::AddFOp::create(nb, l, x,
+                                 arith::MulFOp::create(nb, l, w2, a[0]));
+  };
+  Value sum = elementwise(b, loc, {rhs[1], lhs[0], rhs[0], top},
+                          {rows, rows, rows, rows}, lhs[1], weigh);
+  Value acc =
+      elementwise(b, loc, {rhs[2], lhs[0], rhs[0], top},
+                  {full, rowsOfFull, rowsOfFull, rowsOfFull}, lhs[2], weigh);
+  // The old maximum has been read for the last time.
+  Value max = elementwise(b, loc, {rhs[0]}, {rows}, lhs[0], larger);
+  return {max, sum, acc};
 }
 
 //===----------------------------------------------------------------------===//
@@ -175,32 +174,7 @@ OnlineAttentionOp::buildIdentity(OpBuilder &b, Location loc,
 SmallVector<Value> OnlineAttentionOp::buildMerge(OpBuilder &b, Location loc,
                                                  ValueRange lhs,
                                                  ValueRange rhs) {
-  AffineMap rows = b.getMultiDimIdentityMap(3);
-  AffineMap full = b.getMultiDimIdentityMap(4);
-  AffineMap rowsOfFull = full.getSubMap({0, 1, 2});
-  auto larger = [](OpBuilder &nb, Location l, ValueRange a) -> Value {
-    return arith::MaximumFOp::create(nb, l, a[0], a[1]);
-  };
-  Value empty = tensor::EmptyOp::create(b, loc, sizesOf(b, loc, lhs[0]),
-                                        getElementTypeOrSelf(lhs[0].getType()));
-  Value top =
-      elementwise(b, loc, {lhs[0], rhs[0]}, {rows, rows}, empty, larger);
-  // Arguments: rhs, both maxima, the new one; then lhs, which is overwritten.
-  auto weigh = [](OpBuilder &nb, Location l, ValueRange a) -> Value {
-    Value w1 = mergeWeight(nb, l, a[1], a[3]);
-    Value w2 = mergeWeight(nb, l, a[2], a[3]);
-    Value x = arith::MulFOp::create(nb, l, w1, a[4]);
-    return arith::AddFOp::create(nb, l, x,
-                                 arith::MulFOp::create(nb, l, w2, a[0]));
-  };
-  Value sum = elementwise(b, loc, {rhs[1], lhs[0], rhs[0], top},
-                          {rows, rows, rows, rows}, lhs[1], weigh);
-  Value acc =
-      elementwise(b, loc, {rhs[2], lhs[0], rhs[0], top},
-                  {full, rowsOfFull, rowsOfFull, rowsOfFull}, lhs[2], weigh);
-  // The old maximum has been read for the last time.
-  Value max = elementwise(b, loc, {rhs[0]}, {rows}, lhs[0], larger);
-  return {max, sum, acc};
+  return mergeStates(b, loc, lhs, rhs);
 }
 
 SmallVector<utils::IteratorType> OnlineAttentionOp::getLoopIteratorTypes() {
@@ -238,14 +212,13 @@ static Operation *tileAttention(OnlineAttentionOp op, OpBuilder &b,
   SmallVector<Fold> v = sizesOf(b, loc, op.getValue());
 
   // The key/value head of a query head. A tile holds one head, or all.
-  if (!isOneInteger(sizes[1]) && !isSameSize(sizes[1], q[1])) {
+  auto heads =
+      takeKeyHeads(b, loc, op.getQuery(), op.getKey(), offsets[1], sizes[1]);
+  if (!heads) {
     op.emitOpError("can be tiled by one head or by all heads, not by a part");
     return nullptr;
   }
-  Fold kvHead = offsets[1];
-  if (!isZeroInteger(kvHead) && !isSameSize(q[1], k[1]))
-    kvHead = divide(b, loc, kvHead, divide(b, loc, q[1], k[1]));
-  Fold kvHeads = isOneInteger(sizes[1]) ? sizes[1] : k[1];
+  auto [kvHead, kvHeads] = *heads;
 
   SmallVector<Value> operands;
   operands.push_back(take(op.getQuery(),
@@ -388,20 +361,32 @@ LogicalResult OnlineAttentionOp::getPartialResultTilePosition(
 }
 
 /// Merges the parts into what came in, in their order.
-static MergeResult foldParts(MonoidOpInterface op, OpBuilder &b, Location loc,
-                             ValueRange partial) {
+static MergeResult
+foldParts(OpBuilder &b, Location loc, ValueRange inits, ValueRange partial,
+          function_ref<SmallVector<Value>(OpBuilder &, Location, ValueRange,
+                                          ValueRange)>
+              merge) {
   Value zero = arith::ConstantIndexOp::create(b, loc, 0);
   Value one = arith::ConstantIndexOp::create(b, loc, 1);
   Value parts = tensor::DimOp::create(b, loc, partial[0], zero);
   auto loop = scf::ForOp::create(
-      b, loc, zero, parts, one, op.getCarriedInits(),
+      b, loc, zero, parts, one, inits,
       [&](OpBuilder &nb, Location l, Value i, ValueRange carried) {
         SmallVector<Value> part;
         for (Value p : partial)
           part.push_back(takePart(nb, l, p, i));
-        scf::YieldOp::create(nb, l, op.buildMerge(nb, l, carried, part));
+        scf::YieldOp::create(nb, l, merge(nb, l, carried, part));
       });
   return MergeResult{{loop}, SmallVector<Value>(loop.getResults())};
+}
+
+static MergeResult foldParts(MonoidOpInterface op, OpBuilder &b, Location loc,
+                             ValueRange partial) {
+  return foldParts(
+      b, loc, op.getCarriedInits(), partial,
+      [&](OpBuilder &nb, Location l, ValueRange lhs, ValueRange rhs) {
+        return op.buildMerge(nb, l, lhs, rhs);
+      });
 }
 
 FailureOr<MergeResult>
@@ -506,6 +491,112 @@ SoftmaxFinishOp::generateResultTileValue(OpBuilder &b, unsigned resultNumber,
 }
 
 //===----------------------------------------------------------------------===//
+// SoftmaxMergeOp
+//===----------------------------------------------------------------------===//
+
+LogicalResult SoftmaxMergeOp::verify() {
+  Constraints check(*this);
+  MLIRContext *context = getContext();
+  Type f32 = Float32Type::get(context), f64 = Float64Type::get(context);
+  constexpr StringLiteral partDims = "(parts, batch, heads, queries)";
+  constexpr StringLiteral fullDims =
+      "(parts, batch, heads, queries, value head_dim)";
+  if (failed(check.hasRank(1, "acc", getPartAcc(), 5, fullDims, {f32, f64})))
+    return failure();
+  RankedTensorType acc = getPartAcc().getType();
+  Type element = acc.getElementType();
+  if (acc.getDimSize(4) < 1)
+    return check.fail(1)
+           << "acc to have a static value head_dim of at least 1, but got "
+           << acc;
+  ArrayRef<int64_t> full = acc.getShape(), parts = full.drop_back(),
+                    state = full.drop_front(), rows = parts.drop_front();
+  constexpr StringLiteral rowDims = "(batch, heads, queries)";
+  if (failed(check.tensor(2, "max", getPartMax(), parts, partDims, element)) ||
+      failed(check.tensor(2, "sum", getPartSum(), parts, partDims, element)) ||
+      failed(check.tensor(3, "the initial max", getMaxInit(), rows, rowDims,
+                          element)) ||
+      failed(check.tensor(3, "the initial sum", getSumInit(), rows, rowDims,
+                          element)) ||
+      failed(check.tensor(4, "the initial acc", getAccInit(), state,
+                          "(batch, heads, queries, value head_dim)", element)))
+    return failure();
+  return success();
+}
+
+SmallVector<utils::IteratorType> SoftmaxMergeOp::getLoopIteratorTypes() {
+  return SmallVector<utils::IteratorType>(3, utils::IteratorType::parallel);
+}
+
+SmallVector<Range> SoftmaxMergeOp::getIterationDomain(OpBuilder &b) {
+  SmallVector<Range> ranges;
+  for (Fold size : sizesOf(b, getLoc(), getMaxInit()))
+    ranges.push_back({b.getIndexAttr(0), size, b.getIndexAttr(1)});
+  return ranges;
+}
+
+FailureOr<TilingResult>
+SoftmaxMergeOp::getTiledImplementation(OpBuilder &b, ArrayRef<Fold> offsets,
+                                       ArrayRef<Fold> sizes) {
+  Location loc = getLoc();
+  Fold zero = b.getIndexAttr(0);
+  SmallVector<Value> operands;
+  for (Value v : getOperands()) {
+    bool isPart = operands.size() < 3;
+    SmallVector<Fold> o, s;
+    if (isPart) {
+      o.push_back(zero);
+      s.push_back(tensor::getMixedSize(b, loc, v, 0));
+    }
+    llvm::append_range(o, offsets);
+    llvm::append_range(s, sizes);
+    auto rank = size_t(cast<RankedTensorType>(v.getType()).getRank());
+    if (o.size() < rank) {
+      o.push_back(zero);
+      s.push_back(tensor::getMixedSize(b, loc, v, rank - 1));
+    }
+    operands.push_back(takeSlice(b, loc, v, o, s));
+  }
+  Operation *tiled = mlir::clone(
+      b, *this, TypeRange(ValueRange(operands).drop_front(3).getTypes()),
+      operands);
+  SmallVector<Operation *> slices;
+  for (Value v : operands)
+    slices.push_back(v.getDefiningOp());
+  return TilingResult{{tiled}, SmallVector<Value>(tiled->getResults()), slices};
+}
+
+LogicalResult SoftmaxMergeOp::getResultTilePosition(
+    OpBuilder &b, unsigned resultNumber, ArrayRef<Fold> offsets,
+    ArrayRef<Fold> sizes, SmallVector<Fold> &resultOffsets,
+    SmallVector<Fold> &resultSizes) {
+  resultOffsets.assign(offsets.begin(), offsets.begin() + 3);
+  resultSizes.assign(sizes.begin(), sizes.begin() + 3);
+  if (resultNumber == 2) {
+    resultOffsets.push_back(b.getIndexAttr(0));
+    resultSizes.push_back(tensor::getMixedSize(b, getLoc(), getAccInit(), 3));
+  }
+  return success();
+}
+
+FailureOr<TilingResult>
+SoftmaxMergeOp::generateResultTileValue(OpBuilder &b, unsigned resultNumber,
+                                        ArrayRef<Fold> offsets,
+                                        ArrayRef<Fold> sizes) {
+  FailureOr<TilingResult> tiled =
+      getTiledImplementation(b, offsets.take_front(3), sizes.take_front(3));
+  if (failed(tiled))
+    return failure();
+  tiled->tiledValues = {tiled->tiledValues[resultNumber]};
+  return tiled;
+}
+
+SmallVector<Value> SoftmaxMergeOp::buildLoop(OpBuilder &b) {
+  SmallVector<Value> parts = {getPartMax(), getPartSum(), getPartAcc()};
+  return foldParts(b, getLoc(), getDpsInits(), parts, mergeStates).replacements;
+}
+
+//===----------------------------------------------------------------------===//
 // ChunkScanOp
 //===----------------------------------------------------------------------===//
 
@@ -589,33 +680,10 @@ static Operation *tileScan(ChunkScanOp op, OpBuilder &b, ArrayRef<Fold> offsets,
   Fold depth = tensor::getMixedSize(b, loc, op.getA(), 1);
   Fold channels = tensor::getMixedSize(b, loc, op.getU(), 1);
   auto takeParameter = [&](Value v) -> Value {
-    int64_t rank = cast<RankedTensorType>(v.getType()).getRank();
-    if (rank == 2)
-      return take(v, {offsets[1], zero}, {sizes[1], depth});
-    if (rank == 3)
-      return take(v, {offsets[0], zero, offsets[2]},
-                  {sizes[0], depth, sizes[2]});
-    Fold groups = tensor::getMixedSize(b, loc, v, 1);
-    if (isSameSize(sizes[1], channels))
-      return take(v, {offsets[0], zero, zero, offsets[2]},
-                  {sizes[0], groups, depth, sizes[2]});
-    // Tiles of a dynamic size are the caller's care; seqc-tile keeps to groups.
-    auto tile = getConstantIntValue(sizes[1]),
-         all = getConstantIntValue(channels),
-         count = getConstantIntValue(groups);
-    if (tile && all && count && *count > 0 && *tile > *all / *count) {
-      op.emitOpError(
-          "can be tiled by channels of one group or by all channels, "
-          "but got a tile of ")
-          << *tile << " channels for groups of " << *all / *count;
-      return nullptr;
-    }
-    Fold group =
-        isOneInteger(groups)
-            ? zero
-            : divide(b, loc, offsets[1], divide(b, loc, channels, groups));
-    return take(v, {offsets[0], group, zero, offsets[2]},
-                {sizes[0], b.getIndexAttr(1), depth, sizes[2]});
+    FailureOr<TilePosition> position =
+        getProjectionTile(b, op, v, channels, depth, offsets, sizes);
+    return failed(position) ? Value()
+                            : take(v, position->offsets, position->sizes);
   };
   SmallVector<Value> operands = {
       take(op.getU(), offsets, sizes), take(op.getDelta(), offsets, sizes),

@@ -14,8 +14,17 @@
 // scan with outputs therefore runs twice: once for the (state, decay) of each
 // part, and, from the merged states of the parts before, once for the outputs.
 //
+// On a GPU a part of attention and a tile of it are one thread block, and the
+// merge is an operator of its own, so that it becomes one kernel too. How many
+// parts there are follows from the sizes of a call, by host arithmetic: as many
+// as let the blocks of all tiles be resident at once, for then the memory has
+// all the requests that it can have; but each with keys enough to be worth its
+// start and its share of the merge.
+//
 //===----------------------------------------------------------------------===//
 
+#include "seqc/Analysis/ChipInfo.h"
+#include "seqc/Analysis/IOModel.h"
 #include "seqc/Dialect/Seqc/IR/Seqc.h"
 #include "seqc/Dialect/Seqc/Transforms/Passes.h"
 
@@ -44,7 +53,7 @@ namespace {
 /// Splits one operator along its reduced dimension.
 class Splitter {
 public:
-  Splitter(RewriterBase &b, Operation *op, int64_t parts, int64_t multiple)
+  Splitter(RewriterBase &b, Operation *op, Fold parts, int64_t multiple)
       : b(b), op(op), loc(op->getLoc()), parts(parts),
         dim(cast<MonoidOpInterface>(op).getReductionDim()) {
     b.setInsertionPoint(op);
@@ -52,8 +61,20 @@ public:
     // Parts are multiples of a tile, so that only the last one has an edge.
     AffineExpr d0;
     bindDims(b.getContext(), d0);
-    partSize = affine::makeComposedFoldedAffineApply(
-        b, loc, d0.ceilDiv(parts * multiple) * multiple, {domain[dim].size});
+    if (auto number = getConstantIntValue(parts)) {
+      partSize = affine::makeComposedFoldedAffineApply(
+          b, loc, d0.ceilDiv(*number * multiple) * multiple,
+          {domain[dim].size});
+      return;
+    }
+    auto index = [&](Fold fold) {
+      return getValueOrCreateConstantIndexOp(b, loc, fold);
+    };
+    Value step = index(b.getIndexAttr(multiple));
+    Value tiles =
+        arith::CeilDivSIOp::create(b, loc, index(domain[dim].size), step);
+    Value share = arith::CeilDivSIOp::create(b, loc, tiles, index(parts));
+    partSize = arith::MulIOp::create(b, loc, share, step).getResult();
   }
 
   /// The offsets and sizes of part `index` in the iteration space.
@@ -77,8 +98,8 @@ public:
   }
 
   scf::ForallOp createForall(ValueRange outs) {
-    return scf::ForallOp::create(b, loc, ArrayRef<Fold>{b.getIndexAttr(parts)},
-                                 outs, /*mapping=*/std::nullopt);
+    return scf::ForallOp::create(b, loc, ArrayRef<Fold>{parts}, outs,
+                                 /*mapping=*/std::nullopt);
   }
 
   void parallelInsert(Value source, Value dest, ArrayRef<Fold> offsets,
@@ -102,11 +123,13 @@ public:
   }
 
   /// The partial states of `reduction`, one per part, along a new first
-  /// dimension.
+  /// dimension. Each part starts from what it has there, the identity, or,
+  /// which is the same, from `identity` if that is given.
   FailureOr<SmallVector<Value>>
-  buildPartials(PartialReductionOpInterface reduction) {
+  buildPartials(PartialReductionOpInterface reduction,
+                ValueRange identity = {}) {
     SmallVector<Fold> tileSizes(domain.size(), b.getIndexAttr(0));
-    tileSizes[dim] = b.getIndexAttr(parts);
+    tileSizes[dim] = parts;
     SetVector<unsigned> dims;
     dims.insert(dim);
     FailureOr<SmallVector<Value>> inits =
@@ -126,7 +149,17 @@ public:
         b, loc, strategy, dests, offsets, sizes, dims, {Fold(index)});
     if (failed(part))
       return failure();
-    markSplit(part->tiledOps.front());
+    Operation *partOp = part->tiledOps.front();
+    markSplit(partOp);
+    if (!identity.empty()) {
+      auto inits =
+          cast<DestinationStyleOpInterface>(partOp).getDpsInitsMutable();
+      for (auto [init, value, result] :
+           llvm::zip(inits, identity, partOp->getResults())) {
+        init.set(value);
+        result.setType(value.getType());
+      }
+    }
     SmallVector<std::pair<SmallVector<Fold>, SmallVector<Fold>>> positions;
     for (unsigned i = 0; i < part->tiledValues.size(); ++i) {
       SmallVector<Fold> o, s;
@@ -153,7 +186,7 @@ public:
   RewriterBase &b;
   Operation *op;
   Location loc;
-  int64_t parts;
+  Fold parts;
   unsigned dim;
   SmallVector<Range> domain;
   Fold partSize;
@@ -167,9 +200,57 @@ static bool hasNoElements(Type type) {
   return tensor && llvm::is_contained(tensor.getShape(), 0);
 }
 
+/// The number of parts that one call is worth on `chip`: see the head of this
+/// file. A number where all sizes are static.
+static Fold chooseParts(RewriterBase &b, OnlineAttentionOp op,
+                        const ChipInfo &chip, ScheduleAttr schedule) {
+  Location loc = op.getLoc();
+  SplitModel model =
+      getSplitModel(op, chip,
+                    {schedule.getTileM(), schedule.getTileN(), /*splits=*/0,
+                     schedule.getStages(), schedule.getWarps()});
+  auto size = [&](Value v, int64_t dim) {
+    return getValueOrCreateConstantIndexOp(
+        b, loc, tensor::getMixedSize(b, loc, v, dim));
+  };
+  auto number = [&](int64_t value) -> Value {
+    return arith::ConstantIndexOp::create(b, loc, value);
+  };
+  auto atLeastOne = [&](Value v) {
+    return b.createOrFold<arith::MaxSIOp>(loc, v, number(1));
+  };
+  Value query = op.getQuery();
+  Value tiles = b.createOrFold<arith::CeilDivSIOp>(loc, size(query, 2),
+                                                   number(schedule.getTileM()));
+  tiles = b.createOrFold<arith::MulIOp>(loc, tiles, size(query, 0));
+  tiles = b.createOrFold<arith::MulIOp>(loc, tiles, size(query, 1));
+  Value resident = b.createOrFold<arith::DivSIOp>(loc, number(model.blocks),
+                                                  atLeastOne(tiles));
+  Value worth = b.createOrFold<arith::CeilDivSIOp>(loc, size(op.getKey(), 2),
+                                                   number(model.leastKeys));
+  Value parts = b.createOrFold<arith::MinSIOp>(loc, resident, worth);
+  parts = b.createOrFold<arith::MinSIOp>(loc, parts, number(model.mostParts));
+  return getAsOpFoldResult(atLeastOne(parts));
+}
+
+/// Parts that become thread blocks, and one operator that merges them.
+static LogicalResult splitIntoBlocks(RewriterBase &b, OnlineAttentionOp op,
+                                     Fold parts, int64_t multiple) {
+  Splitter splitter(b, op, parts, multiple);
+  SmallVector<Value> identity = op.buildIdentity(b, op.getLoc(), {});
+  FailureOr<SmallVector<Value>> partials = splitter.buildPartials(
+      cast<PartialReductionOpInterface>(op.getOperation()), identity);
+  if (failed(partials))
+    return failure();
+  b.replaceOpWithNewOp<SoftmaxMergeOp>(
+      op, op.getResultTypes(), (*partials)[0], (*partials)[1], (*partials)[2],
+      op.getMaxInit(), op.getSumInit(), op.getAccInit());
+  return success();
+}
+
 static LogicalResult splitAttention(RewriterBase &b, OnlineAttentionOp op,
                                     int64_t parts, int64_t multiple) {
-  Splitter splitter(b, op, parts, multiple);
+  Splitter splitter(b, op, b.getIndexAttr(parts), multiple);
   auto reduction = cast<PartialReductionOpInterface>(op.getOperation());
   FailureOr<SmallVector<Value>> partials = splitter.buildPartials(reduction);
   if (failed(partials))
@@ -187,7 +268,7 @@ static LogicalResult splitAttention(RewriterBase &b, OnlineAttentionOp op,
 static LogicalResult splitScan(RewriterBase &b, ChunkScanOp op, int64_t parts,
                                int64_t multiple) {
   Location loc = op.getLoc();
-  Splitter splitter(b, op, parts, multiple);
+  Splitter splitter(b, op, b.getIndexAttr(parts), multiple);
 
   // The (state, decay) of each part, from the identity.
   Value one = arith::ConstantOp::create(
@@ -309,6 +390,11 @@ struct SplitReductionPass
       emitError(getOperation()->getLoc()) << "option " << problem;
       return signalPassFailure();
     }
+    std::optional<ChipInfo> info = getChipInfo(chip);
+    if (!info) {
+      emitError(getOperation()->getLoc()) << unknownChipMessage(chip);
+      return signalPassFailure();
+    }
     IRRewriter rewriter(&getContext());
     SmallVector<Operation *> ops;
     getOperation()->walk([&](MonoidOpInterface op) { ops.push_back(op); });
@@ -316,8 +402,17 @@ struct SplitReductionPass
       auto schedule = op->getAttrOfType<ScheduleAttr>("schedule");
       int64_t parts =
           splits ? int64_t(splits) : (schedule ? schedule.getSplits() : 0);
-      if (parts <= 1)
+      auto attention = dyn_cast<OnlineAttentionOp>(op);
+      // Left to the call.
+      bool isOpen = attention && !info->isCPU && parts == 0 && schedule &&
+                    schedule.getTileM() && schedule.getTileN();
+      // Packed heads are unpacked by what merges them.
+      bool isPacked =
+          attention &&
+          attention.getQuery().getDefiningOp<tensor::CollapseShapeOp>();
+      if (parts <= 1 && !isOpen && (info->isCPU || !isPacked))
         continue;
+      parts = std::max<int64_t>(parts, 1);
       // Nothing to split where there is nothing.
       if (llvm::any_of(op->getResultTypes(), hasNoElements) ||
           llvm::any_of(op->getOperandTypes(), hasNoElements))
@@ -325,7 +420,13 @@ struct SplitReductionPass
       int64_t multiple =
           schedule && schedule.getTileN() ? schedule.getTileN() : 1;
       LogicalResult done = success();
-      if (auto attention = dyn_cast<OnlineAttentionOp>(op))
+      if (attention && !info->isCPU) {
+        rewriter.setInsertionPoint(op);
+        Fold number = rewriter.getIndexAttr(parts);
+        if (isOpen)
+          number = chooseParts(rewriter, attention, *info, schedule);
+        done = splitIntoBlocks(rewriter, attention, number, multiple);
+      } else if (attention)
         done = splitAttention(rewriter, attention, parts, multiple);
       else
         done = splitScan(rewriter, cast<ChunkScanOp>(op), parts, multiple);

@@ -183,6 +183,60 @@ def Seqc_SoftmaxFinishOp : Seqc_Op<"softmax_finish", [
   }];
 }
 
+def Seqc_SoftmaxMergeOp : Seqc_Op<"softmax_merge", [
+    Pure, DestinationStyleOpInterface,
+    DeclareOpInterfaceMethods<TilingInterface,
+      ["getLoopIteratorTypes", "getIterationDomain", "getTiledImplementation",
+       "getResultTilePosition", "generateResultTileValue"]>]> {
+  let summary = "Merges the (max, sum, acc) of parts of the keys";
+  let description = [{
+    The operands hold one state of online attention for each part, along their first dimension. Starting from
+    the state in `outs`, they are merged in order, part after part, so the result depends on nothing else:
+
+    ```
+    top = max(max[..], max_p[..])
+    sum = exp2(max - top) sum + exp2(max_p - top) sum_p        (weight 0 where a max is -inf)
+    acc = exp2(max - top) acc + exp2(max_p - top) acc_p
+    max = top
+    ```
+    The iteration space is (batch, head, query); a tile has all parts. Constraints: softmax_merge_c1 to softmax_merge_c4 of
+    `docs/spec.md`.
+
+    Example:
+    ```mlir
+    %m, %s, %a = seqc.softmax_merge max(%pm) sum(%ps) acc(%pa) outs(%m0, %s0, %a0)
+        : (tensor<4x2x8x64xf32>, tensor<4x2x8x64xf32>, tensor<4x2x8x64x64xf32>,
+           tensor<2x8x64xf32>, tensor<2x8x64xf32>, tensor<2x8x64x64xf32>)
+        -> (tensor<2x8x64xf32>, tensor<2x8x64xf32>, tensor<2x8x64x64xf32>)
+    ```
+  }];
+  let arguments = (ins
+    // softmax_merge_c2
+    Seqc_State4:$part_max,
+    Seqc_State4:$part_sum,
+    // softmax_merge_c1
+    Seqc_State5:$part_acc,
+    // softmax_merge_c3
+    Seqc_State3:$max_init,
+    Seqc_State3:$sum_init,
+    // softmax_merge_c4
+    Seqc_State4:$acc_init);
+  let results = (outs Seqc_State3:$max, Seqc_State3:$sum, Seqc_State4:$acc);
+  let assemblyFormat = [{
+    `max` `(` $part_max `)` `sum` `(` $part_sum `)` `acc` `(` $part_acc `)`
+    `outs` `(` $max_init `,` $sum_init `,` $acc_init `)`
+    attr-dict `:` functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    ::mlir::MutableOperandRange getDpsInitsMutable() {
+      return ::mlir::MutableOperandRange(getOperation(), 3, 3);
+    }
+    /// The same as a loop over the parts, on whole tensors.
+    ::llvm::SmallVector<::mlir::Value> buildLoop(::mlir::OpBuilder &builder);
+  }];
+}
+
 def Seqc_ChunkScanOp : Seqc_Op<"chunk_scan", [
     AttrSizedOperandSegments, Pure, DestinationStyleOpInterface,
     DeclareOpInterfaceMethods<Seqc_MonoidOpInterface>,

@@ -20,7 +20,7 @@ def Seqc_Dialect : Dialect {
     The dialect holds two levels.
 
     **L0, graph operators**, say what is computed and nothing about how:
-    `seqc.attention`, `seqc.selective_scan`, `seqc.causal_conv1d` and the two
+    `seqc.attention`, `seqc.selective_scan`, `seqc.causal_conv1d` and their
     backward operators. They work on ranked tensors with value semantics; their
     maths, shapes and numbered constraints are in `docs/spec.md`.
 
@@ -127,6 +127,7 @@ def Seqc_Data24
 def Seqc_State1 : Seqc_Checked<"1-D tensor of f32 or f64">;
 def Seqc_State3 : Seqc_Checked<"3-D tensor of f32 or f64">;
 def Seqc_State4 : Seqc_Checked<"4-D tensor of f32 or f64">;
+def Seqc_State5 : Seqc_Checked<"5-D tensor of f32 or f64">;
 def Seqc_Index1 : Seqc_Checked<"1-D tensor of i32">;
 def Seqc_Index2 : Seqc_Checked<"2-D tensor of i32">;
 

@@ -40,6 +40,45 @@ def SeqcOnlineSoftmax : Pass<"seqc-online-softmax", "::mlir::func::FuncOp"> {
   ];
 }
 
+def SeqcPackHeads : Pass<"seqc-pack-heads", "::mlir::func::FuncOp"> {
+  let summary = "Make the query heads of one key head rows of one tile";
+  let description = [{
+    With few queries (decode), the G query heads that share a key/value head become one head with G times as many
+    queries: `query` is reshaped, and the state back. Keys and values are then read once for
+    all of them, and tiles have rows to compute. Heads and positions follow from the row by divisions by
+    constants: the structured mask, segments and prefix become part of the mask region, a bias part of the
+    score region. Causal is dropped where one query ends the keys. The number of heads and of queries must be static.
+
+    Before:
+    ```mlir
+    %m, %s, %a = seqc.online_attention query(%q) key(%k) value(%v) ... causal
+        : (tensor<?x32x2x128xbf16>, tensor<?x8x?x128xbf16>, ...
+    ```
+    After:
+    ```mlir
+    %wide = tensor.expand_shape %q [[0], [1, 2], [3], [4]] ... into tensor<?x8x4x2x128xbf16>
+    %rows = tensor.collapse_shape %wide [[0], [1], [2, 3], [4]] ... into tensor<?x8x8x128xbf16>
+    %m, %s, %a = seqc.online_attention query(%rows) key(%k) value(%v) ... mask {
+    ^bb0(%b: index, %h: index, %r: index, %j: index):
+      %i = arith.remui %r, %c2 : index
+      %p = arith.addi %i, %offset : index
+      %visible = arith.cmpi sle, %j, %p : index
+      seqc.yield %visible : i1
+    } : (tensor<?x8x8x128xbf16>, tensor<?x8x?x128xbf16>, ...
+    ```
+  }];
+  let options = [
+    Option<"maxQueries", "max-queries", "int64_t", "16", "Most queries for which heads are packed">
+  ];
+  let dependentDialects = [
+    "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::tensor::TensorDialect"
+  ];
+  let statistics = [
+    Statistic<"numPacked", "attention-packed", "Attention operators whose heads were packed">
+  ];
+}
+
 def SeqcExpandState : Pass<"seqc-expand-state", "::mlir::func::FuncOp"> {
   let summary = "Rewrite a selective scan into chunks with a carried state";
   let description = [{
@@ -63,6 +102,82 @@ def SeqcExpandState : Pass<"seqc-expand-state", "::mlir::func::FuncOp"> {
   ];
   let statistics = [
     Statistic<"numRewritten", "scans-rewritten", "Selective scans rewritten">
+  ];
+}
+
+def SeqcRecomputeBackward : Pass<"seqc-recompute-backward", "::mlir::func::FuncOp"> {
+  let summary = "Rewrite backward operators into ones that recompute what they need";
+  let description = [{
+    Replaces `seqc.attention_backward` by the row term `delta`, which is linear in the sequence, and by
+    `seqc.block_attention_backward` on accumulators of 0: one operator for `query_grad`, which runs in parallel over
+    queries, and one for `key_grad` and `value_grad`, which runs in parallel over keys and sums the heads of a group.
+    With `together`, one operator has all three and recomputes the probabilities once; it
+    runs in parallel over batch and key/value heads. `bias_grad` goes with `query_grad` where bias has all sizes,
+    and otherwise has an operator of its own. `sinks_grad` is a sum over rows. Nothing quadratic is stored, and every sum has one order.
+
+    The score region becomes one that yields the score and its derivative, by reverse-mode
+    differentiation. An operation in it that has no derivative is an error.
+
+    Before:
+    ```mlir
+    %dq, %dk, %dv = seqc.attention_backward query(%q) key(%k) value(%v)
+        out(%out) lse(%lse) out_grad(%do) causal score {
+        ^bb0(%s: f32, %b: index, %h: index, %i: index, %j: index):
+          %t = math.tanh %s : f32
+          seqc.yield %t : f32
+        } : ...
+    ```
+    After:
+    ```mlir
+    %delta = linalg.generic ins(%do, %out) outs(...) { mulf, addf }
+    %dq = seqc.block_attention_backward query(%q) key(%k) value(%v)
+        out_grad(%do) lse(%lse) delta(%delta) offsets(%c0, %c0, %c0, %c0) lengths(%sq, %sk)
+        outs(query_grad %zeros) scale(...) causal score {
+        ^bb0(%s: f32, %b: index, %h: index, %i: index, %j: index):
+          %t = math.tanh %s : f32
+          %tt = arith.mulf %t, %t : f32
+          %ds = arith.subf %one, %tt : f32
+          seqc.yield %t, %ds : f32, f32
+        } : ...
+    %dk, %dv = seqc.block_attention_backward ...
+        outs(key_grad %zeros, value_grad %zeros) scale(...) causal score {...} : ...
+    ```
+
+    Replaces `seqc.selective_scan_backward` by two loops over chunks of `tile_n` steps of its schedule. The first goes forwards, without
+    outputs, and stores the state before each chunk; the second goes backwards, and recomputes the states inside a chunk from it. Between the
+    loops there is no more than these states, and gradients that batches share are summed in order at the end. Replaces `seqc.causal_conv1d_backward`
+    by `seqc.chunk_conv1d_backward`, which recomputes what an activation needs.
+
+    Before:
+    ```mlir
+    %du, %ddelta, %dA, %dB, %dC = seqc.selective_scan_backward u(%u) delta(%dt) A(%A) B(%B) C(%C) out_grad(%dy) : ...
+    ```
+    After:
+    ```mlir
+    %starts, %h = scf.for %i = %c0 to %last step %c1 iter_args(...) {
+      %next = seqc.chunk_scan u(%ui) delta(%dti) A(%A) B(%Bi) outs(state %hi) : ...
+      tensor.insert_slice %next into %states[%i + 1, ...]
+    }
+    %r:6 = scf.for %i = %c0 to %chunks step %c1 iter_args(...) {
+      %g:6 = seqc.chunk_scan_backward u(%uk) delta(%dtk) A(%A) B(%Bk) C(%Ck) out_grad(%dyk) state(%hk)
+          outs(u_grad(%duk) delta_grad(%ddeltak) state_grad(%dh) A_grad(%dA) B_grad(%zeros) C_grad(%zeros)) : ...
+    }
+    %dA = linalg.generic ins(%r#3) outs(...) { addf }
+    ```
+  }];
+  let options = [
+    Option<"together", "together", "bool", "false", "One operator of attention for the gradients of queries, keys and values">
+  ];
+  let dependentDialects = [
+    "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+    "::mlir::linalg::LinalgDialect", "::mlir::math::MathDialect",
+    "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect"
+  ];
+  let statistics = [
+    Statistic<"numAttention", "attention-rewritten", "Backward operators of attention rewritten">,
+    Statistic<"numScans", "scans-rewritten", "Backward operators of scans and convolutions rewritten">,
+    Statistic<"numRecomputed", "scores-recomputed", "Operators that recompute the scores of attention">,
+    Statistic<"numRegions", "regions-differentiated", "Score regions differentiated">
   ];
 }
 
@@ -115,9 +230,18 @@ def SeqcSplitReduction : Pass<"seqc-split-reduction", "::mlir::func::FuncOp"> {
     %p:3 = scf.forall (%i) in (4) shared_outs(...) { seqc.online_attention ... }
     %r:3 = scf.for %i = %c0 to %c4 step %c1 iter_args(...) { linalg.generic ... }
     ```
+
+    For a GPU the parts of attention start from the identity, and `seqc.softmax_merge` merges them. A schedule with `splits = 0`
+    there leaves the number of parts to the call: as many as the chip holds blocks for all tiles, but none of fewer keys than
+    are worth a block:
+    ```mlir
+    %tasks = B * H * ceildiv(queries, tile_m)
+    %parts = max(1, min(slots / %tasks, ceildiv(keys, least), 128))
+    ```
   }];
   let options = [
-    Option<"splits", "splits", "int64_t", "0", "Parts, for every operator, at most 1024; 0 takes the operator's schedule">
+    Option<"splits", "splits", "int64_t", "0", "Parts, for every operator, at most 1024; 0 takes the operator's schedule">,
+    Option<"chip", "chip", "std::string", "\"cpu\"", "Chip whose blocks parts are chosen for where the schedule leaves that to the call; see seqc-schedule">
   ];
   let dependentDialects = [
     "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
@@ -126,6 +250,66 @@ def SeqcSplitReduction : Pass<"seqc-split-reduction", "::mlir::func::FuncOp"> {
   ];
   let statistics = [
     Statistic<"numSplit", "reductions-split", "Reductions split">
+  ];
+}
+
+def SeqcTileMerge : Pass<"seqc-tile-merge", "::mlir::func::FuncOp"> {
+  let summary = "Tile the merge of partial states, with what finishes it";
+  let description = [{
+    One tile for each row: a `seqc.softmax_merge` of all parts of the row, and the `seqc.softmax_finish` that takes its
+    result, also through the reshape of `seqc-pack-heads`, of which the row's place is computed. Many small tiles, since a row has as
+    many states as there are parts and all of them are to be read at once.
+
+    Before:
+    ```mlir
+    %m, %s, %a = seqc.softmax_merge max(%pm) sum(%ps) acc(%pa) outs(...)
+    %out = seqc.softmax_finish max(%m) sum(%s) acc(%a) outs(%empty)
+    ```
+    After:
+    ```mlir
+    %out = scf.forall (%b, %h, %i) in (B, H, S) shared_outs(...) {
+      %m, %s, %a = seqc.softmax_merge max(%pm_row) ... : (tensor<?x1x1x1xf32>, ...
+      %row = seqc.softmax_finish max(%m) sum(%s) acc(%a) outs(...)
+    }
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+    "::mlir::linalg::LinalgDialect", "::mlir::scf::SCFDialect",
+    "::mlir::tensor::TensorDialect"
+  ];
+  let statistics = [
+    Statistic<"numTiled", "merges-tiled", "Merges of partial states tiled">
+  ];
+}
+
+def SeqcCollapseGrid : Pass<"seqc-collapse-grid", "::mlir::func::FuncOp"> {
+  let summary = "Make the parts of a split reduction one grid with their tiles";
+  let description = [{
+    A parallel loop over parts whose body is one grid of tiles becomes a grid with one more dimension, in front. A
+    GPU has one grid for each kernel. A loop with more in it, or whose grid depends on the part, stays.
+
+    Before:
+    ```mlir
+    scf.forall (%p) in (%parts) shared_outs(%all = %init) {
+      %r = scf.forall (%b, %h, %i) = ... shared_outs(%one = ...) { ... } {seqc.grid}
+      scf.forall.in_parallel { tensor.parallel_insert_slice %r into %all[%p, 0, 0, 0] ... }
+    }
+    ```
+    After:
+    ```mlir
+    scf.forall (%p, %b, %h, %i) = ... shared_outs(%all = %init) {
+      ...
+      scf.forall.in_parallel { tensor.parallel_insert_slice %tile into %all[%p, %b, %h, %i] ... }
+    } {seqc.grid}
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::affine::AffineDialect", "::mlir::scf::SCFDialect",
+    "::mlir::tensor::TensorDialect"
+  ];
+  let statistics = [
+    Statistic<"numCollapsed", "grids-collapsed", "Loops over parts that became part of a grid">
   ];
 }
 

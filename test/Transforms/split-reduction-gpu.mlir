@@ -1,0 +1,88 @@
+// RUN: seqc-opt %s --seqc-split-reduction=chip=sm_90a --canonicalize --cse | FileCheck %s
+// RUN: seqc-opt %s --seqc-split-reduction="chip=sm_90a splits=3" --canonicalize --cse | FileCheck %s --check-prefix=THREE
+// RUN: seqc-opt %s --seqc-split-reduction=chip=sm_90a --seqc-tile-merge --seqc-tile=single-loop --seqc-collapse-grid | FileCheck %s --check-prefix=GRID
+// RUN: seqc-opt %s --seqc-split-reduction=chip=sm_90a --seqc-statistics -o /dev/null 2>&1 | FileCheck %s --check-prefix=STATS
+// RUN: not seqc-opt %s --seqc-split-reduction=chip=sm_42 2>&1 | FileCheck %s --check-prefix=CHIP
+
+// STATS: seqc-split-reduction
+// STATS-NEXT: 1 reductions-split
+
+// CHIP: error: unknown chip 'sm_42'
+
+// The schedule leaves the number of parts to the call: 132 SMs with 6 blocks of
+// 37 KiB each, 8 heads, 128 keys at least. Parts are whole tiles.
+// CHECK-LABEL: func @open(
+// CHECK-SAME: %[[Q:[a-z0-9]+]]: tensor<?x8x4x128xbf16>, %[[K:[a-z0-9]+]]: tensor<?x8x?x128xbf16>
+// CHECK-DAG: %[[C0:.*]] = arith.constant 0 : index
+// CHECK-DAG: %[[C1:.*]] = arith.constant 1 : index
+// CHECK-DAG: %[[C8:.*]] = arith.constant 8 : index
+// CHECK-DAG: %[[C32:.*]] = arith.constant 32 : index
+// CHECK-DAG: %[[C128:.*]] = arith.constant 128 : index
+// CHECK-DAG: %[[BLOCKS:.*]] = arith.constant 792 : index
+// CHECK: %[[BATCH:.*]] = tensor.dim %[[Q]], %[[C0]]
+// CHECK: %[[TASKS:.*]] = arith.muli %[[BATCH]], %[[C8]]
+// CHECK: %[[SOME:.*]] = arith.maxsi %[[TASKS]], %[[C1]]
+// CHECK: %[[RESIDENT:.*]] = arith.divsi %[[BLOCKS]], %[[SOME]]
+// CHECK: %[[KEYS:.*]] = tensor.dim %[[K]], %{{.*}}
+// CHECK: %[[WORTH:.*]] = arith.ceildivsi %[[KEYS]], %[[C128]]
+// CHECK: %[[LESS:.*]] = arith.minsi %[[RESIDENT]], %[[WORTH]]
+// CHECK: %[[MOST:.*]] = arith.minsi %[[LESS]], %[[C128]]
+// CHECK: %[[PARTS:.*]] = arith.maxsi %[[MOST]], %[[C1]]
+// CHECK: %[[TILES:.*]] = arith.ceildivsi %[[KEYS]], %[[C32]]
+// CHECK: %[[SHARE:.*]] = arith.ceildivsi %[[TILES]], %[[PARTS]]
+// CHECK: arith.muli %[[SHARE]], %[[C32]]
+// CHECK: %[[P:.*]]:3 = scf.forall (%{{[a-z0-9]+}}) in (%[[PARTS]]) shared_outs
+// CHECK: seqc.online_attention
+// CHECK-SAME: {schedule = #seqc.schedule<tile_m = 16, tile_n = 32, splits = 1, stages = 2, warps = 1>}
+// CHECK: seqc.softmax_merge max(%[[P]]#0) sum(%[[P]]#1) acc(%[[P]]#2)
+// CHECK-SAME: (tensor<?x?x8x4xf32>, tensor<?x?x8x4xf32>, tensor<?x?x8x4x128xf32>,
+// THREE-LABEL: func @open(
+// THREE: scf.forall (%{{[a-z0-9]+}}) in (3)
+// GRID-LABEL: func @open(
+// GRID: scf.forall (%{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}) = (0, 0, 0, 0) to (%{{.*}}, %{{.*}}, 8, 4) step (1, 1, 1, 16)
+// GRID: seqc.online_attention
+// GRID: tensor.parallel_insert_slice %{{.*}} into %{{.*}}[%{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}, 0] [1, 1, 1, %{{.*}}, 128]
+// GRID: scf.forall
+// GRID: seqc.softmax_merge
+func.func @open(%q: tensor<?x8x4x128xbf16>, %k: tensor<?x8x?x128xbf16>,
+                %v: tensor<?x8x?x128xbf16>, %n: index)
+    -> tensor<?x8x4x128xf32> {
+  %c0 = arith.constant 0 : index
+  %c4 = arith.constant 4 : index
+  %lowest = arith.constant 0xFF800000 : f32
+  %zero = arith.constant 0.0 : f32
+  %b = tensor.dim %q, %c0 : tensor<?x8x4x128xbf16>
+  %e = tensor.empty(%b) : tensor<?x8x4xf32>
+  %f = tensor.empty(%b) : tensor<?x8x4x128xf32>
+  %m0 = linalg.fill ins(%lowest : f32) outs(%e : tensor<?x8x4xf32>) -> tensor<?x8x4xf32>
+  %s0 = linalg.fill ins(%zero : f32) outs(%e : tensor<?x8x4xf32>) -> tensor<?x8x4xf32>
+  %a0 = linalg.fill ins(%zero : f32) outs(%f : tensor<?x8x4x128xf32>) -> tensor<?x8x4x128xf32>
+  %m, %s, %a = seqc.online_attention query(%q) key(%k) value(%v)
+      offsets(%c0, %c0, %c0, %c0) lengths(%c4, %n) outs(%m0, %s0, %a0)
+      scale(0.125)
+      {schedule = #seqc.schedule<tile_m = 16, tile_n = 32, stages = 2, warps = 1>}
+    : (tensor<?x8x4x128xbf16>, tensor<?x8x?x128xbf16>, tensor<?x8x?x128xbf16>,
+       index, index, index, index, index, index,
+       tensor<?x8x4xf32>, tensor<?x8x4xf32>, tensor<?x8x4x128xf32>)
+    -> (tensor<?x8x4xf32>, tensor<?x8x4xf32>, tensor<?x8x4x128xf32>)
+  return %a : tensor<?x8x4x128xf32>
+}
+
+// One part is none.
+// CHECK-LABEL: func @one(
+// CHECK-NOT: seqc.softmax_merge
+func.func @one(%q: tensor<1x8x4x128xbf16>, %k: tensor<1x8x?x128xbf16>,
+               %s: tensor<1x8x4xf32>, %a: tensor<1x8x4x128xf32>, %n: index)
+    -> tensor<1x8x4x128xf32> {
+  %c0 = arith.constant 0 : index
+  %c4 = arith.constant 4 : index
+  %0:3 = seqc.online_attention query(%q) key(%k) value(%k)
+      offsets(%c0, %c0, %c0, %c0) lengths(%c4, %n) outs(%s, %s, %a)
+      scale(0.125)
+      {schedule = #seqc.schedule<tile_m = 16, tile_n = 32, splits = 1, stages = 2, warps = 1>}
+    : (tensor<1x8x4x128xbf16>, tensor<1x8x?x128xbf16>, tensor<1x8x?x128xbf16>,
+       index, index, index, index, index, index,
+       tensor<1x8x4xf32>, tensor<1x8x4xf32>, tensor<1x8x4x128xf32>)
+    -> (tensor<1x8x4xf32>, tensor<1x8x4xf32>, tensor<1x8x4x128xf32>)
+  return %0#2 : tensor<1x8x4x128xf32>
+}
