@@ -639,7 +639,7 @@ func.func @f(%q: tensor<2x4x5x8xf32>, %k: memref<2x4x5x8xf32>) {
 
 // A yield belongs to a region of an operator.
 func.func @f(%x: f32) -> f32 {
-  // expected-error @+1 {{'seqc.yield' op expects parent op to be one of 'seqc.attention, seqc.attention_backward, seqc.online_attention'}}
+  // expected-error @+1 {{'seqc.yield' op expects parent op to be one of 'seqc.attention, seqc.attention_backward, seqc.online_attention, seqc.block_attention_backward'}}
   seqc.yield %x : f32
 }
 

@@ -209,7 +209,7 @@ struct DropNoOps : OpRewritePattern<OpT> {
 
 private:
   static Value yielded(Region &region) {
-    return cast<YieldOp>(region.front().back()).getValue();
+    return region.front().back().getOperand(0);
   }
 };
 

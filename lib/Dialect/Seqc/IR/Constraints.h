@@ -104,11 +104,13 @@ mlir::LogicalResult verifyAttentionData(const Constraints &check,
 mlir::LogicalResult verifyAttentionOptions(const Constraints &check,
                                            const AttentionOperands &operands);
 
-/// Constraints 18 to 20, once the operations in the regions are valid.
+/// Constraints 18 to 20, once the operations in the regions are valid. The
+/// score region yields `scoreResults` values.
 mlir::LogicalResult verifyAttentionRegions(const Constraints &check,
                                            mlir::Value query,
                                            mlir::Region &score,
-                                           mlir::Region &mask);
+                                           mlir::Region &mask,
+                                           unsigned scoreResults = 1);
 
 /// The sizes that the operands of a scan share.
 struct ScanSizes {
@@ -142,6 +144,27 @@ mlir::LogicalResult verifyScan(const Constraints &check,
                                const ScanOperands &operands,
                                llvm::ArrayRef<NamedValue> sameAsU,
                                llvm::ArrayRef<NamedValue> states);
+
+/// The sizes that the operands of a convolution share.
+struct ConvSizes {
+  ConvSizes(mlir::RankedTensorType x, mlir::RankedTensorType weight)
+      : batch(x.getDimSize(0)),
+        channels(refineDim(x.getDimSize(1), weight.getDimSize(0))),
+        length(x.getDimSize(2)), width(weight.getDimSize(1)) {}
+
+  llvm::SmallVector<int64_t> state() const {
+    return {batch, channels, width - 1};
+  }
+
+  int64_t batch, channels, length, width;
+};
+
+/// Constraints 1 to 6 of every convolution. `sameAsX` are the values of
+/// number 2.
+mlir::LogicalResult verifyConv(const Constraints &check, mlir::Value x,
+                               mlir::Value weight, mlir::Value bias,
+                               mlir::Value initialState,
+                               llvm::ArrayRef<NamedValue> sameAsX);
 
 /// The four element types that the operators work on.
 llvm::SmallVector<mlir::Type> getDataTypes(mlir::MLIRContext *context);

@@ -43,18 +43,21 @@ static LogicalResult verifyBias(const Constraints &check, Value bias,
                       elements);
 }
 
-/// A region is empty, or one block that takes `arguments` and yields `result`
+/// A region is empty, or one block that takes `arguments` and yields `results`
 /// without side effects.
 static LogicalResult verifyRegion(const Constraints &check, unsigned number,
                                   StringRef name, Region &region,
-                                  ArrayRef<Type> arguments, Type result) {
+                                  ArrayRef<Type> arguments,
+                                  ArrayRef<Type> results) {
   if (region.empty())
     return success();
   auto fail = [&]() -> InFlightDiagnostic {
     InFlightDiagnostic diag = check.fail(number);
     diag << "the " << name << " region to be one block (";
     llvm::interleaveComma(arguments, diag);
-    diag << ") that yields " << result << ", but got ";
+    diag << ") that yields ";
+    llvm::interleaveComma(results, diag);
+    diag << ", but got ";
     return diag;
   };
   if (!region.hasOneBlock())
@@ -68,8 +71,11 @@ static LogicalResult verifyRegion(const Constraints &check, unsigned number,
   auto yield = dyn_cast<YieldOp>(block.back());
   if (!yield)
     return fail() << "a block that ends in '" << block.back().getName() << "'";
-  if (yield.getValue().getType() != result)
-    return fail() << "a block that yields " << yield.getValue().getType();
+  if (!llvm::equal(yield->getOperandTypes(), results)) {
+    InFlightDiagnostic diag = fail() << "a block that yields ";
+    llvm::interleaveComma(yield->getOperandTypes(), diag);
+    return diag << (yield->getNumOperands() ? "" : "nothing");
+  }
   for (Operation &inner : block)
     if (!isMemoryEffectFree(&inner))
       return check.fail(20) << "operations without side effects in the " << name
@@ -188,13 +194,15 @@ LogicalResult seqc::verifyAttentionOptions(const Constraints &check,
 
 LogicalResult seqc::verifyAttentionRegions(const Constraints &check,
                                            Value query, Region &score,
-                                           Region &mask) {
+                                           Region &mask,
+                                           unsigned scoreResults) {
   MLIRContext *context = query.getContext();
   Type index = IndexType::get(context);
   Type acc = getAccumulatorType(getElementTypeOrSelf(query.getType()));
   Type i1 = IntegerType::get(context, 1);
   if (failed(verifyRegion(check, 18, "score", score,
-                          {acc, index, index, index, index}, acc)))
+                          {acc, index, index, index, index},
+                          SmallVector<Type>(scoreResults, acc))))
     return failure();
   return verifyRegion(check, 19, "mask", mask, {index, index, index, index},
                       i1);
@@ -293,4 +301,42 @@ LogicalResult seqc::verifyScan(const Constraints &check,
                             "(batch, channels, d_state)", acc)))
       return failure();
   return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Convolutions
+//===----------------------------------------------------------------------===//
+
+LogicalResult seqc::verifyConv(const Constraints &check, Value x, Value weight,
+                               Value bias, Value initialState,
+                               ArrayRef<NamedValue> sameAsX) {
+  constexpr StringLiteral dataDims = "(batch, channels, length)";
+  if (failed(check.hasRank(1, "x", x, 3, dataDims,
+                           getDataTypes(x.getContext()))))
+    return failure();
+  auto xType = cast<RankedTensorType>(x.getType());
+  Type element = xType.getElementType();
+  SmallVector<Type> elementOrAcc = withAccumulator(element);
+  for (auto [name, value] : sameAsX)
+    if (failed(
+            check.tensor(2, name, value, xType.getShape(), dataDims, element)))
+      return failure();
+  if (failed(check.hasRank(3, "weight", weight, 2, "(channels, width)",
+                           elementOrAcc)))
+    return failure();
+  auto weightType = cast<RankedTensorType>(weight.getType());
+  ConvSizes sizes(xType, weightType);
+  if (failed(check.tensor(3, "weight", weight,
+                          {xType.getDimSize(1), sizes.width},
+                          "(channels, width)", elementOrAcc)))
+    return failure();
+  if (sizes.width < 1)
+    return check.fail(4)
+           << "weight to have a static width of at least 1, but got "
+           << weightType;
+  return failure(failed(check.tensor(5, "bias", bias, {sizes.channels},
+                                     "(channels)", elementOrAcc)) ||
+                 failed(check.tensor(6, "initial_state", initialState,
+                                     sizes.state(),
+                                     "(batch, channels, width - 1)", element)));
 }

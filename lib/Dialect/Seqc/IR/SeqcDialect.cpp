@@ -8,6 +8,7 @@
 #include "seqc/Dialect/Seqc/IR/Seqc.h"
 
 #include "EnumKeyword.h"
+#include "GradientInits.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"

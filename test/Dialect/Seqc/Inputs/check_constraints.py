@@ -13,14 +13,18 @@ import sys
 from pathlib import Path
 
 NAMES = (
+    "block_attention_backward",
     "attention_backward",
     "attention",
     "selective_scan_backward",
     "selective_scan",
+    "causal_conv1d_backward",
     "causal_conv1d",
     "online_attention",
     "softmax_finish",
+    "chunk_scan_backward",
     "chunk_scan",
+    "chunk_conv1d_backward",
 )
 ID = re.compile(rf"\b({'|'.join(NAMES)})_c(\d+)\b")
 CHECK = re.compile(
@@ -60,8 +64,11 @@ def verified(root: Path) -> Ids:
     attention = (folder / "AttentionOps.cpp").read_text()
     scans = (folder / "ScanOps.cpp").read_text()
     algebra = (folder / "AlgebraOps.cpp").read_text()
-    split = shared.index("// Scans\n")
-    any_attention, any_scan = numbers_in(shared[:split]), numbers_in(shared[split:])
+    backward = (folder / "BackwardOps.cpp").read_text()
+    scan_backward = (folder / "ScanBackwardOps.cpp").read_text()
+    split, end = shared.index("// Scans\n"), shared.index("// Convolutions\n")
+    any_attention, any_scan = numbers_in(shared[:split]), numbers_in(shared[split:end])
+    any_conv = numbers_in(shared[end:])
     own = {
         "attention": any_attention
         | numbers_in(function(attention, "verifyAttention(OpT op)")),
@@ -71,13 +78,23 @@ def verified(root: Path) -> Ids:
         "selective_scan": any_scan,
         "selective_scan_backward": any_scan
         | numbers_in(function(scans, "SelectiveScanBackwardOp::verify()")),
-        "causal_conv1d": numbers_in(function(scans, "CausalConv1dOp::verify()")),
+        "causal_conv1d": any_conv
+        | numbers_in(function(scans, "CausalConv1dOp::verify()")),
+        "causal_conv1d_backward": any_conv
+        | numbers_in(function(scan_backward, "CausalConv1dBackwardOp::verify()")),
+        "chunk_conv1d_backward": any_conv
+        | numbers_in(function(scan_backward, "ChunkConv1dBackwardOp::verify()")),
+        "chunk_scan_backward": any_scan
+        | numbers_in(function(scan_backward, "ChunkScanBackwardOp::verify()")),
         "online_attention": any_attention
         | numbers_in(function(algebra, "OnlineAttentionOp::verify()")),
         "softmax_finish": numbers_in(function(algebra, "SoftmaxFinishOp::verify()")),
         "chunk_scan": any_scan | numbers_in(function(algebra, "ChunkScanOp::verify()")),
     }
     own["attention_backward"] |= own["attention"]
+    own["block_attention_backward"] = any_attention | numbers_in(
+        function(backward, "BlockAttentionBackwardOp::verify()")
+    )
     return {(name, number) for name, ns in own.items() for number in ns}
 
 
@@ -89,8 +106,8 @@ def main(root: Path) -> int:
         errors = re.findall(r"expected-error.*", path.read_text())
         tests |= ids_in("\n".join(errors))
     ods: Ids = set()
-    for name in ("SeqcOps.td", "SeqcAlgebraOps.td"):
-        ods |= ids_in((root / "include/seqc/Dialect/Seqc/IR" / name).read_text())
+    for path in sorted((root / "include/seqc/Dialect/Seqc/IR").glob("*Ops.td")):
+        ods |= ids_in(path.read_text())
 
     problems = []
     for what, found in (

@@ -10,5 +10,7 @@
 
 include "seqc/Dialect/Seqc/IR/SeqcOps.td"
 include "seqc/Dialect/Seqc/IR/SeqcAlgebraOps.td"
+include "seqc/Dialect/Seqc/IR/SeqcBackwardOps.td"
+include "seqc/Dialect/Seqc/IR/SeqcScanBackwardOps.td"
 
 #endif // SEQC_DIALECT_SEQC_IR_SEQCDIALECT

@@ -20,11 +20,13 @@ include "mlir/Interfaces/InferTypeOpInterface.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
 
 def Seqc_YieldOp : Seqc_Op<"yield", [Pure, Terminator, ReturnLike,
-    ParentOneOf<["AttentionOp", "AttentionBackwardOp", "OnlineAttentionOp"]>]> {
-  let summary = "Ends a `score` or `mask` region with its value";
+    ParentOneOf<["AttentionOp", "AttentionBackwardOp", "OnlineAttentionOp",
+                 "BlockAttentionBackwardOp"]>]> {
+  let summary = "Ends a `score` or `mask` region with its values";
   let description = [{
     Gives the score that a `score` region computes, or whether a `mask` region
-    leaves a key visible.
+    leaves a key visible. The score region of `seqc.block_attention_backward` gives the
+    derivative of the score as well.
 
     Example:
     ```mlir
@@ -32,9 +34,9 @@ def Seqc_YieldOp : Seqc_Op<"yield", [Pure, Terminator, ReturnLike,
     ```
   }];
   let arguments = (ins
-    Arg<AnyTypeOf<[F32, F64, I1]>, "the score, or whether the key is visible">
-        :$value);
-  let assemblyFormat = "$value attr-dict `:` type($value)";
+    Arg<Variadic<AnyTypeOf<[F32, F64, I1]>>,
+        "the score (and its derivative), or whether the key is visible">:$values);
+  let assemblyFormat = "$values attr-dict `:` type($values)";
 }
 
 //===----------------------------------------------------------------------===//
@@ -525,6 +527,72 @@ def Seqc_CausalConv1dOp : Seqc_Op<"causal_conv1d", [
   }];
   let hasVerifier = 1;
   let hasCanonicalizer = 1;
+}
+
+def Seqc_CausalConv1dBackwardOp : Seqc_Op<"causal_conv1d_backward", [
+    AttrSizedOperandSegments, AttrSizedResultSegments, Pure]> {
+  let summary = "Gradients of `seqc.causal_conv1d`";
+  let description = [{
+    Takes the operands of a `seqc.causal_conv1d` and the gradients of its results. With `xp`
+    and `y` as in the forward:
+
+    ```
+    g[b, c, t]        = out_grad[b, c, t], times silu'(y[b, c, t]) with activation(silu)
+    xp_grad[b, c, j]  = sum_{w < W, 0 <= j - w < L} weight[c, w] g[b, c, j - w]
+                        (+ final_state_grad[b, c, j - L] for j >= L)
+    initial_state_grad, x_grad = the first W - 1 columns of xp_grad, the others
+    weight_grad[c, w] = sum_{b, t} g[b, c, t] xp[b, c, t + w]
+    bias_grad[c]      = sum_{b, t} g[b, c, t]
+    ```
+
+    The types of the two gradients that are always there follow `->`; the others, where
+    wanted, follow with theirs, as in `bias_grad(tensor<64xf32>)`.
+
+    Constraints: causal_conv1d_backward_c1 to causal_conv1d_backward_c9 of `docs/spec.md`; 1 to 7 are
+    those of `seqc.causal_conv1d`.
+
+    Example:
+    ```mlir
+    %dx, %dw, %dbias = seqc.causal_conv1d_backward x(%x) weight(%w) bias(%b)
+        out_grad(%dy) activation(silu)
+        : (tensor<?x512x?xf32>, tensor<512x4xf32>, tensor<512xf32>,
+           tensor<?x512x?xf32>)
+        -> (tensor<?x512x?xf32>, tensor<512x4xf32>) bias_grad(tensor<512xf32>)
+    ```
+  }];
+  let arguments = (ins
+    // causal_conv1d_backward_c1 to causal_conv1d_backward_c7, as for
+    // causal_conv1d
+    Arg<Seqc_Data3, "as for causal_conv1d">:$x,
+    Arg<Seqc_Data2, "as for causal_conv1d">:$weight,
+    Arg<Optional<Seqc_Data1>, "as for causal_conv1d">:$bias,
+    Arg<Optional<Seqc_Data3>, "as for causal_conv1d">:$initial_state,
+    Arg<Seqc_Data3, "gradient of `out`">:$out_grad,
+    Arg<Optional<Seqc_Data3>, "gradient of `final_state`">:$final_state_grad,
+    DefaultValuedAttr<Seqc_ActivationAttr, "::seqc::Activation::None">:$activation,
+    OptionalAttr<Seqc_ScheduleAttr>:$schedule
+  );
+  let results = (outs
+    // causal_conv1d_backward_c8
+    Res<Seqc_Data3, "gradient of `x`">:$x_grad,
+    Res<Seqc_Data2, "gradient of `weight`">:$weight_grad,
+    // causal_conv1d_backward_c9
+    Res<Optional<Seqc_Data1>, "gradient of `bias`">:$bias_grad,
+    Res<Optional<Seqc_Data3>, "gradient of `initial_state`">
+        :$initial_state_grad);
+  let assemblyFormat = [{
+    `x` `(` $x `)` `weight` `(` $weight `)`
+    (`bias` `(` $bias^ `)`)?
+    (`initial_state` `(` $initial_state^ `)`)?
+    `out_grad` `(` $out_grad `)`
+    (`final_state_grad` `(` $final_state_grad^ `)`)?
+    (`activation` `(` custom<EnumKeyword>($activation)^ `)`)?
+    attr-dict `:` `(` type(operands) `)` `->`
+    `(` type($x_grad) `,` type($weight_grad) `)`
+    (`bias_grad` `(` type($bias_grad)^ `)`)?
+    (`initial_state_grad` `(` type($initial_state_grad)^ `)`)?
+  }];
+  let hasVerifier = 1;
 }
 
 #endif // SEQC_DIALECT_SEQC_IR_SEQCOPS
