@@ -47,7 +47,9 @@ struct SchedulePass : seqc::impl::SeqcScheduleBase<SchedulePass> {
       }
 
     getOperation().walk([&](Operation *op) {
-      if (!isa<OnlineAttentionOp, ChunkScanOp, CausalConv1dOp>(op))
+      if (!isa<OnlineAttentionOp, ChunkScanOp, CausalConv1dOp,
+               AttentionBackwardOp, BlockAttentionBackwardOp,
+               SelectiveScanBackwardOp, CausalConv1dBackwardOp>(op))
         return;
       auto present = op->getAttrOfType<ScheduleAttr>("schedule");
       auto fixed = [&](int64_t option, int64_t attribute) {

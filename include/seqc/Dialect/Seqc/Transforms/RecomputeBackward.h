@@ -1,0 +1,41 @@
+//===- RecomputeBackward.h - Rewrites of backward operators -----*- C++ -*-===//
+//
+// Part of the seqc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef SEQC_DIALECT_SEQC_TRANSFORMS_RECOMPUTEBACKWARD_H
+#define SEQC_DIALECT_SEQC_TRANSFORMS_RECOMPUTEBACKWARD_H
+
+#include "mlir/IR/PatternMatch.h"
+
+namespace seqc {
+
+/// What the patterns did.
+struct RecomputeStatistics {
+  unsigned attention = 0, scans = 0, recomputed = 0, regions = 0;
+};
+
+/// seqc.attention_backward -> seqc.block_attention_backward. With `together`,
+/// one operator for the gradients of queries, keys and values. A pattern that
+/// refuses an operator has reported an error.
+void populateRecomputeAttentionPatterns(mlir::RewritePatternSet &patterns,
+                                        bool together,
+                                        RecomputeStatistics &statistics);
+
+/// seqc.selective_scan_backward -> a loop over chunks for the states between
+/// them, and one from the last chunk to the first of seqc.chunk_scan_backward.
+/// seqc.causal_conv1d_backward -> seqc.chunk_conv1d_backward.
+void populateRecomputeScanPatterns(mlir::RewritePatternSet &patterns,
+                                   RecomputeStatistics &statistics);
+
+/// Replaces the terminator of a score region, which yields the score, by one
+/// that yields the score and its derivative in the first argument. Fails with
+/// an error at an operation that has none.
+mlir::LogicalResult addScoreDerivative(mlir::RewriterBase &rewriter,
+                                       mlir::Region &score);
+
+} // namespace seqc
+
+#endif // SEQC_DIALECT_SEQC_TRANSFORMS_RECOMPUTEBACKWARD_H

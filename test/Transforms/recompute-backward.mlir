@@ -1,0 +1,153 @@
+// RUN: seqc-opt %s --seqc-recompute-backward --canonicalize --cse | FileCheck %s
+// RUN: seqc-opt %s --seqc-recompute-backward=together --canonicalize --cse | FileCheck %s --check-prefix=TOGETHER
+// RUN: seqc-opt %s --seqc-recompute-backward --seqc-statistics -o /dev/null 2>&1 | FileCheck %s --check-prefix=STATS
+
+// STATS: seqc-recompute-backward
+// STATS-NEXT: 6 attention-rewritten
+// STATS-NEXT: 1 regions-differentiated
+// STATS-NEXT: 6 scores-recomputed
+
+// One operator over keys and one over queries. The row term is computed once;
+// accumulators are f32, and what leaves is rounded.
+// CHECK-LABEL: func @two
+// CHECK-SAME: %[[Q:.*]]: tensor<1x4x?x16xbf16>, %[[K:.*]]: tensor<1x2x?x16xbf16>, %[[V:.*]]: tensor<1x2x?x8xbf16>, %[[O:.*]]: tensor<1x4x?x8xbf16>, %[[LSE:.*]]: tensor<1x4x?xf32>, %[[DO:.*]]: tensor<1x4x?x8xbf16>
+// CHECK: %[[ZERO_ROWS:.*]] = linalg.fill {{.*}} -> tensor<1x4x?xf32>
+// CHECK: %[[DELTA:.*]] = linalg.generic {{.*}}["parallel", "parallel", "parallel", "reduction"]} ins(%[[DO]], %[[O]] : {{.*}}) outs(%[[ZERO_ROWS]] : tensor<1x4x?xf32>)
+// CHECK: arith.extf
+// CHECK: arith.mulf
+// CHECK: arith.addf
+// CHECK: %[[DQ0:.*]] = linalg.fill {{.*}} -> tensor<1x4x?x16xf32>
+// CHECK: %[[DK0:.*]] = linalg.fill {{.*}} -> tensor<1x2x?x16xf32>
+// CHECK: %[[DV0:.*]] = linalg.fill {{.*}} -> tensor<1x2x?x8xf32>
+// CHECK: %[[DQ:.*]] = seqc.block_attention_backward query(%[[Q]]) key(%[[K]]) value(%[[V]]) out_grad(%[[DO]]) lse(%[[LSE]]) delta(%[[DELTA]])
+// CHECK-SAME: offsets(%c0, %c0, %c0, %c0) lengths(%{{.*}}, %{{.*}}) outs(query_grad %[[DQ0]]) scale(2.500000e-01) causal window_left(7) {schedule = #seqc.schedule<tile_m = 32>}
+// CHECK: %[[DKV:.*]]:2 = seqc.block_attention_backward {{.*}} outs(key_grad %[[DK0]], value_grad %[[DV0]]) scale(2.500000e-01) causal window_left(7) {schedule = #seqc.schedule<tile_m = 32>}
+// CHECK: linalg.generic {{.*}} ins(%[[DQ]] : tensor<1x4x?x16xf32>)
+// CHECK: arith.truncf {{.*}} : f32 to bf16
+// CHECK: linalg.generic {{.*}} ins(%[[DKV]]#0 : tensor<1x2x?x16xf32>)
+// CHECK: linalg.generic {{.*}} ins(%[[DKV]]#1 : tensor<1x2x?x8xf32>)
+// TOGETHER-LABEL: func @two
+// TOGETHER: %{{.*}}:3 = seqc.block_attention_backward {{.*}} outs(query_grad %{{.*}}, key_grad %{{.*}}, value_grad %{{.*}}) scale
+func.func @two(%q: tensor<1x4x?x16xbf16>, %k: tensor<1x2x?x16xbf16>,
+               %v: tensor<1x2x?x8xbf16>, %o: tensor<1x4x?x8xbf16>,
+               %lse: tensor<1x4x?xf32>, %do: tensor<1x4x?x8xbf16>)
+    -> (tensor<1x4x?x16xbf16>, tensor<1x2x?x16xbf16>, tensor<1x2x?x8xbf16>) {
+  %dq, %dk, %dv = seqc.attention_backward query(%q) key(%k) value(%v)
+      out(%o) lse(%lse) out_grad(%do) causal window_left(7)
+      {schedule = #seqc.schedule<tile_m = 32>}
+    : (tensor<1x4x?x16xbf16>, tensor<1x2x?x16xbf16>, tensor<1x2x?x8xbf16>,
+       tensor<1x4x?x8xbf16>, tensor<1x4x?xf32>, tensor<1x4x?x8xbf16>)
+    -> (tensor<1x4x?x16xbf16>, tensor<1x2x?x16xbf16>, tensor<1x2x?x8xbf16>)
+  return %dq, %dk, %dv
+    : tensor<1x4x?x16xbf16>, tensor<1x2x?x16xbf16>, tensor<1x2x?x8xbf16>
+}
+
+// The gradient of lse goes into the row term. A score region gets its
+// derivative, in each operator. Without a use there is no operator: here only
+// those of keys and values.
+// CHECK-LABEL: func @lse_grad
+// CHECK-SAME: %[[T:[a-z0-9]+]]: tensor<2x3x5x8xf32>, %[[LSE:[a-z0-9]+]]: tensor<2x3x5xf32>, %[[DLSE:[a-z0-9]+]]: tensor<2x3x5xf32>
+// CHECK: %[[NEGATED:.*]] = linalg.generic {{.*}} ins(%[[DLSE]] : tensor<2x3x5xf32>)
+// CHECK: arith.negf
+// CHECK: linalg.generic {{.*}} outs(%[[NEGATED]] : tensor<2x3x5xf32>)
+// CHECK: seqc.block_attention_backward {{.*}} outs(key_grad %{{.*}}, value_grad %{{.*}}) scale(3.000000e+00) score {
+// CHECK-NEXT: ^bb0(%[[S:.*]]: f32,
+// CHECK-NEXT: %[[TANH:.*]] = math.tanh %[[S]] : f32
+// CHECK-NEXT: %[[SQUARE:.*]] = arith.mulf %[[TANH]], %[[TANH]] : f32
+// CHECK-NEXT: %[[D:.*]] = arith.subf %{{.*}}, %[[SQUARE]] : f32
+// CHECK-NEXT: seqc.yield %[[TANH]], %[[D]] : f32, f32
+// CHECK-NOT: seqc.block_attention_backward
+// CHECK: return
+func.func @lse_grad(%t: tensor<2x3x5x8xf32>, %lse: tensor<2x3x5xf32>,
+                    %dlse: tensor<2x3x5xf32>) -> tensor<2x3x5x8xf32> {
+  %dq, %dk, %dv = seqc.attention_backward query(%t) key(%t) value(%t)
+      out(%t) lse(%lse) out_grad(%t) lse_grad(%dlse) scale(3.0)
+      score {
+      ^bb0(%s: f32, %b: index, %h: index, %i: index, %j: index):
+        %x = math.tanh %s : f32
+        seqc.yield %x : f32
+      }
+    : (tensor<2x3x5x8xf32>, tensor<2x3x5x8xf32>, tensor<2x3x5x8xf32>,
+       tensor<2x3x5x8xf32>, tensor<2x3x5xf32>, tensor<2x3x5x8xf32>,
+       tensor<2x3x5xf32>)
+    -> (tensor<2x3x5x8xf32>, tensor<2x3x5x8xf32>, tensor<2x3x5x8xf32>)
+  return %dv : tensor<2x3x5x8xf32>
+}
+
+// A bias with every size has its gradient where the queries have theirs.
+// CHECK-LABEL: func @full_bias
+// CHECK: %{{.*}}:2 = seqc.block_attention_backward {{.*}} outs(query_grad %{{.*}}, bias_grad %{{.*}})
+// CHECK: %{{.*}}:2 = seqc.block_attention_backward {{.*}} outs(key_grad %{{.*}}, value_grad %{{.*}})
+// CHECK-NOT: seqc.block_attention_backward
+// TOGETHER-LABEL: func @full_bias
+// TOGETHER: outs(query_grad %{{.*}}, key_grad %{{.*}}, value_grad %{{.*}}, bias_grad %{{.*}})
+func.func @full_bias(%t: tensor<2x3x5x8xf32>, %lse: tensor<2x3x5xf32>,
+                     %bias: tensor<2x3x?x?xf32>)
+    -> (tensor<2x3x5x8xf32>, tensor<2x3x5x8xf32>, tensor<2x3x?x?xf32>) {
+  %dq, %dk, %dv, %db = seqc.attention_backward query(%t) key(%t) value(%t)
+      out(%t) lse(%lse) out_grad(%t) bias(%bias)
+    : (tensor<2x3x5x8xf32>, tensor<2x3x5x8xf32>, tensor<2x3x5x8xf32>,
+       tensor<2x3x5x8xf32>, tensor<2x3x5xf32>, tensor<2x3x5x8xf32>,
+       tensor<2x3x?x?xf32>)
+    -> (tensor<2x3x5x8xf32>, tensor<2x3x5x8xf32>, tensor<2x3x5x8xf32>)
+    bias_grad(tensor<2x3x?x?xf32>)
+  return %dq, %dv, %db
+    : tensor<2x3x5x8xf32>, tensor<2x3x5x8xf32>, tensor<2x3x?x?xf32>
+}
+
+// One that is broadcast is summed over other dimensions than the rest: an
+// operator of its own, and nothing else where nothing else is used.
+// CHECK-LABEL: func @broadcast_bias
+// CHECK: %[[ZEROS:.*]] = linalg.fill {{.*}} -> tensor<1x3x1x5xf32>
+// CHECK: %[[DB:.*]] = seqc.block_attention_backward {{.*}} outs(bias_grad %[[ZEROS]])
+// CHECK-NOT: seqc.block_attention_backward
+// CHECK: return %[[DB]]
+func.func @broadcast_bias(%t: tensor<2x3x5x8xf32>, %lse: tensor<2x3x5xf32>,
+                          %bias: tensor<1x3x1x5xf32>) -> tensor<1x3x1x5xf32> {
+  %dq, %dk, %dv, %db = seqc.attention_backward query(%t) key(%t) value(%t)
+      out(%t) lse(%lse) out_grad(%t) bias(%bias)
+    : (tensor<2x3x5x8xf32>, tensor<2x3x5x8xf32>, tensor<2x3x5x8xf32>,
+       tensor<2x3x5x8xf32>, tensor<2x3x5xf32>, tensor<2x3x5x8xf32>,
+       tensor<1x3x1x5xf32>)
+    -> (tensor<2x3x5x8xf32>, tensor<2x3x5x8xf32>, tensor<2x3x5x8xf32>)
+    bias_grad(tensor<1x3x1x5xf32>)
+  return %db : tensor<1x3x1x5xf32>
+}
+
+// Sinks are a sum over rows; a sink of -inf has no weight.
+// CHECK-LABEL: func @sinks
+// CHECK-SAME: %[[T:[a-z0-9]+]]: tensor<2x3x5x8xf32>, %[[LSE:[a-z0-9]+]]: tensor<2x3x5xf32>, %[[SINKS:[a-z0-9]+]]: tensor<3xf32>
+// CHECK: %[[DELTA:.*]] = linalg.generic {{.*}} ins(%[[T]], %[[T]] :
+// CHECK: linalg.generic {{.*}}["reduction", "parallel", "reduction"]} ins(%[[SINKS]], %[[LSE]], %[[DELTA]] :
+// CHECK: arith.cmpf oeq
+// CHECK: math.exp
+// CHECK: arith.select
+// CHECK: arith.subf
+// CHECK-NOT: seqc.block_attention_backward
+func.func @sinks(%t: tensor<2x3x5x8xf32>, %lse: tensor<2x3x5xf32>,
+                 %sinks: tensor<3xf32>) -> tensor<3xf32> {
+  %dq, %dk, %dv, %ds = seqc.attention_backward query(%t) key(%t) value(%t)
+      out(%t) lse(%lse) out_grad(%t) sinks(%sinks)
+    : (tensor<2x3x5x8xf32>, tensor<2x3x5x8xf32>, tensor<2x3x5x8xf32>,
+       tensor<2x3x5x8xf32>, tensor<2x3x5xf32>, tensor<2x3x5x8xf32>,
+       tensor<3xf32>)
+    -> (tensor<2x3x5x8xf32>, tensor<2x3x5x8xf32>, tensor<2x3x5x8xf32>)
+    sinks_grad(tensor<3xf32>)
+  return %ds : tensor<3xf32>
+}
+
+// Without keys every gradient is 0.
+// CHECK-LABEL: func @no_keys
+// CHECK: %[[ZEROS:.*]] = linalg.fill {{.*}} -> tensor<2x3x5x8xf32>
+// CHECK-NOT: seqc
+// CHECK: return %[[ZEROS]]
+func.func @no_keys(%q: tensor<2x3x5x8xf32>, %k: tensor<2x3x0x8xf32>,
+                   %lse: tensor<2x3x5xf32>)
+    -> (tensor<2x3x5x8xf32>, tensor<2x3x0x8xf32>) {
+  %dq, %dk, %dv = seqc.attention_backward query(%q) key(%k) value(%k)
+      out(%q) lse(%lse) out_grad(%q)
+    : (tensor<2x3x5x8xf32>, tensor<2x3x0x8xf32>, tensor<2x3x0x8xf32>,
+       tensor<2x3x5x8xf32>, tensor<2x3x5xf32>, tensor<2x3x5x8xf32>)
+    -> (tensor<2x3x5x8xf32>, tensor<2x3x0x8xf32>, tensor<2x3x0x8xf32>)
+  return %dq, %dk : tensor<2x3x5x8xf32>, tensor<2x3x0x8xf32>
+}
