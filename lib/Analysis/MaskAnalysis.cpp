@@ -57,8 +57,17 @@ MaskSpec MaskSpec::get(OnlineAttentionOp op) {
   return spec;
 }
 
-MaskOperands MaskOperands::get(OpBuilder &builder, Location loc,
-                               OnlineAttentionOp op, Value batch, Value head) {
+MaskSpec MaskSpec::get(BlockAttentionBackwardOp op, bool transposed) {
+  MaskSpec spec = getSpec(op);
+  spec.queryLength = op.getLengths()[0];
+  spec.keyLength = op.getLengths()[1];
+  spec.transposed = transposed;
+  return spec;
+}
+
+template <typename OpTy>
+static MaskOperands getOperands(OpBuilder &builder, Location loc, OpTy op,
+                                Value batch, Value head) {
   MaskOperands operands;
   operands.queryLength = op.getLengths()[0];
   operands.keyLength = op.getLengths()[1];
@@ -75,6 +84,20 @@ MaskOperands MaskOperands::get(OpBuilder &builder, Location loc,
     operands.prefix = arith::IndexCastOp::create(
         builder, loc, builder.getIndexType(),
         tensor::ExtractOp::create(builder, loc, prefix, batch));
+  return operands;
+}
+
+MaskOperands MaskOperands::get(OpBuilder &builder, Location loc,
+                               OnlineAttentionOp op, Value batch, Value head) {
+  return getOperands(builder, loc, op, batch, head);
+}
+
+MaskOperands MaskOperands::get(OpBuilder &builder, Location loc,
+                               BlockAttentionBackwardOp op, Value batch,
+                               Value head, bool transposed) {
+  MaskOperands operands = getOperands(builder, loc, op, batch, head);
+  if (transposed)
+    std::swap(operands.queryLength, operands.keyLength);
   return operands;
 }
 

@@ -102,13 +102,24 @@ static Formula getCondition(const Abstract &value) {
   return value.kind == Abstract::Boolean ? value.condition : makeOpaque();
 }
 
+/// The variables of a query, of a key and of their numbers. The rows of a tile
+/// are I and the columns J, whatever they stand for.
+namespace {
+struct Roles {
+  unsigned query = VarI, key = VarJ, queries = varSq, keys = varSk;
+};
+} // namespace
+static Roles getRoles(const MaskSpec &spec) {
+  return spec.transposed ? Roles{VarJ, VarI, varSk, varSq} : Roles();
+}
+
 /// The variable of an integer that the region gets from outside, or computes
 /// from what it gets from outside.
 std::optional<unsigned> Reader::addCapture(Value value) {
   if (value == spec.queryLength)
-    return varSq;
+    return getRoles(spec).queries;
   if (value == spec.keyLength)
-    return varSk;
+    return getRoles(spec).keys;
   for (auto [v, variable] : llvm::enumerate(system.variables))
     if (variable.kind == Variable::Capture &&
         captures[variable.capture] == value)
@@ -405,7 +416,8 @@ Formula Reader::readRegion() {
   if (!spec.region->hasOneBlock() || spec.region->getNumArguments() != 4)
     return makeOpaque();
   Block &block = spec.region->front();
-  const unsigned arguments[] = {varBatch, varHead, VarI, VarJ};
+  Roles roles = getRoles(spec);
+  const unsigned arguments[] = {varBatch, varHead, roles.query, roles.key};
   for (auto [argument, v] : llvm::zip_equal(block.getArguments(), arguments))
     known[argument] = makeInteger(Linear::variable(v), v >= FirstSymbol);
 
@@ -443,10 +455,11 @@ Formula Reader::readRegion() {
 Formula mask::readMask(const MaskSpec &spec, System &system,
                        SmallVectorImpl<Value> &captures) {
   auto var = Linear::variable;
-  Linear diagonal = var(VarI);
+  auto [query, key, queries, keys] = getRoles(spec);
+  Linear diagonal = var(query);
   if (spec.alignment == Alignment::BottomRight)
-    diagonal = diagonal + var(varSk) - var(varSq);
-  Linear distance = var(VarJ) - diagonal;
+    diagonal = diagonal + var(keys) - var(queries);
+  Linear distance = var(key) - diagonal;
 
   Formula band = makeBool(true);
   if (spec.causal)
@@ -456,7 +469,7 @@ Formula mask::readMask(const MaskSpec &spec, System &system,
   if (spec.windowRight && *spec.windowRight < maxPosition)
     band = band & makeAtom(Linear(*spec.windowRight) - distance);
   if (spec.hasPrefix)
-    band = band | makeAtom(var(varPrefix) - var(VarJ) - 1);
+    band = band | makeAtom(var(varPrefix) - var(key) - 1);
 
   Formula result = band & makeAtom(var(varSk) - var(VarJ) - 1) &
                    makeAtom(var(varKVEnd) - var(VarJ) - 1);

@@ -65,6 +65,10 @@ struct MaskSpec {
   /// Whether MaskOperands::segments will be there: the keys that the documents
   /// of a tile of queries reach are then an interval, and not only unknown.
   bool hasSegmentBounds = false;
+  /// Rows of tiles are keys and their columns queries: bounds are those of a
+  /// loop over queries, and what MaskOperands and MaskPoint call the length of
+  /// the queries (keys) is that of the keys (queries).
+  bool transposed = false;
   /// The mask region, or null. Its arguments are (b, h, i, j).
   mlir::Region *region = nullptr;
   /// The lengths, where they are values: a region that captures one of them
@@ -74,6 +78,7 @@ struct MaskSpec {
 
   static MaskSpec get(AttentionOp op);
   static MaskSpec get(OnlineAttentionOp op);
+  static MaskSpec get(BlockAttentionBackwardOp op, bool transposed);
 };
 
 /// What the segments of one tile of queries say about keys, as key positions:
@@ -103,6 +108,9 @@ struct MaskOperands {
   static MaskOperands get(mlir::OpBuilder &builder, mlir::Location loc,
                           OnlineAttentionOp op, mlir::Value batch,
                           mlir::Value head);
+  static MaskOperands get(mlir::OpBuilder &builder, mlir::Location loc,
+                          BlockAttentionBackwardOp op, mlir::Value batch,
+                          mlir::Value head, bool transposed);
 };
 
 /// Key positions that split the key loop of a query tile: [lo, fullLo) has

@@ -24,6 +24,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "SegmentBounds.h"
+#include "TileScanBackward.h"
+#include "TileAttentionBackward.h"
+#include "Tiler.h"
 
 #include "seqc/Analysis/MaskAnalysis.h"
 #include "seqc/Dialect/Seqc/IR/Seqc.h"
@@ -51,96 +54,8 @@ namespace seqc {
 using namespace mlir;
 using namespace seqc;
 
-using Fold = OpFoldResult;
 
 namespace {
-
-struct TileStatistics {
-  unsigned loops = 0, fullLoops = 0;
-};
-
-/// Builds tiles of one operator.
-class Tiler {
-public:
-  Tiler(RewriterBase &b, Location loc) : b(b), loc(loc) {}
-
-  Fold attr(int64_t value) { return b.getIndexAttr(value); }
-  Value constant(int64_t value) {
-    return arith::ConstantIndexOp::create(b, loc, value);
-  }
-  Value index(Fold fold) {
-    return getValueOrCreateConstantIndexOp(b, loc, fold);
-  }
-  Fold dim(Value v, int64_t i) { return tensor::getMixedSize(b, loc, v, i); }
-
-  /// min(tile, size - offset), or the tile where it always fits.
-  Fold clampedSize(Fold offset, Fold size, int64_t tile) {
-    auto length = getConstantIntValue(size);
-    if (tile == 1 || (length && *length % tile == 0))
-      return attr(tile);
-    AffineExpr d0, d1;
-    bindDims(b.getContext(), d0, d1);
-    auto map = AffineMap::get(2, 0, {b.getAffineConstantExpr(tile), d1 - d0},
-                              b.getContext());
-    return affine::makeComposedFoldedAffineMin(b, loc, map, {offset, size});
-  }
-
-  /// `v` padded at its ends with zeros to `shape`.
-  Value pad(Value v, ArrayRef<int64_t> shape) {
-    auto type = cast<RankedTensorType>(v.getType());
-    auto padded = RankedTensorType::get(shape, type.getElementType());
-    if (type == padded)
-      return v;
-    SmallVector<Fold> low(shape.size(), attr(0)), high;
-    for (auto [i, extent] : llvm::enumerate(shape)) {
-      AffineExpr d0;
-      bindDims(b.getContext(), d0);
-      high.push_back(affine::makeComposedFoldedAffineApply(
-          b, loc, b.getAffineConstantExpr(extent) - d0, {dim(v, i)}));
-    }
-    Value zero =
-        arith::ConstantOp::create(b, loc, b.getZeroAttr(type.getElementType()));
-    return tensor::PadOp::create(b, loc, padded, v, low, high, zero);
-  }
-
-  Value slice(Value v, ArrayRef<Fold> offsets, ArrayRef<Fold> sizes) {
-    SmallVector<Fold> ones(offsets.size(), attr(1));
-    return tensor::ExtractSliceOp::create(b, loc, v, offsets, sizes, ones);
-  }
-
-  Value insert(Value source, Value dest, ArrayRef<Fold> offsets,
-               ArrayRef<Fold> sizes) {
-    SmallVector<Fold> ones(offsets.size(), attr(1));
-    return tensor::InsertSliceOp::create(b, loc, source, dest, offsets, sizes,
-                                         ones);
-  }
-
-  void parallelInsert(Value source, Value dest, ArrayRef<Fold> offsets,
-                      ArrayRef<Fold> sizes) {
-    SmallVector<Fold> ones(offsets.size(), attr(1));
-    tensor::ParallelInsertSliceOp::create(b, loc, source, dest, offsets, sizes,
-                                          ones);
-  }
-
-  Value filled(ArrayRef<int64_t> shape, TypedAttr value) {
-    Value c = arith::ConstantOp::create(b, loc, value);
-    Value e = tensor::EmptyOp::create(b, loc, shape, value.getType());
-    return linalg::FillOp::create(b, loc, c, e).getResult(0);
-  }
-
-  /// The static tile of an initial state: filled where the whole is, else read.
-  Value initialTile(Value init, ArrayRef<Fold> offsets, ArrayRef<Fold> sizes,
-                    ArrayRef<int64_t> shape) {
-    TypedAttr value;
-    if (auto fill = init.getDefiningOp<linalg::FillOp>())
-      if (matchPattern(fill.getInputs()[0], m_Constant(&value)))
-        return filled(shape, value);
-    return pad(slice(init, offsets, sizes), shape);
-  }
-
-  RewriterBase &b;
-  Location loc;
-};
 
 int64_t roundUp(int64_t value, int64_t multiple) {
   return (value + multiple - 1) / multiple * multiple;
@@ -149,10 +64,9 @@ int64_t roundUp(int64_t value, int64_t multiple) {
 /// The tile sizes of `op`: its schedule's, else fixed ones, so that the pass
 /// alone does the same on every machine.
 std::pair<int64_t, int64_t> getTileSizes(Operation *op) {
-  int64_t m = isa<OnlineAttentionOp>(op) ? 64 : 16;
-  int64_t n = isa<OnlineAttentionOp>(op) ? 64
-              : isa<ChunkScanOp>(op)     ? 128
-                                         : 256;
+  bool isAttention = isa<OnlineAttentionOp, BlockAttentionBackwardOp>(op);
+  int64_t m = isAttention ? 64 : 16;
+  int64_t n = isAttention ? 64 : isa<ChunkScanOp>(op) ? 128 : 256;
   if (auto schedule = op->getAttrOfType<ScheduleAttr>("schedule")) {
     m = schedule.getTileM() ? schedule.getTileM() : m;
     n = schedule.getTileN() ? schedule.getTileN() : n;
@@ -180,6 +94,12 @@ bool isTile(Operation *op) {
         return query.take_front(3) == ArrayRef<int64_t>({1, 1, m}) &&
                key.take_front(3) == ArrayRef<int64_t>({1, 1, n});
       })
+      .Case([&, m = m, n = n](BlockAttentionBackwardOp tile) {
+        ArrayRef<int64_t> query = shapeOf(tile.getQuery());
+        ArrayRef<int64_t> key = shapeOf(tile.getKey());
+        return query.take_front(3) == ArrayRef<int64_t>({1, 1, m}) &&
+               key.take_front(3) == ArrayRef<int64_t>({1, 1, n});
+      })
       .Case([&](SoftmaxFinishOp tile) {
         ArrayRef<int64_t> acc = shapeOf(tile.getAcc());
         return acc[0] == 1 && acc[1] == 1 && ShapedType::isStatic(acc[2]);
@@ -188,6 +108,8 @@ bool isTile(Operation *op) {
         return tile.getSteps() &&
                shapeOf(tile.getU()) == ArrayRef<int64_t>({1, m, n});
       })
+      .Case([](ChunkScanBackwardOp tile) { return isScanBackwardTile(tile); })
+      .Case([](ChunkConv1dBackwardOp tile) { return isConvBackwardTile(tile); })
       .Case([&, m = m, n = n](CausalConv1dOp tile) {
         bool hasState =
             tile.getInitialState() || shapeOf(tile.getWeight())[1] == 1;
@@ -926,7 +848,8 @@ struct TilePass : public seqc::impl::SeqcTileBase<TilePass> {
         others.insert(op);
       if (isTile(op))
         return;
-      if (isa<OnlineAttentionOp, ChunkScanOp, CausalConv1dOp>(op))
+      if (isa<OnlineAttentionOp, BlockAttentionBackwardOp, ChunkScanOp,
+              CausalConv1dOp, ChunkScanBackwardOp, ChunkConv1dBackwardOp>(op))
         ops.push_back(op);
       if (isa<SoftmaxFinishOp>(op))
         finishes.insert(op);
@@ -943,8 +866,22 @@ struct TilePass : public seqc::impl::SeqcTileBase<TilePass> {
               .Case([&](OnlineAttentionOp o) {
                 return tileAttention(rewriter, o, singleLoop, statistics);
               })
+              .Case([&](BlockAttentionBackwardOp o) -> LogicalResult {
+                if (singleLoop)
+                  return o.emitOpError("cannot be tiled for a GPU yet: the "
+                                       "backward of attention is compiled for "
+                                       "the target cpu only");
+                auto [m, n] = getTileSizes(o);
+                return tileAttentionBackward(rewriter, o, m, n, statistics);
+              })
               .Case([&](ChunkScanOp o) {
                 return tileScan(rewriter, o, statistics);
+              })
+              .Case([&](ChunkScanBackwardOp o) {
+                return tileScanBackward(rewriter, o);
+              })
+              .Case([&](ChunkConv1dBackwardOp o) {
+                return tileConvBackward(rewriter, o, statistics.loops);
               })
               .Case([&](CausalConv1dOp o) {
                 return tileConv(rewriter, o, statistics);

@@ -1,0 +1,616 @@
+//===- TileAttentionBackward.cpp - Tiles of attention's backward ----------===//
+//
+// Part of the seqc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// One scheme for every set of gradients. A dimension over which no gradient is
+// summed becomes one of an scf.forall; the others become scf.for loops, of
+// which the innermost goes over tiles of keys or of queries:
+//
+//   query_grad            forall (b, h, queries)     for keys
+//   key_grad, value_grad  forall (b, kv head, keys)  for h of group, queries
+//   all three             forall (b, kv head)        for keys, h of group,
+//                                                        queries
+//   bias_grad             forall where bias is not 1 for the others
+//
+// A task of the grid owns a share of each accumulator, so that every sum has
+// one order. The share lives in the result (an extract_slice of the forall's
+// output, updated in place). A loop that does not move through it any more
+// carries the one tile that it adds to, padded to its static size; the tile is
+// read before that loop and written back after it.
+//
+// The innermost loop is cut where the mask says (MaskAnalysis). Over queries,
+// the analysis runs on the transposed mask, with keys for the rows of a tile:
+// the projection then gives the queries that see a tile of keys.
+//
+//===----------------------------------------------------------------------===//
+
+#include "TileAttentionBackward.h"
+
+#include "seqc/Analysis/MaskAnalysis.h"
+
+using namespace mlir;
+using namespace seqc;
+
+namespace {
+
+/// A dimension of the loop nest, and of a gradient.
+enum Dim : unsigned { Batch, Head, Query, Key, KeyHead, Depth, Broadcast };
+
+/// Positions and extents, by Dim.
+struct Box {
+  Fold offsets[5], sizes[5];
+};
+
+/// One accumulator.
+struct Accumulator {
+  Dim dims[4];
+  RankedTensorType type;
+  /// The number of loops, from the outermost, up to the last one that moves
+  /// through it.
+  unsigned loops = 0;
+};
+
+/// Tiles one operator.
+class BackwardTiler {
+public:
+  BackwardTiler(RewriterBase &rewriter, BlockAttentionBackwardOp op,
+                int64_t tileM, int64_t tileN, TileStatistics &statistics)
+      : b(rewriter), op(op), loc(op.getLoc()), t(rewriter, loc), tileM(tileM),
+        tileN(tileN), statistics(statistics) {}
+
+  LogicalResult run();
+
+private:
+  void chooseLoops();
+  /// The loops from number `level` on; takes and returns, for each accumulator,
+  /// what is carried there: its share, or a tile.
+  SmallVector<Value> buildLoops(unsigned level, ValueRange carried);
+  SmallVector<Value> buildTileLoop(ValueRange carried);
+  SmallVector<Value> buildBody(Value position, ValueRange carried,
+                               unsigned level,
+                               function_ref<SmallVector<Value>(ValueRange)> fn,
+                               bool isWhole = false);
+  SmallVector<Value> buildTile(ValueRange carried, TileClass tileClass);
+
+  /// Where the present tile of an accumulator is: in all of it, or in the share
+  /// of this task.
+  void getPosition(const Accumulator &accumulator, const Box &box,
+                   bool fromShare, SmallVector<Fold> &offsets,
+                   SmallVector<Fold> &sizes);
+  SmallVector<int64_t> getTileShape(const Accumulator &accumulator);
+  Value loadTile(const Accumulator &accumulator, Value share);
+  Value storeTile(const Accumulator &accumulator, Value tile, Value share);
+
+  /// The key/value head of the present query head.
+  void setHead(Value head);
+  void setPosition(Dim dim, Fold offset);
+  /// What does not change along the innermost loop, padded.
+  void loadInvariants();
+
+  Fold add(Fold x, Fold y) {
+    AffineExpr d0, d1;
+    bindDims(b.getContext(), d0, d1);
+    return affine::makeComposedFoldedAffineApply(b, loc, d0 + d1, {x, y});
+  }
+  Fold subtract(Fold x, Fold y) {
+    AffineExpr d0, d1;
+    bindDims(b.getContext(), d0, d1);
+    return affine::makeComposedFoldedAffineApply(b, loc, d0 - d1, {x, y});
+  }
+  bool isSummedOver(unsigned dim) {
+    for (unsigned i = 0; i < op.getNumResults(); ++i)
+      if (op.isSummedOver(i, dim))
+        return true;
+    return false;
+  }
+  int64_t tileOf(Dim dim) {
+    return dim == Query ? tileM : dim == Key ? tileN : 1;
+  }
+
+  RewriterBase &b;
+  BlockAttentionBackwardOp op;
+  Location loc;
+  Tiler t;
+  int64_t tileM, tileN;
+  TileStatistics &statistics;
+
+  Fold extents[5], group;
+  SmallVector<Accumulator> accumulators;
+  /// Of Batch, Head (or KeyHead) and Query or Key: those in the grid.
+  SmallVector<Dim, 3> grid;
+  /// From the outermost to the innermost.
+  SmallVector<Dim, 4> loops;
+  bool isGrouped = false;
+  /// The present tile, and the part of the whole that this task owns.
+  Box tile, share;
+  Value query, outGrad, lse, delta, querySegments, key, value, keySegments;
+};
+
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// The nest
+//===----------------------------------------------------------------------===//
+
+/// Chooses the grid and the loops, and places the accumulators in them.
+void BackwardTiler::chooseLoops() {
+  using Gradient = BlockAttentionBackwardOp::Gradient;
+  bool hasKeyGrad = bool(op.getKeyGradInit());
+  bool isBiasSummedOverHeads =
+      op.getBiasGradInit() && op.getBias().getType().getDimSize(1) == 1;
+  if (!isSummedOver(0))
+    grid.push_back(Batch);
+  // The heads of a group add to one gradient of keys: one task has them all.
+  isGrouped = hasKeyGrad && isSummedOver(1) && !isBiasSummedOverHeads;
+  if (isGrouped)
+    grid.push_back(KeyHead);
+  else if (!isSummedOver(1))
+    grid.push_back(Head);
+  bool overQueries = isSummedOver(2), overKeys = isSummedOver(3);
+  if (!overQueries)
+    grid.push_back(Query);
+  else if (!overKeys)
+    grid.push_back(Key);
+
+  auto inGrid = [&](Dim dim) { return llvm::is_contained(grid, dim); };
+  if (!inGrid(Batch))
+    loops.push_back(Batch);
+  // Key tiles outside of the heads of their group: their gradients stay.
+  bool keysFirst = hasKeyGrad && overQueries && overKeys;
+  if (keysFirst)
+    loops.push_back(Key);
+  if (!inGrid(Head))
+    loops.push_back(Head);
+  if (inGrid(Query)) {
+    loops.push_back(Key);
+  } else if (inGrid(Key) || keysFirst) {
+    loops.push_back(Query);
+  } else {
+    loops.push_back(Query);
+    loops.push_back(Key);
+  }
+
+  for (unsigned i = 0; i < op.getNumResults(); ++i) {
+    Accumulator accumulator;
+    accumulator.type = cast<RankedTensorType>(op.getDpsInits()[i].getType());
+    switch (op.getGradient(i)) {
+    case Gradient::Query:
+      accumulator = {{Batch, Head, Query, Depth}, accumulator.type};
+      break;
+    case Gradient::Key:
+    case Gradient::Value:
+      accumulator = {{Batch, KeyHead, Key, Depth}, accumulator.type};
+      break;
+    case Gradient::Bias:
+      accumulator = {{Batch, Head, Query, Key}, accumulator.type};
+      for (auto [dim, size] :
+           llvm::zip(accumulator.dims, op.getBias().getType().getShape()))
+        if (size == 1)
+          dim = Broadcast;
+      break;
+    }
+    for (auto [level, dim] : llvm::enumerate(loops)) {
+      bool moves = llvm::is_contained(accumulator.dims, dim) ||
+                   (dim == Head && !isGrouped &&
+                    llvm::is_contained(accumulator.dims, KeyHead));
+      if (moves)
+        accumulator.loops = level + 1;
+    }
+    accumulators.push_back(accumulator);
+  }
+}
+
+void BackwardTiler::setPosition(Dim dim, Fold offset) {
+  tile.offsets[dim] = offset;
+  tile.sizes[dim] = t.clampedSize(offset, extents[dim], tileOf(dim));
+}
+
+void BackwardTiler::setHead(Value head) {
+  setPosition(Head, head);
+  if (isGrouped) // Known before.
+    return;
+  Fold keyHead = head;
+  if (!isSameSize(extents[Head], extents[KeyHead]))
+    keyHead = arith::DivUIOp::create(b, loc, head, t.index(group)).getResult();
+  setPosition(KeyHead, keyHead);
+}
+
+void BackwardTiler::getPosition(const Accumulator &accumulator, const Box &box,
+                                bool fromShare, SmallVector<Fold> &offsets,
+                                SmallVector<Fold> &sizes) {
+  for (auto [i, dim] : llvm::enumerate(accumulator.dims)) {
+    if (dim == Depth || dim == Broadcast) {
+      offsets.push_back(t.attr(0));
+      sizes.push_back(t.attr(accumulator.type.getDimSize(i)));
+      continue;
+    }
+    offsets.push_back(fromShare ? subtract(box.offsets[dim], share.offsets[dim])
+                                : box.offsets[dim]);
+    sizes.push_back(box.sizes[dim]);
+  }
+}
+
+SmallVector<int64_t>
+BackwardTiler::getTileShape(const Accumulator &accumulator) {
+  SmallVector<int64_t> shape;
+  for (auto [i, dim] : llvm::enumerate(accumulator.dims))
+    shape.push_back(dim == Depth || dim == Broadcast
+                        ? accumulator.type.getDimSize(i)
+                        : tileOf(dim));
+  return shape;
+}
+
+Value BackwardTiler::loadTile(const Accumulator &accumulator, Value share) {
+  SmallVector<Fold> offsets, sizes;
+  getPosition(accumulator, tile, /*fromShare=*/true, offsets, sizes);
+  return t.pad(t.slice(share, offsets, sizes), getTileShape(accumulator));
+}
+
+Value BackwardTiler::storeTile(const Accumulator &accumulator, Value tileValue,
+                               Value share) {
+  SmallVector<Fold> offsets, sizes, zeros(4, t.attr(0));
+  getPosition(accumulator, tile, /*fromShare=*/true, offsets, sizes);
+  Value cut = t.slice(tileValue, zeros, sizes);
+  return t.insert(cut, share, offsets, sizes);
+}
+
+/// The body of loop `level`: tiles that this loop moves to are read, go through
+/// `fn` with all else, and are written back. A whole tile ends inside.
+SmallVector<Value>
+BackwardTiler::buildBody(Value position, ValueRange carried, unsigned level,
+                         function_ref<SmallVector<Value>(ValueRange)> fn,
+                         bool isWhole) {
+  Dim dim = loops[level];
+  if (dim == Head)
+    setHead(position);
+  else
+    setPosition(dim, position);
+  if (isWhole)
+    tile.sizes[dim] = t.attr(tileOf(dim));
+  SmallVector<Value> values(carried);
+  for (auto [accumulator, v] : llvm::zip(accumulators, values))
+    if (accumulator.loops == level + 1)
+      v = loadTile(accumulator, v);
+  values = fn(values);
+  for (auto [accumulator, v, old] : llvm::zip(accumulators, values, carried))
+    if (accumulator.loops == level + 1)
+      v = storeTile(accumulator, v, old);
+  return values;
+}
+
+SmallVector<Value> BackwardTiler::buildLoops(unsigned level,
+                                             ValueRange carried) {
+  if (level + 1 == loops.size())
+    return buildTileLoop(carried);
+  Dim dim = loops[level];
+  Value from = t.constant(0), to = t.index(extents[dim]);
+  if (dim == Head && isGrouped) {
+    // The heads of this group.
+    Value size = t.index(group);
+    from = arith::MulIOp::create(b, loc, t.index(tile.offsets[KeyHead]), size);
+    to = arith::AddIOp::create(b, loc, from, size);
+  }
+  auto loop =
+      scf::ForOp::create(b, loc, from, to, t.constant(tileOf(dim)), carried);
+  ++statistics.loops;
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(loop.getBody());
+  SmallVector<Value> results =
+      buildBody(loop.getInductionVar(), loop.getRegionIterArgs(), level,
+                [&](ValueRange inner) { return buildLoops(level + 1, inner); });
+  scf::YieldOp::create(b, loc, results);
+  return llvm::to_vector_of<Value>(loop.getResults());
+}
+
+//===----------------------------------------------------------------------===//
+// The innermost loop
+//===----------------------------------------------------------------------===//
+
+void BackwardTiler::loadInvariants() {
+  Fold zero = t.attr(0), one = t.attr(1);
+  const Fold *o = tile.offsets, *s = tile.sizes;
+  auto depthOf = [](Value v) {
+    return cast<RankedTensorType>(v.getType()).getDimSize(3);
+  };
+  query = key = querySegments = keySegments = Value();
+  if (loops.back() == Key) {
+    auto rows = [&](Value v) {
+      return t.pad(t.slice(v, {o[Batch], o[Head], o[Query], zero},
+                           {one, one, s[Query], t.attr(depthOf(v))}),
+                   {1, 1, tileM, depthOf(v)});
+    };
+    auto numbers = [&](Value v) {
+      return t.pad(
+          t.slice(v, {o[Batch], o[Head], o[Query]}, {one, one, s[Query]}),
+          {1, 1, tileM});
+    };
+    query = rows(op.getQuery());
+    outGrad = rows(op.getOutGrad());
+    lse = numbers(op.getLse());
+    delta = numbers(op.getDelta());
+    if (Value segments = op.getQuerySegments())
+      querySegments = t.pad(
+          t.slice(segments, {o[Batch], o[Query]}, {one, s[Query]}), {1, tileM});
+    return;
+  }
+  auto columns = [&](Value v) {
+    return t.pad(t.slice(v, {o[Batch], o[KeyHead], o[Key], zero},
+                         {one, one, s[Key], t.attr(depthOf(v))}),
+                 {1, 1, tileN, depthOf(v)});
+  };
+  key = columns(op.getKey());
+  value = columns(op.getValue());
+  if (Value segments = op.getKeySegments())
+    keySegments =
+        t.pad(t.slice(segments, {o[Batch], o[Key]}, {one, s[Key]}), {1, tileN});
+}
+
+/// Lets the mask region of `tile` hide positions at `end` and past it; they are
+/// argument `number` of the region.
+static void hideFrom(RewriterBase &b, BlockAttentionBackwardOp tile,
+                     unsigned number, Value end) {
+  OpBuilder::InsertionGuard guard(b);
+  Location loc = tile.getLoc();
+  Region &mask = tile.getMask();
+  Value visible;
+  if (mask.empty()) {
+    SmallVector<Type> types(4, b.getIndexType());
+    b.createBlock(&mask, mask.end(), types, SmallVector<Location>(4, loc));
+  } else {
+    Operation *yield = mask.front().getTerminator();
+    visible = yield->getOperand(0);
+    b.setInsertionPoint(yield);
+    b.eraseOp(yield);
+    b.setInsertionPointToEnd(&mask.front());
+  }
+  Value inside = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt,
+                                       mask.front().getArgument(number), end);
+  if (visible)
+    inside = arith::AndIOp::create(b, loc, visible, inside);
+  YieldOp::create(b, loc, inside);
+}
+
+SmallVector<Value> BackwardTiler::buildTile(ValueRange carried,
+                                            TileClass tileClass) {
+  Dim inner = loops.back();
+  Fold sizes[] = {t.attr(1), t.attr(1), tile.sizes[Query], tile.sizes[Key]};
+  Fold offsets[] = {tile.offsets[Batch], tile.offsets[Head],
+                    tile.offsets[Query], tile.offsets[Key]};
+  FailureOr<TilingResult> tiled = op.getTiledImplementation(b, offsets, sizes);
+  auto block = cast<BlockAttentionBackwardOp>(tiled->tiledOps.front());
+  b.setInsertionPoint(block);
+  auto padTo = [&](OpOperand &operand, Value known, int64_t extent) {
+    auto type = cast<RankedTensorType>(operand.get().getType());
+    SmallVector<int64_t> shape(type.getShape());
+    shape[type.getRank() == 2 ? 1 : 2] = extent;
+    operand.set(known ? known : t.pad(operand.get(), shape));
+  };
+  Value none;
+  bool hasRows = inner == Key;
+  padTo(block.getQueryMutable(), query, tileM);
+  padTo(block.getOutGradMutable(), hasRows ? outGrad : none, tileM);
+  padTo(block.getLseMutable(), hasRows ? lse : none, tileM);
+  padTo(block.getDeltaMutable(), hasRows ? delta : none, tileM);
+  padTo(block.getKeyMutable(), key, tileN);
+  padTo(block.getValueMutable(), hasRows ? none : value, tileN);
+  if (Value bias = block.getBias()) {
+    auto type = cast<RankedTensorType>(op.getBias().getType());
+    block.getBiasMutable().assign(
+        t.pad(bias, {1, 1, type.getDimSize(2) == 1 ? 1 : tileM,
+                     type.getDimSize(3) == 1 ? 1 : tileN}));
+  }
+  if (block.getQuerySegments()) {
+    padTo(block.getQuerySegmentsMutable()[0], querySegments, tileM);
+    padTo(block.getKeySegmentsMutable()[0], keySegments, tileN);
+  }
+  for (auto [init, v] : llvm::zip(block.getDpsInitsMutable(), carried))
+    init.set(v);
+  for (auto [result, v] : llvm::zip(block.getResults(), carried))
+    result.setType(v.getType());
+  block.setTileClass(tileClass);
+  // A tile hides what is past the last query and key there are. If this
+  // operator has only a part of them, it must also hide what is past the part.
+  if (tileClass == TileClass::Partial)
+    for (auto [dim, number] : {std::pair(Query, 2u), std::pair(Key, 3u)}) {
+      Value base = op.getOffsets()[number];
+      Value length = op.getLengths()[number - 2];
+      bool isPart =
+          !isZeroInteger(Fold(base)) || !isSameSize(extents[dim], Fold(length));
+      if (isPart && isSummedOver(number))
+        hideFrom(b, block, number, t.index(add(base, extents[dim])));
+    }
+  b.setInsertionPointAfter(block);
+  return llvm::to_vector_of<Value>(block.getResults());
+}
+
+SmallVector<Value> BackwardTiler::buildTileLoop(ValueRange carried) {
+  unsigned level = loops.size() - 1;
+  Dim inner = loops[level], outer = inner == Key ? Query : Key;
+  bool transposed = inner == Query;
+  unsigned innerNumber = transposed ? 2 : 3, outerNumber = transposed ? 3 : 2;
+  loadInvariants();
+  MaskAnalysis mask(MaskSpec::get(op, transposed), op.getContext());
+  MaskOperands operands =
+      MaskOperands::get(b, loc, op, t.index(tile.offsets[Batch]),
+                        t.index(tile.offsets[Head]), transposed);
+  // Positions are global in the bounds and local in the slices.
+  Value innerBase = op.getOffsets()[innerNumber];
+  Value innerEnd = t.index(add(innerBase, extents[inner]));
+  Value first = t.index(add(op.getOffsets()[outerNumber], tile.offsets[outer]));
+  int64_t rows = tileOf(outer), columns = tileOf(inner);
+  LoopBounds bounds = mask.buildBounds(b, loc, first, innerBase, innerEnd, rows,
+                                       columns, operands);
+  // A full tile has no padding along a dimension that it sums over. The
+  // analysis knows that of the columns.
+  bool hasFull = mask.hasFull();
+  Value isWhole;
+  if (hasFull && isSummedOver(outerNumber) &&
+      getConstantIntValue(tile.sizes[outer]) != rows) {
+    isWhole =
+        arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq,
+                              t.index(tile.sizes[outer]), t.constant(rows));
+    bounds.fullLo =
+        arith::SelectOp::create(b, loc, isWhole, bounds.fullLo, bounds.hi);
+    bounds.fullHi =
+        arith::SelectOp::create(b, loc, isWhole, bounds.fullHi, bounds.hi);
+  }
+
+  auto buildLoop = [&](Value from, Value to, ValueRange inits,
+                       function_ref<SmallVector<Value>(Value, ValueRange)> fn) {
+    auto loop =
+        scf::ForOp::create(b, loc, from, to, t.constant(columns), inits);
+    ++statistics.loops;
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(loop.getBody());
+    SmallVector<Value> results =
+        fn(loop.getInductionVar(), loop.getRegionIterArgs());
+    scf::YieldOp::create(b, loc, results);
+    return llvm::to_vector_of<Value>(loop.getResults());
+  };
+  auto buildOne = [&](Value position, ValueRange values, TileClass tileClass) {
+    Value local = t.index(subtract(position, innerBase));
+    // No tile of the innermost loop that is full reaches past its end.
+    return buildBody(
+        local, values, level,
+        [&](ValueRange tiles) { return buildTile(tiles, tileClass); },
+        tileClass == TileClass::Full);
+  };
+  auto partial = [&](Value position, ValueRange values) {
+    return buildOne(position, values, TileClass::Partial);
+  };
+  auto full = [&](Value position, ValueRange values) {
+    return buildOne(position, values, TileClass::Full);
+  };
+
+  if (hasFull)
+    ++statistics.fullLoops;
+  if (mask.isConvex()) {
+    if (!hasFull)
+      return buildLoop(bounds.lo, bounds.hi, carried, partial);
+    SmallVector<Value> values =
+        buildLoop(bounds.lo, bounds.fullLo, carried, partial);
+    values = buildLoop(bounds.fullLo, bounds.fullHi, values, full);
+    return buildLoop(bounds.fullHi, bounds.hi, values, partial);
+  }
+  // A union: one loop over its hull, which asks for each tile.
+  auto ask = [&](Value position, ValueRange values) {
+    auto choose = [&](Value condition, function_ref<SmallVector<Value>()> then,
+                      function_ref<SmallVector<Value>()> otherwise) {
+      auto choice = scf::IfOp::create(b, loc, values.getTypes(), condition,
+                                      /*withElseRegion=*/true);
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPointToStart(choice.thenBlock());
+      scf::YieldOp::create(b, loc, then());
+      b.setInsertionPointToStart(choice.elseBlock());
+      scf::YieldOp::create(b, loc, otherwise());
+      return llvm::to_vector_of<Value>(choice.getResults());
+    };
+    Value isEmpty = mask.buildIsEmpty(b, loc, first, position, innerEnd, rows,
+                                      columns, operands);
+    return choose(
+        isEmpty, [&] { return llvm::to_vector_of<Value>(values); },
+        [&] {
+          if (!hasFull)
+            return partial(position, values);
+          Value isFull = mask.buildIsFull(b, loc, first, position, innerEnd,
+                                          rows, columns, operands);
+          if (isWhole)
+            isFull = arith::AndIOp::create(b, loc, isFull, isWhole);
+          return choose(
+              isFull, [&] { return full(position, values); },
+              [&] { return partial(position, values); });
+        });
+  };
+  return buildLoop(bounds.lo, bounds.hi, carried, ask);
+}
+
+//===----------------------------------------------------------------------===//
+// The grid
+//===----------------------------------------------------------------------===//
+
+LogicalResult BackwardTiler::run() {
+  b.setInsertionPoint(op);
+  extents[Batch] = t.dim(op.getQuery(), 0);
+  extents[Head] = t.dim(op.getQuery(), 1);
+  extents[Query] = t.dim(op.getQuery(), 2);
+  extents[Key] = t.dim(op.getKey(), 2);
+  extents[KeyHead] = t.dim(op.getKey(), 1);
+  chooseLoops();
+  auto heads = getConstantIntValue(extents[Head]);
+  auto keyHeads = getConstantIntValue(extents[KeyHead]);
+  if (heads && keyHeads && *keyHeads != 0)
+    group = t.attr(*heads / *keyHeads);
+  else
+    group = arith::DivUIOp::create(b, loc, t.index(extents[Head]),
+                                   t.index(extents[KeyHead]))
+                .getResult();
+
+  // A dimension that is no loop of the grid has one task.
+  SmallVector<Fold> from(3, t.attr(0)), to(3, t.attr(1)), steps(3, t.attr(1));
+  for (auto [i, dim] : llvm::enumerate(grid)) {
+    to[i] = extents[dim];
+    steps[i] = t.attr(tileOf(dim));
+  }
+  auto forall = scf::ForallOp::create(b, loc, from, to, steps, op.getDpsInits(),
+                                      /*mapping=*/std::nullopt);
+  b.setInsertionPoint(forall.getTerminator());
+  for (Dim dim : {Batch, Head, Query, Key, KeyHead}) {
+    share.offsets[dim] = tile.offsets[dim] = t.attr(0);
+    share.sizes[dim] = tile.sizes[dim] = extents[dim];
+  }
+  for (auto [i, dim] : llvm::enumerate(grid)) {
+    Value position = forall.getInductionVars()[i];
+    if (dim == Head)
+      setHead(position);
+    else
+      setPosition(dim, position);
+  }
+  for (Dim dim : {Batch, Head, Query, Key, KeyHead})
+    if (llvm::is_contained(grid, dim) ||
+        (dim == KeyHead && llvm::is_contained(grid, Head))) {
+      share.offsets[dim] = tile.offsets[dim];
+      share.sizes[dim] = tile.sizes[dim];
+    }
+  if (isGrouped) {
+    share.offsets[Head] =
+        arith::MulIOp::create(b, loc, t.index(tile.offsets[KeyHead]),
+                              t.index(group))
+            .getResult();
+    share.sizes[Head] = group;
+  }
+
+  SmallVector<Value> carried;
+  SmallVector<std::pair<SmallVector<Fold>, SmallVector<Fold>>> positions;
+  for (auto [i, accumulator] : llvm::enumerate(accumulators)) {
+    SmallVector<Fold> offsets, sizes;
+    getPosition(accumulator, share, /*fromShare=*/false, offsets, sizes);
+    positions.push_back({offsets, sizes});
+    carried.push_back(
+        accumulator.loops == 0
+            ? t.initialTile(op.getDpsInits()[i], offsets, sizes,
+                            getTileShape(accumulator))
+            : t.slice(forall.getRegionIterArgs()[i], offsets, sizes));
+  }
+  SmallVector<Value> results = buildLoops(0, carried);
+  for (auto [i, accumulator] : llvm::enumerate(accumulators))
+    if (accumulator.loops == 0) {
+      SmallVector<Fold> zeros(4, t.attr(0));
+      results[i] = t.slice(results[i], zeros, positions[i].second);
+    }
+  b.setInsertionPointToStart(forall.getTerminator().getBody());
+  for (auto [i, result] : llvm::enumerate(results))
+    t.parallelInsert(result, forall.getRegionIterArgs()[i], positions[i].first,
+                     positions[i].second);
+  b.replaceOp(op, forall.getResults());
+  return success();
+}
+
+LogicalResult seqc::tileAttentionBackward(RewriterBase &rewriter,
+                                          BlockAttentionBackwardOp op,
+                                          int64_t tileM, int64_t tileN,
+                                          TileStatistics &statistics) {
+  return BackwardTiler(rewriter, op, tileM, tileN, statistics).run();
+}
