@@ -54,6 +54,8 @@ static LogicalResult verifyTile(Operation *op) {
     if (scan.getC())
       values.push_back(scan.getC());
   }
+  if (auto scan = dyn_cast<ChunkScanBackwardOp>(op))
+    values.append({scan.getB(), scan.getC()});
   for (Value value : values)
     if (!hasUnits(value))
       return fail() << "which has one batch and one head or group, but got "
@@ -67,8 +69,9 @@ struct DecomposePass : public seqc::impl::SeqcDecomposeBase<DecomposePass> {
     IRRewriter rewriter(&getContext());
     SmallVector<Operation *> ops;
     getOperation()->walk([&](Operation *op) {
-      if (isa<OnlineAttentionOp, SoftmaxFinishOp, ChunkScanOp, CausalConv1dOp>(
-              op))
+      if (isa<OnlineAttentionOp, BlockAttentionBackwardOp, SoftmaxFinishOp,
+              ChunkScanOp, CausalConv1dOp, ChunkScanBackwardOp,
+              ChunkConv1dBackwardOp>(op))
         ops.push_back(op);
     });
     for (Operation *op : ops) {
@@ -82,8 +85,9 @@ struct DecomposePass : public seqc::impl::SeqcDecomposeBase<DecomposePass> {
                                      getAccumulatorType(element));
       SmallVector<Value> results =
           TypeSwitch<Operation *, SmallVector<Value>>(op)
-              .Case<OnlineAttentionOp, SoftmaxFinishOp, ChunkScanOp,
-                    CausalConv1dOp>([&](auto tile) {
+              .Case<OnlineAttentionOp, BlockAttentionBackwardOp,
+                    SoftmaxFinishOp, ChunkScanOp, CausalConv1dOp,
+                    ChunkScanBackwardOp, ChunkConv1dBackwardOp>([&](auto tile) {
                 emitter.b.setInsertionPoint(op);
                 return decomposition::decompose(emitter, tile);
               });

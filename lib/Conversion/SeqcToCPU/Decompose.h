@@ -18,6 +18,7 @@
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/IR/PatternMatch.h"
 
@@ -137,8 +138,14 @@ inline constexpr utils::IteratorType red = utils::IteratorType::reduction;
 /// The linalg operators that a tile stands for; one value per result.
 SmallVector<Value> decompose(Emitter &e, OnlineAttentionOp op);
 SmallVector<Value> decompose(Emitter &e, SoftmaxFinishOp op);
+SmallVector<Value> decompose(Emitter &e, BlockAttentionBackwardOp op);
 SmallVector<Value> decompose(Emitter &e, ChunkScanOp op);
 SmallVector<Value> decompose(Emitter &e, CausalConv1dOp op);
+SmallVector<Value> decompose(Emitter &e, ChunkScanBackwardOp op);
+SmallVector<Value> decompose(Emitter &e, ChunkConv1dBackwardOp op);
+
+/// ln(1 + exp(x)), and x where that is x.
+Value buildSoftplus(Emitter &e, ImplicitLocOpBuilder &b, Value x);
 
 } // namespace seqc::decomposition
 
