@@ -94,9 +94,9 @@ double seqc::io::tileBytes(const ScanShape &s, TileSchedule t) {
   bytes += ((s.variableB ? n : m) + (s.hasC ? (s.variableC ? n : m) : 0)) *
            s.N * s.a;           // B and C.
   bytes += 2.0 * m * s.N * s.a; // A and the state.
-  if (s.backward)               // h of a chunk; dout and the gradients.
-    bytes += m * n * s.N * s.a + 4 * m * n * s.a + 2 * n * s.N * s.a +
-             2 * m * s.N * s.a;
+  if (s.backward)               // h and its decay, one state at a time; dout
+    bytes += 2 * m * n * s.a + 4 * m * n * s.a + 2 * n * s.N * s.a +
+             2 * m * s.N * s.a; // and the gradients.
   return bytes;
 }
 
@@ -266,10 +266,8 @@ FormReport seqc::io::unfusedForm(const ScanShape &s, const ChipInfo &chip) {
 // Causal convolution
 //===----------------------------------------------------------------------===//
 
-std::optional<ConvShape> seqc::io::getConvShape(Operation *op, SizeFn size) {
-  auto conv = dyn_cast<CausalConv1dOp>(op);
-  if (!conv)
-    return std::nullopt;
+template <typename OpT>
+static ConvShape commonConv(OpT conv, SizeFn size) {
   ConvShape s;
   s.B = size(conv.getX(), 0);
   s.Dm = size(conv.getX(), 1);
@@ -282,15 +280,32 @@ std::optional<ConvShape> seqc::io::getConvShape(Operation *op, SizeFn size) {
   s.bias = static_cast<bool>(conv.getBias());
   s.silu = conv.getActivation() == Activation::Silu;
   s.stateIn = static_cast<bool>(conv.getInitialState());
-  s.stateOut = static_cast<bool>(conv.getFinalState());
   s.paramBytes =
       totalBytes(conv.getWeight(), size) + totalBytes(conv.getBias(), size);
   return s;
 }
 
+std::optional<ConvShape> seqc::io::getConvShape(Operation *op, SizeFn size) {
+  if (auto conv = dyn_cast<CausalConv1dOp>(op)) {
+    ConvShape s = commonConv(conv, size);
+    s.stateOut = static_cast<bool>(conv.getFinalState());
+    return s;
+  }
+  if (auto backward = dyn_cast<CausalConv1dBackwardOp>(op)) {
+    ConvShape s = commonConv(backward, size);
+    s.backward = true;
+    s.stateOut = static_cast<bool>(backward.getFinalStateGrad());
+    return s;
+  }
+  return std::nullopt;
+}
+
 double seqc::io::tileBytes(const ConvShape &s, TileSchedule t) {
-  return t.tileM *
-         ((t.tileN + s.W - 1) * s.a + t.tileN * s.a + (s.W + 1) * s.a);
+  double bytes =
+      t.tileM * ((t.tileN + s.W - 1) * s.a + t.tileN * s.a + (s.W + 1) * s.a);
+  if (s.backward) // The gradients of out, of the sums, and of the parameters.
+    bytes += t.tileM * ((2 * t.tileN + s.W - 1) * s.a + (s.W + 1) * s.a);
+  return bytes;
 }
 
 FormReport seqc::io::fusedForm(const ConvShape &s, TileSchedule t,
@@ -301,14 +316,22 @@ FormReport seqc::io::fusedForm(const ConvShape &s, TileSchedule t,
   double state = rows * (s.W - 1) * s.e;
   double timeTiles = ceilDiv(s.L, t.tileN);
   Counts &c = form.counts;
-  addVector(c, 2.0 * s.W * elements, 2.0 * s.W * elements);
+  // Backward: x and the weights from the gradients, and the sums again where
+  // the activation needs them.
+  double convolutions = s.backward ? (s.silu ? 3 : 2) : 1;
+  addVector(c, convolutions * 2.0 * s.W * elements,
+            convolutions * 2.0 * s.W * elements);
   if (s.silu) {
-    addVector(c, 2 * elements);
+    addVector(c, (s.backward ? 6 : 2) * elements);
     addSpecial(c, elements, elements);
   }
   Traffic fixed;
-  fixed.read = elements * s.e + (s.stateIn ? state : 0);
+  fixed.read = elements * s.e * (s.backward ? 2 : 1) + (s.stateIn ? state : 0);
   fixed.written = elements * s.e + (s.stateOut ? state : 0);
+  if (s.backward) {
+    fixed.read += s.stateOut ? state : 0;
+    fixed.written = elements * s.e + (s.stateIn ? state : 0) + s.paramBytes;
+  }
   c.dram = c.cache = fixed;
   // A tile reads the W - 1 columns before it again.
   double halo = rows * std::max(0.0, timeTiles - 1) * (s.W - 1) * s.e;
@@ -326,6 +349,21 @@ FormReport seqc::io::unfusedForm(const ConvShape &s, const ChipInfo &chip) {
   double rows = double(s.B) * s.Dm, E = rows * s.L * s.e;
   double state = rows * (s.W - 1) * s.e;
   p.add("pad", E + (s.stateIn ? state : 0), E + state);
+  if (s.backward) { // The forward pass has saved the sums.
+    double flops = 2.0 * s.W * rows * s.L;
+    if (s.silu) {
+      Counts &c = p.add("silu backward", 2 * E, E);
+      addVector(c, 6 * rows * s.L);
+      addSpecial(c, rows * s.L, rows * s.L);
+    }
+    addVector(p.add("convolution backward", E + s.paramBytes, E + state), flops,
+              flops);
+    addVector(p.add("weight gradient", 2 * E + state, s.paramBytes), flops,
+              flops);
+    FormReport form = sumPasses(std::move(p.passes), chip, s.type);
+    form.workspaceBytes = E + state + (s.silu ? E : 0);
+    return form;
+  }
   addVector(p.add("convolution", E + state + s.paramBytes, E),
             2.0 * s.W * rows * s.L, 2.0 * s.W * rows * s.L);
   if (s.silu) {

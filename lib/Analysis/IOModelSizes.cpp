@@ -198,6 +198,12 @@ void DimTable::visit(Operation *op) {
         scan(o);
         uniteShapes(o.getU(), o.getOut());
       })
+      .Case<CausalConv1dBackwardOp>([&](CausalConv1dBackwardOp o) {
+        mark(o.getX(), {"B", "D", "L"});
+        uniteShapes(o.getX(), o.getOutGrad());
+        uniteShapes(o.getX(), o.getXGrad());
+        tie(o.getX(), {1}, o.getWeight(), {0});
+      })
       .Case<CausalConv1dOp>([&](CausalConv1dOp o) {
         mark(o.getX(), {"B", "D", "L"});
         uniteShapes(o.getX(), o.getOut());

@@ -229,6 +229,52 @@ private:
     name(letters, op.getFinalState(), "bcn");
   }
 
+  void addScanBackward(SelectiveScanBackwardOp op) {
+    llvm::DenseMap<char, Dim> letters;
+    for (Value value : {Value(op.getU()), Value(op.getDelta()),
+                        Value(op.getZ()), Value(op.getOutGrad())})
+      name(letters, value, "bct");
+    name(letters, op.getA(), "cn");
+    for (Value value : {Value(op.getB()), Value(op.getC())}) {
+      int64_t rank = cast<RankedTensorType>(value.getType()).getRank();
+      name(letters, value, rank == 2 ? "cn" : rank == 3 ? "bnt" : "b nt");
+      if (rank == 4)
+        addMultiple(op.getU(), value, 1, 1);
+    }
+    for (Value value : {Value(op.getD()), Value(op.getDeltaBias())})
+      name(letters, value, "c");
+    for (Value value :
+         {Value(op.getInitialState()), Value(op.getFinalStateGrad())})
+      name(letters, value, "bcn");
+    for (auto [value, gradient] :
+         {std::pair<Value, Value>{op.getU(), op.getUGrad()},
+          {op.getDelta(), op.getDeltaGrad()},
+          {op.getA(), op.getAGrad()},
+          {op.getB(), op.getBGrad()},
+          {op.getC(), op.getCGrad()},
+          {op.getD(), op.getDGrad()},
+          {op.getZ(), op.getZGrad()},
+          {op.getDeltaBias(), op.getDeltaBiasGrad()},
+          {op.getInitialState(), op.getInitialStateGrad()}})
+      if (gradient)
+        joinAll({value, gradient});
+  }
+
+  void addConvBackward(CausalConv1dBackwardOp op) {
+    llvm::DenseMap<char, Dim> letters;
+    for (Value value :
+         {Value(op.getX()), Value(op.getOutGrad()), Value(op.getXGrad())})
+      name(letters, value, "bct");
+    for (Value value : {Value(op.getWeight()), Value(op.getWeightGrad())})
+      name(letters, value, "cw");
+    for (Value value : {Value(op.getBias()), Value(op.getBiasGrad())})
+      name(letters, value, "c");
+    for (Value value :
+         {Value(op.getInitialState()), Value(op.getFinalStateGrad()),
+          Value(op.getInitialStateGrad())})
+      name(letters, value, "bcs");
+  }
+
   void addConv(CausalConv1dOp op) {
     llvm::DenseMap<char, Dim> letters;
     name(letters, op.getX(), "bct");
@@ -320,6 +366,10 @@ private:
       return addScan(scan);
     if (auto conv = dyn_cast<CausalConv1dOp>(op))
       return addConv(conv);
+    if (auto backward = dyn_cast<SelectiveScanBackwardOp>(op))
+      return addScanBackward(backward);
+    if (auto backward = dyn_cast<CausalConv1dBackwardOp>(op))
+      return addConvBackward(backward);
     if (auto linalg = dyn_cast<linalg::LinalgOp>(op))
       return addLinalg(linalg);
     if (auto empty = dyn_cast<tensor::EmptyOp>(op))

@@ -13,9 +13,10 @@ include "mlir/Pass/PassBase.td"
 def SeqcDecompose : Pass<"seqc-decompose", "::mlir::func::FuncOp"> {
   let summary = "Rewrite tiles into linalg operators";
   let description = [{
-    Replaces each tile of `seqc.online_attention`, `seqc.softmax_finish`, `seqc.chunk_scan` and
-    `seqc.causal_conv1d` by the `linalg`, `math` and `arith` operators it stands for, all on static shapes. Score and mask
-    regions become part of the elementwise operator on the tile of scores.
+    Replaces each tile of `seqc.online_attention`, `seqc.softmax_finish`, `seqc.chunk_scan`,
+    `seqc.causal_conv1d` and their backward operators by the `linalg`, `math` and `arith` operators it stands for, all on static shapes. Score and mask
+    regions become part of the elementwise operator on the tile of scores. The recurrences of the backward of a scan become loops over
+    time on vectors of channels.
 
     Before:
     ```mlir
@@ -33,7 +34,7 @@ def SeqcDecompose : Pass<"seqc-decompose", "::mlir::func::FuncOp"> {
     "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
     "::mlir::math::MathDialect", "::mlir::scf::SCFDialect",
     "::mlir::tensor::TensorDialect", "::mlir::affine::AffineDialect",
-    "::mlir::bufferization::BufferizationDialect"
+    "::mlir::bufferization::BufferizationDialect", "::mlir::vector::VectorDialect"
   ];
   let statistics = [
     Statistic<"numDecomposed", "tiles-decomposed", "Tiles rewritten">
@@ -353,7 +354,9 @@ def ConvertSeqcToTile : Pass<"convert-seqc-to-tile", "::mlir::ModuleOp"> {
     ```
   }];
   let options = [
-    Option<"chip", "chip", "std::string", "\"sm_80\"", "Target that diagnostics name">
+    Option<"chip", "chip", "std::string", "\"sm_80\"", "Target that diagnostics name">,
+    Option<"aligned", "aligned", "bool", "true",
+           "Sequences of a scan are contiguous in time, in rows that start at multiples of 16 bytes">
   ];
   let dependentDialects = [
     "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",

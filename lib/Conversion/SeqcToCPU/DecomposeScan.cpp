@@ -15,8 +15,8 @@ using namespace seqc::decomposition;
 // Selective scan
 //===----------------------------------------------------------------------===//
 
-/// ln(1 + exp(x)), and x where that is x.
-static Value buildSoftplus(Emitter &e, ImplicitLocOpBuilder &b, Value x) {
+Value decomposition::buildSoftplus(Emitter &e, ImplicitLocOpBuilder &b,
+                                   Value x) {
   Value soft = math::Log1pOp::create(b, math::ExpOp::create(b, x));
   Value large = arith::CmpFOp::create(b, arith::CmpFPredicate::UGT, x,
                                       e.constant(b, 20.0));

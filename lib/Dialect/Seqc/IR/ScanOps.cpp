@@ -76,35 +76,13 @@ LogicalResult SelectiveScanBackwardOp::verify() {
 
 LogicalResult CausalConv1dOp::verify() {
   Constraints check(*this);
-  constexpr StringLiteral dataDims = "(batch, channels, length)";
-  constexpr StringLiteral stateDims = "(batch, channels, width - 1)";
-  if (failed(check.hasRank(1, "x", getX(), 3, dataDims,
-                           getDataTypes(getContext()))))
+  if (failed(verifyConv(check, getX(), getWeight(), getBias(),
+                        getInitialState(), {{"out", getOut()}})))
     return failure();
-  RankedTensorType x = getX().getType();
-  Type element = x.getElementType();
-  SmallVector<Type> elementOrAcc = withAccumulator(element);
-  if (failed(
-          check.tensor(2, "out", getOut(), x.getShape(), dataDims, element)) ||
-      failed(check.hasRank(3, "weight", getWeight(), 2, "(channels, width)",
-                           elementOrAcc)))
-    return failure();
-  RankedTensorType weight = getWeight().getType();
-  int64_t width = weight.getDimSize(1);
-  if (failed(check.tensor(3, "weight", getWeight(), {x.getDimSize(1), width},
-                          "(channels, width)", elementOrAcc)))
-    return failure();
-  if (width < 1)
-    return check.fail(4)
-           << "weight to have a static width of at least 1, but got " << weight;
-  int64_t channels = refineDim(x.getDimSize(1), weight.getDimSize(0));
-  SmallVector<int64_t> state = {x.getDimSize(0), channels, width - 1};
-  return failure(failed(check.tensor(5, "bias", getBias(), {channels},
-                                     "(channels)", elementOrAcc)) ||
-                 failed(check.tensor(6, "initial_state", getInitialState(),
-                                     state, stateDims, element)) ||
-                 failed(check.tensor(7, "final_state", getFinalState(), state,
-                                     stateDims, element)));
+  return check.tensor(
+      7, "final_state", getFinalState(),
+      ConvSizes(getX().getType(), getWeight().getType()).state(),
+      "(batch, channels, width - 1)", getX().getType().getElementType());
 }
 
 //===----------------------------------------------------------------------===//
