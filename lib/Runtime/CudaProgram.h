@@ -14,9 +14,15 @@
 // A call walks the plan. What it needs (integers, the views of tensors, the
 // kernels' parameters) has a size that is known then, and lives on the stack.
 //
-//   CudaProgram.cpp  reads the plans; loads the module where a call needs it
-//   CudaCall.cpp     walks a plan
-//   CudaDriver.cpp   the driver
+//   CudaPlan.cpp       reads the plans
+//   CudaProgram.cpp    loads the module where a call needs it
+//   CudaCall.cpp       calls: the device, its module, a walk over the plan
+//   CudaWalk.cpp       the steps of a plan
+//   CudaMemory.cpp     allocations and results
+//   CudaLaunch.cpp     launches
+//   CudaTensorMap.cpp  descriptions of tensors for the copy engine
+//   CudaDevices.cpp    devices, streams and marks for callers
+//   CudaDriver.cpp     the driver
 //
 // A module is loaded once per context, under a lock; finding it again takes
 // none.

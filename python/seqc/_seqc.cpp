@@ -20,6 +20,8 @@
 
 #include "seqc-c/Compiler.h"
 
+#include "seqc/Support/FixedArray.h"
+
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -373,24 +375,9 @@ std::shared_ptr<Program> load(const py::object &source,
   return program;
 }
 
-/// A fixed number of elements, few of which need no allocation.
+/// Most calls have no more arguments or results.
 template <typename T>
-class Few {
-public:
-  explicit Few(size_t count) : count(count) {
-    if (count > kLocal)
-      more.resize(count);
-  }
-  T *data() { return count > kLocal ? more.data() : local.data(); }
-  size_t size() const { return count; }
-  T &operator[](size_t i) { return data()[i]; }
-
-private:
-  static constexpr size_t kLocal = 12;
-  size_t count;
-  std::array<T, kLocal> local{};
-  std::vector<T> more;
-};
+using Few = seqc::FixedArray<T, 12>;
 
 /// The array that an object is, or null.
 Array *asArray(py::handle object) {
@@ -534,7 +521,7 @@ Function::Function(std::shared_ptr<Program> p, const std::string &name)
 
 py::tuple Function::call(const py::sequence &arguments) const {
   Arguments in(arguments);
-  Few<SeqcValue> out(numResults);
+  Few<SeqcValue> out(numResults, SeqcValue());
   SeqcStatus status;
   {
     py::gil_scoped_release release;
@@ -548,7 +535,7 @@ py::tuple Function::call(const py::sequence &arguments) const {
 py::tuple Function::callAsync(const py::sequence &arguments, uintptr_t stream,
                               const py::sequence &outputs) const {
   Arguments in(arguments);
-  Few<SeqcValue> out(numResults);
+  Few<SeqcValue> out(numResults, SeqcValue());
   Few<py::object> keep(numResults);
   if (outputs.size() != numResults)
     throw py::type_error("got " + std::to_string(outputs.size()) +

@@ -5,10 +5,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pytest
+from seqc import _seqc
 
 try:
     import ml_dtypes
@@ -27,11 +31,33 @@ Array = npt.NDArray[Any]
 # A sanitizer keeps freed memory for a while, and shadows all of it.
 SANITIZED = "asan" in os.environ.get("LD_PRELOAD", "")
 
+# For the tools, which bring a sanitizer's runtime along where they need it.
+TOOL_ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "LD_PRELOAD"}
+
 # Unit roundoff: half the distance from 1 to the next number.
 ROUNDOFF = {"f16": 2.0**-11, "bf16": 2.0**-8, "f32": 2.0**-24, "f64": 2.0**-53}
 NUMPY = {"f16": np.float16, "bf16": BFLOAT16, "f32": np.float32, "f64": np.float64}
 DTYPES = tuple(name for name, dtype in NUMPY.items() if dtype is not None)
 LAYOUTS = ("dense", "transposed", "negative", "sliced", "offset")
+
+
+def run_passes(source: str, *options: str) -> str:
+    """What seqc-opt makes of a program."""
+    extension = _seqc.__file__
+    assert extension is not None
+    tool = Path(extension).parents[2] / "bin" / "seqc-opt"
+    if not tool.exists():
+        pytest.skip("needs seqc-opt")
+    done = subprocess.run(
+        [tool, "-", *options],
+        input=source,
+        capture_output=True,
+        text=True,
+        env=TOOL_ENVIRONMENT,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def accumulator(dtype: str) -> str:

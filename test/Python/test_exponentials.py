@@ -5,17 +5,14 @@ attention, whose error stays within the specification."""
 
 from __future__ import annotations
 
-import subprocess
-from pathlib import Path
-
 import numpy as np
 import pytest
 import seqc
-from seqc import _seqc, reference
+from seqc import reference
 from seqc._attention import AttentionKey, attention_text
 from seqc._text import Masking
 from seqc._trace import trace_regions
-from seqc_testing import BFLOAT16, assert_close, attention_bound, lse_bound
+from seqc_testing import BFLOAT16, assert_close, attention_bound, lse_bound, run_passes
 from test_attention import Shape, inputs
 
 pytestmark = pytest.mark.skipif(BFLOAT16 is None, reason="needs ml_dtypes")
@@ -57,17 +54,8 @@ SHARE = (
 )
 
 
-def run_passes(source: str, *options: str) -> seqc.Program:
-    extension = _seqc.__file__
-    assert extension is not None
-    tool = Path(extension).parents[2] / "bin" / "seqc-opt"
-    if not tool.exists():
-        pytest.skip("needs seqc-opt")
-    lowered = subprocess.run(
-        [tool, "-", *options], input=source, capture_output=True, text=True, check=False
-    )
-    assert lowered.returncode == 0, lowered.stderr
-    return seqc.compile(lowered.stdout, opt_level=0)
+def compile_after(source: str, *options: str) -> seqc.Program:
+    return seqc.compile(run_passes(source, *options), opt_level=0)
 
 
 @pytest.mark.parametrize("every", [1, 2, 8])
@@ -77,7 +65,7 @@ def test_powers(every: int) -> None:
     x[64:128] = np.round(x[64:128] * 2) / 2
     x[128:192] *= 0.01
     x[0, :], x[5, :] = -np.inf, np.nan
-    y, _ = run_passes(KERNEL, SHARE.format(every))["f"](x)
+    y, _ = compile_after(KERNEL, SHARE.format(every))["f"](x)
     exact = np.exp2(x.astype(np.float64))
     is_large = exact >= 2.0**-120
     np.testing.assert_allclose(y[is_large], exact[is_large], rtol=3e-6)
@@ -85,7 +73,7 @@ def test_powers(every: int) -> None:
     assert (y[0] == 0).all()
     assert np.isnan(y[5]).all()
     # Not the same numbers where they are polynomials, and nowhere else.
-    plain, _ = run_passes(KERNEL, SHARE.format(0))["f"](x)
+    plain, _ = compile_after(KERNEL, SHARE.format(0))["f"](x)
     blocks = (y != plain)[128:192].any(axis=0).reshape(8, 8).any(axis=1)
     np.testing.assert_array_equal(blocks, np.arange(8) % every == every - 1)
 
@@ -115,7 +103,7 @@ def test_attention(softcap: float | None, polynomials: int, dtype: str) -> None:
         )
     )
     pipeline = f"--seqc-through-tile=chip=sm_90a polynomials={polynomials}"
-    program = run_passes(source, pipeline)
+    program = compile_after(source, pipeline)
     rng = np.random.default_rng(2)
     # The last rows see everything, the first ones nothing.
     for shape in (Shape(1, 2, 1, 70, 300), Shape(1, 2, 2, 40, 20)):

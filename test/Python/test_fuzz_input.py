@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import seqc
+from seqc_testing import TOOL_ENVIRONMENT
 
 COUNT = int(os.environ.get("SEQC_FUZZ", "16"))
 FIRST = int(os.environ.get("SEQC_FUZZ_SEED", "0"))
@@ -198,8 +199,7 @@ def drive(*arguments: str) -> subprocess.CompletedProcess[str]:
         errors="replace",
         timeout=SECONDS,
         check=False,
-        # A sanitized driver brings its own runtime.
-        env={k: v for k, v in os.environ.items() if k != "LD_PRELOAD"},
+        env=TOOL_ENVIRONMENT,
     )
 
 
@@ -233,7 +233,9 @@ def reader_dies(path: Path) -> bool:
     assert DRIVER is not None
     command = [str(Path(DRIVER).with_name("seqc-opt")), str(path)]
     with contextlib.suppress(FileNotFoundError):
-        done = subprocess.run(command, capture_output=True, check=False)
+        done = subprocess.run(
+            command, capture_output=True, env=TOOL_ENVIRONMENT, check=False
+        )
         return done.returncode not in (0, 1)
     return False
 

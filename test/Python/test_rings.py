@@ -5,13 +5,10 @@ rows through a ring, right and then wrong in one way each."""
 
 from __future__ import annotations
 
-import subprocess
-from pathlib import Path
-
 import numpy as np
 import pytest
 import seqc
-from seqc import _seqc
+from seqc_testing import run_passes
 
 COPY = """
 tile.kernel @copy(%x: memref<?x64xf32, strided<[?, ?], offset: ?>>,
@@ -159,22 +156,11 @@ PROGRAMS = {
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_rings(name: str) -> None:
-    extension = _seqc.__file__
-    assert extension is not None
-    tool = Path(extension).parents[2] / "bin" / "seqc-opt"
-    if not tool.exists():
-        pytest.skip("needs seqc-opt")
     stages, body, is_right = PROGRAMS[name]
-    erased = subprocess.run(
-        [tool, "-", "--seqc-erase-tile"],
-        input=COPY.replace("BODY", body).replace("STAGES", str(stages)),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert erased.returncode == 0, erased.stderr
+    source = COPY.replace("BODY", body).replace("STAGES", str(stages))
+    erased = run_passes(source, "--seqc-erase-tile")
     x = np.arange(32 * 64, dtype=np.float32).reshape(32, 64)
-    y = seqc.compile(erased.stdout)["f"](x)
+    y = seqc.compile(erased)["f"](x)
     if is_right:
         np.testing.assert_array_equal(y, x)
     else:
