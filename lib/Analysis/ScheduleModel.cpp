@@ -238,6 +238,29 @@ static bool isDecode(const AttentionShape &s) {
   return !s.backward && known(s.Sq) && (s.packed || s.Sq <= 64);
 }
 
+void io::packHeads(Operation *op, const ChipInfo &chip, AttentionShape &s) {
+  auto attention = dyn_cast<AttentionOp>(op);
+  if (!attention)
+    return;
+  ArrayRef<int64_t> query = attention.getQuery().getType().getShape(),
+                    key = attention.getKey().getType().getShape();
+  // Aligned to the start, few queries see few keys: counted as they are.
+  bool isStart = (s.causal || s.windowRight) && !s.bottomRight;
+  if (!known(query[1]) || !known(key[1]) || !known(query[2]) || key[1] <= 0 ||
+      query[1] <= key[1] || query[2] <= 0 || query[2] > kFewQueries ||
+      s.dropout || isStart)
+    return;
+  int64_t group = query[1] / key[1];
+  if (!chip.isCPU && query[2] > 1 && group * query[2] > kMostPackedRows)
+    return;
+  s.Hq = s.Hkv;
+  s.Sq = query[2] * group;
+  s.packed = true;
+  // What causal hides from all but the last of them is less than a tile.
+  s.causal = false;
+  s.windowRight.reset();
+}
+
 /// Whether the queries of `op` are packed heads (seqc-pack-heads).
 static bool isPacked(Operation *op) {
   auto attention = dyn_cast<OnlineAttentionOp>(op);
@@ -245,12 +268,12 @@ static bool isPacked(Operation *op) {
          attention.getQuery().getDefiningOp<tensor::CollapseShapeOp>();
 }
 
-/// A decode step is a stream of keys and values. One or two warps compute what
-/// arrives while it arrives; what counts is how many bytes are asked for at any
-/// time, so blocks are small and an SM has as many as its shared memory holds:
-/// 16 KiB in each stage, two stages.
+/// A decode step is a stream of keys and values. One, two or four warps compute
+/// what arrives while it arrives; what counts is how many bytes are asked for
+/// at any time, so blocks are small and an SM has as many as its shared memory
+/// holds: 16 KiB in each stage, two stages.
 static TileSchedule decodeEntry(const AttentionShape &s) {
-  int64_t warps = s.Sq <= 16 ? 1 : 2;
+  int64_t warps = s.Sq <= 16 ? 1 : s.Sq <= 32 ? 2 : 4;
   int64_t bytesOfKey = std::max<int64_t>(int64_t((s.D + s.Dv) * s.e), 1);
   int64_t keys =
       std::clamp<int64_t>((int64_t(16384) / bytesOfKey) / 16 * 16, 16, 64);
@@ -285,7 +308,7 @@ static int64_t fitWarps(int64_t rows, int64_t most) {
 static TileSchedule chooseGPUAttention(const AttentionShape &s,
                                        const ChipInfo &chip,
                                        TileSchedule fixed) {
-  bool isStream = isDecode(s) && s.Sq <= 32 && std::max(s.D, s.Dv) <= 256;
+  bool isStream = isDecode(s) && s.Sq <= 64 && std::max(s.D, s.Dv) <= 256;
   TileSchedule t = isStream ? decodeEntry(s) : tableEntry(s, chip);
   // Hopper's tensor cores take 64 rows at a time.
   bool hasWarpgroups = isHopper(chip) && s.e <= 2 && !isStream;
@@ -588,6 +611,7 @@ TileSchedule seqc::chooseSchedule(Operation *op, const ChipInfo &chip,
   if (auto s = getAttentionShape(op, staticSize)) {
     s->aligned = aligned;
     s->packed = isPacked(op);
+    packHeads(op, chip, *s);
     return chooseAttention(*s, chip, fixed);
   }
   if (auto s = getScanShape(op, staticSize))
@@ -597,17 +621,33 @@ TileSchedule seqc::chooseSchedule(Operation *op, const ChipInfo &chip,
   return {};
 }
 
-SplitModel seqc::getSplitModel(Operation *op, const ChipInfo &chip,
-                               TileSchedule schedule) {
-  std::optional<AttentionShape> shape = getAttentionShape(op, staticSize);
-  if (chip.isCPU || !shape)
-    return {};
-  AttentionShape s = withHeadDims(*shape);
+/// See getSplitModel.
+static SplitModel splitModel(AttentionShape s, const ChipInfo &chip,
+                             const TileSchedule &schedule) {
+  s = withHeadDims(s);
   SplitModel model;
   model.blocks = chip.cores * countBlocks(s, schedule, chip);
   model.leastKeys = leastKeysOfPart(schedule);
   model.mostParts = 128;
   return model;
+}
+
+SplitModel seqc::getSplitModel(Operation *op, const ChipInfo &chip,
+                               TileSchedule schedule) {
+  std::optional<AttentionShape> shape = getAttentionShape(op, staticSize);
+  if (chip.isCPU || !shape)
+    return {};
+  return splitModel(*shape, chip, schedule);
+}
+
+int64_t io::countParts(const AttentionShape &s, const TileSchedule &t,
+                       const ChipInfo &chip) {
+  SplitModel model = splitModel(s, chip, t);
+  int64_t tasks = std::max<int64_t>(
+      countTasks({s.B, s.Hq, ceilDiv(s.Sq, std::max<int64_t>(t.tileM, 1))}), 1);
+  int64_t worth = ceilDiv(s.Sk, model.leastKeys);
+  return std::max<int64_t>(
+      std::min({model.blocks / tasks, worth, model.mostParts}), 1);
 }
 
 std::string seqc::checkSchedule(Operation *op, const ChipInfo &chip,

@@ -4,7 +4,7 @@
 // A scan, from the operator to one kernel of LLVM operations and the host's launch of it.
 // SM80: gpu.module @scan_0 [#nvvm.target<O = 3, chip = "sm_80", features = "+ptx80">]
 // SM90: gpu.module @scan_0 [#nvvm.target<O = 3, chip = "sm_90a", features = "+ptx86">]
-// CHECK-NEXT: llvm.func @scan_0(
+// CHECK: llvm.func @scan_0(
 // CHECK-SAME: nvvm.kernel
 // CHECK-SAME: seqc.params = [
 // CHECK-NOT: {{ (scf|arith|vector|math|nvx|cf|tile)\.}}

@@ -9,12 +9,14 @@
 //===----------------------------------------------------------------------===//
 
 // The whole kernel. Channels are x of the grid, batches z. The state is read
-// once, stays in registers and is written once; a step reads a column of each
-// input and writes one of the output. What lies in front of the loop does not
+// once, stays in registers and is written once. Chunks that are full form a loop:
+// tiles of channels x steps, and of steps x d_state of B, go through the
+// recurrence in groups of eight steps, 4 states of each in a thread. What lies in front of the loop does not
 // change with time. The first tensor dimension that no slice cuts needs no index.
 // CHECK-LABEL: tile.kernel @everything_0(
-// CHECK-SAME: %[[H0:[a-z0-9]+]]: memref<?x?x16xf32, strided<[?, ?, ?], offset: ?>>, %[[U:[a-z0-9]+]]: memref<?x?x?xbf16, {{.*}}>, %[[A:[a-z0-9]+]]: memref<?x16xf32, {{.*}}>, %[[B:[a-z0-9]+]]: memref<?x16x?xbf16, {{.*}}>, %[[D:[a-z0-9]+]]: memref<?xf32, {{.*}}>, %[[Y:[a-z0-9]+]]: memref<?x?x?xbf16, strided<[?, ?, 1], offset: ?>>, %[[H1:[a-z0-9]+]]: memref<?x?x16xf32, strided<[?, ?, 1], offset: ?>>,
+// CHECK-SAME: %[[H0:[a-z0-9]+]]: memref<?x?x16xf32, strided<[?, ?, 1], offset: ?>>, %[[U:[a-z0-9]+]]: memref<?x?x?xbf16, strided<[?, ?, 1], offset: ?>>, %[[A:[a-z0-9]+]]: memref<?x16xf32, {{.*}}>, %[[B:[a-z0-9]+]]: memref<?x16x?xbf16, strided<[?, ?, 1], {{.*}}>, %[[D:[a-z0-9]+]]: memref<?xf32, {{.*}}>, %[[Y:[a-z0-9]+]]: memref<?x?x?xbf16, strided<[?, ?, 1], offset: ?>>, %[[H1:[a-z0-9]+]]: memref<?x?x16xf32, strided<[?, ?, 1], offset: ?>>,
 // CHECK-SAME: %[[X:[a-z0-9]+]]: index, %{{[a-z0-9]+}}: index, %[[Z:[a-z0-9]+]]: index)
+// CHECK-SAME: nvvm.minctasm = 4 : i32
 // CHECK-SAME: warps = 2 : i64
 // CHECK-DAG: %[[LOG2E:.*]] = arith.constant dense<1.44269502> : tensor<16x16xf32>
 // CHECK: %[[L:.*]] = memref.dim %[[U]], %c2
@@ -23,39 +25,60 @@
 // CHECK: %[[RATE:.*]] = tile.load %[[A]][%[[C]], %c0]
 // CHECK: %[[BIAS:.*]] = tile.load %[[D]][%[[C]]]
 // CHECK: %[[RATE2:.*]] = arith.mulf %[[RATE]], %[[LOG2E]]
-// CHECK: %[[LAST:.*]] = scf.for %[[IT:.*]] = %c0 to %[[L]] step %c32 iter_args(%[[CHUNK:.*]] = %[[STATE]]) -> (tensor<16x16xf32>)
-// CHECK: %[[COUNT:.*]] = affine.min #{{.*}}(%[[IT]])[%[[L]]]
-// CHECK: scf.for %[[J:.*]] = %c0 to %[[COUNT]] step %c1 iter_args(%[[H:.*]] = %[[CHUNK]]) -> (tensor<16x16xf32>)
-// CHECK: %[[T:.*]] = arith.addi %[[IT]], %[[J]]
-// CHECK: %[[UT:.*]] = tile.load %[[U]][%[[Z]], %[[C]], %[[T]]] dims [1] : {{.*}} -> tensor<16xbf16>
+// CHECK: %[[NUM:.*]] = arith.divui %[[L]], %c32
+// CHECK: %[[WHOLE:.*]] = arith.muli %[[NUM]], %c32
+// CHECK: %[[BIAS2:.*]] = tile.broadcast %[[BIAS]] along 1
+// CHECK: %[[EMPTY:.*]] = tensor.empty() : tensor<16x32xf32>
+// CHECK: %[[RATE3:.*]] = tile.broadcast %[[RATE2]] along 1
+// CHECK: %[[LAST:.*]] = scf.for %[[IT:.*]] = %c0 to %[[WHOLE]] step %c32 iter_args(%[[CHUNK:.*]] = %[[STATE]]) -> (tensor<16x16xf32>)
+// CHECK: %[[UT:.*]] = tile.load %[[U]][%[[Z]], %[[C]], %[[IT]]] dims [1, 2] inside [1] : {{.*}} -> tensor<16x32xbf16>
+// CHECK: %[[BT:.*]] = tile.load %[[B]][%[[Z]], %c0, %[[IT]]] dims [2, 1] inside [0] : {{.*}} -> tensor<32x16xbf16>
 // CHECK: %[[UF:.*]] = arith.extf %[[UT]]
-// CHECK: %[[BT:.*]] = tile.load %[[B]][%[[Z]], %c0, %[[T]]] dims [1] : {{.*}} -> tensor<16xbf16>
-// CHECK: %[[BF:.*]] = arith.extf %[[BT]]
-// softplus(v) = max(v, 0) + log1p(exp(-|v|)), the latter as 2 artanh(e / (2 + e)).
-// CHECK: %[[V:.*]] = arith.addf %[[UF]], %[[BIAS]]
+// softplus(v) = max(v, 0) + ln(1 + e) with e = exp(-|v|), a polynomial of e.
+// CHECK: %[[V:.*]] = arith.addf %[[UF]], %[[BIAS2]]
 // CHECK: math.absf %[[V]]
 // CHECK: %[[E:.*]] = math.exp2
-// CHECK: %[[E2:.*]] = arith.addf %[[E]], %{{.*}}
-// CHECK: arith.divf %[[E]], %[[E2]] fastmath<arcp>
-// CHECK-COUNT-6: math.fma
+// CHECK-COUNT-8: math.fma
 // CHECK: arith.maximumf %[[V]]
 // CHECK: %[[DT:.*]] = math.fma
 // CHECK: %[[DTU:.*]] = arith.mulf %[[DT]], %[[UF]]
-// CHECK: tile.broadcast %[[DT]] along 1
+// CHECK: %[[BF:.*]] = arith.extf %[[BT]]
+// CHECK: %[[GROUPS:.*]]:2 = scf.for %[[S:.*]] = %c0 to %c32 step %c8 iter_args(%[[H:.*]] = %[[CHUNK]], %[[SUMS:.*]] = %[[EMPTY]])
+// CHECK: %[[DT4:.*]] = tensor.extract_slice %[[DT]][0, %[[S]]] [16, 8] [1, 1]
+// CHECK: tile.broadcast %[[DT4]] along 2
+// CHECK: arith.mulf %{{.*}}, %[[RATE3]]
 // CHECK: %[[DECAY:.*]] = math.exp2
-// CHECK: tile.broadcast %[[BF]] along 0
-// CHECK: tile.broadcast %[[DTU]] along 1
+// CHECK: tensor.extract_slice %[[DTU]][0, %[[S]]] [16, 8] [1, 1]
+// CHECK: tensor.extract_slice %[[BF]][%[[S]], 0] [8, 16] [1, 1]
 // CHECK: %[[IN:.*]] = arith.mulf
-// CHECK: %[[NEXT:.*]] = math.fma %[[DECAY]], %[[H]], %[[IN]]
-// CHECK: %[[SEEN:.*]] = arith.mulf %[[NEXT]], %[[RATE]]
-// CHECK: tile.reduce add %[[SEEN]] along 1
-// CHECK: math.fma %[[BIAS]], %[[UF]]
+// CHECK: %[[STATES:.*]], %[[NEXT:.*]] = tile.recurrence %[[DECAY]], %[[IN]] from %[[H]] along 1
+// CHECK: %[[SEEN:.*]] = arith.mulf %[[STATES]]
+// CHECK: %[[SUM:.*]] = tile.reduce add %[[SEEN]] along 2
+// CHECK: %[[SUMS1:.*]] = tensor.insert_slice %[[SUM]] into %[[SUMS]][0, %[[S]]] [16, 8] [1, 1]
+// CHECK: scf.yield %[[NEXT]], %[[SUMS1]]
+// CHECK: math.fma %[[BIAS2]], %[[UF]], %[[GROUPS]]#1
 // silu(z) = z / (1 + exp(-z)).
 // CHECK: arith.divf %[[UF]], %{{.*}} fastmath<arcp>
 // CHECK: %[[OUT:.*]] = arith.truncf
-// CHECK: tile.store %[[OUT]], %[[Y]][%[[Z]], %[[C]], %[[T]]] dims [1]
-// CHECK: scf.yield %[[NEXT]]
-// CHECK: tile.store %[[LAST]], %[[H1]][%[[Z]], %[[C]], %c0]
+// CHECK: tile.store %[[OUT]], %[[Y]][%[[Z]], %[[C]], %[[IT]]] inside [1]
+// CHECK: scf.yield %[[GROUPS]]#0
+// What the last chunk has: views that end with the sequence, and no time that
+// passes behind it.
+// CHECK: %[[CUT:.*]] = arith.cmpi slt, %[[WHOLE]], %[[L]]
+// CHECK: %[[FINAL:.*]] = scf.if %[[CUT]]
+// CHECK: %[[COUNT:.*]] = affine.min #{{.*}}(%[[WHOLE]])[%[[L]]]
+// CHECK: %[[END:.*]] = arith.addi %[[WHOLE]], %[[COUNT]]
+// CHECK: %[[UEND:.*]] = memref.subview %[[U]][0, 0, 0] [%{{.*}}, %{{.*}}, %[[END]]]
+// CHECK: tile.load %[[UEND]][%[[Z]], %[[C]], %[[WHOLE]]] dims [1, 2] :
+// CHECK: tile.iota 0 : tensor<32xi32>
+// CHECK: %[[IS:.*]] = arith.cmpi slt
+// CHECK: arith.select
+// CHECK: scf.for %{{.*}} = %c0 to %[[COUNT]] step %c8 iter_args(%{{.*}} = %[[LAST]],
+// CHECK: %[[YEND:.*]] = memref.subview %[[Y]]
+// CHECK: tile.store %{{.*}}, %[[YEND]]
+// CHECK: else
+// CHECK: scf.yield %[[LAST]]
+// CHECK: tile.store %[[FINAL]], %[[H1]][%[[Z]], %[[C]], %c0]
 // CHECK: func @everything(
 // CHECK-NOT: scf.for
 // CHECK: %[[TILES:.*]] = affine.apply #{{.*}}()[%{{.*}}]
@@ -105,13 +128,14 @@ func.func @unrolled(%u: tensor<?x?x?xf32>, %dt: tensor<?x?x?xf32>, %A: tensor<?x
 // not 0.
 // CHECK-LABEL: tile.kernel @padded_0(
 // CHECK-DAG: %[[FIVE:.*]] = arith.constant dense<5> : tensor<16x8xi32>
-// CHECK-DAG: %[[ZERO:.*]] = arith.constant dense<0.000000e+00> : tensor<16x8xf32>
+// CHECK-DAG: %[[ZERO:.*]] = arith.constant dense<0.000000e+00> : tensor<16x16x8xf32>
 // CHECK: tile.load {{.*}} : memref<?x5xf32, {{.*}}> -> tensor<16x8xf32>
 // CHECK: %[[INDEX:.*]] = tile.iota 0 : tensor<8xi32>
 // CHECK: %[[ALL:.*]] = tile.broadcast %[[INDEX]] along 0
 // CHECK: %[[IS:.*]] = arith.cmpi slt, %[[ALL]], %[[FIVE]]
-// CHECK: %[[SUM:.*]] = arith.select %[[IS]], %{{.*}}, %[[ZERO]]
-// CHECK: tile.reduce add %[[SUM]] along 1 : tensor<16x8xf32> -> tensor<16xf32>
+// CHECK: %[[IS3:.*]] = tile.broadcast %[[IS]] along 1
+// CHECK: %[[SUM:.*]] = arith.select %[[IS3]], %{{.*}}, %[[ZERO]]
+// CHECK: tile.reduce add %[[SUM]] along 2 : tensor<16x16x8xf32> -> tensor<16x16xf32>
 // CHECK-LABEL: func @padded(
 func.func @padded(%u: tensor<?x?x?xf32>, %A: tensor<?x5xf32>) -> tensor<?x?x?xf32> {
   %y = seqc.selective_scan u(%u) delta(%u) A(%A) B(%A) C(%A)
@@ -147,7 +171,7 @@ func.func @groups(%u: tensor<2x128x64xf32>, %A: tensor<128x4xf32>,
 // CHECK: %[[END:.*]] = arith.addi %[[FIRST]], %[[COUNT]]
 // CHECK: %[[YG:.*]] = memref.subview %[[Y]][0, 0, 0] [%{{.*}}, %[[END]], %{{.*}}] [1, 1, 1]
 // CHECK: scf.for
-// CHECK: tile.store %{{.*}}, %[[YG]][%{{.*}}, %[[FIRST]], %{{.*}}] dims [1]
+// CHECK: tile.store %{{.*}}, %[[YG]][%{{.*}}, %[[FIRST]], %{{.*}}] inside [1]
 // CHECK: %[[HG:.*]] = memref.subview %[[H]][0, 0, 0] [%{{.*}}, %[[END]], 4] [1, 1, 1]
 // CHECK: tile.store %{{.*}}, %[[HG]][%{{.*}}, %[[FIRST]], %c0]
 func.func @cut_groups(%u: tensor<?x?x?xf32>, %A: tensor<?x4xf32>, %B: tensor<?x4x4x?xf32>)
@@ -163,12 +187,14 @@ func.func @cut_groups(%u: tensor<?x?x?xf32>, %A: tensor<?x4xf32>, %B: tensor<?x4
 // exponential of the sum of time steps. Steps at `steps` and past it are padding.
 // CHECK-LABEL: tile.kernel @part_0(
 // CHECK-SAME: %[[STEPS:[a-z0-9]+]]: index,
-// CHECK: %[[NONE:.*]] = arith.constant dense<0.000000e+00> : tensor<16xf32>
-// CHECK: %[[LOOP:.*]]:2 = scf.for %[[IT:.*]] = {{.*}} iter_args(%{{.*}} = %{{.*}}, %{{.*}} = %[[NONE]]) -> (tensor<16x4xf32>, tensor<16xf32>)
+// CHECK: %[[NONE:.*]] = arith.constant dense<0.000000e+00> : tensor<16x16xf32>
+// CHECK: %[[LOOP:.*]]:2 = scf.for %[[IT:.*]] = {{.*}} iter_args(%{{.*}} = %{{.*}}, %{{.*}} = %[[NONE]]) -> (tensor<16x4xf32>, tensor<16x16xf32>)
 // CHECK: affine.min #{{.*}}(%[[IT]])[%[[STEPS]]]
+// CHECK: tile.recurrence
 // CHECK: arith.addf
 // CHECK-NOT: tile.reduce
-// CHECK: tile.broadcast %[[LOOP]]#1 along 1
+// CHECK: %[[PARTS:.*]] = tile.broadcast %[[LOOP]]#1 along 2
+// CHECK: tile.reduce add %[[PARTS]] along 1
 // CHECK: %[[P:.*]] = math.exp2
 // CHECK: %[[DECAY:.*]] = arith.mulf %{{.*}}, %[[P]]
 // CHECK: tile.store %[[LOOP]]#0

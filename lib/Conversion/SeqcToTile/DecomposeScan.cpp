@@ -14,9 +14,19 @@
 //   h  = exp2(dt (x) (A log2 e)) h + (dt u) (x) B     channels x d_state
 //   y  = (sum over d_state of h C + D u) silu(z)      channels
 //
-// The chunks that seqc-tile made give the steps that are unrolled: a whole
-// chunk of few steps first reads all its columns, so that reads do not wait for
-// the recurrence, and a chunk that is cut (or long) is a loop over its steps.
+// Long chunks are read as tiles, channels x steps of each input: whole vectors
+// of consecutive steps, and one softplus for each element however many threads
+// share a channel. The recurrence then goes over groups of a few steps, tiles
+// of channels x steps x d_state that exist in registers only, and leaves a
+// group of columns of the output, which the end of the chunk turns into rows
+// again. The chunks that the sequence fills are one loop; the last one, cut,
+// stands behind it, with dt = 0 past the end, where nothing happens to the
+// state.
+//
+// A chunk of fewer steps reads a column of each input at a time; all of them
+// before the first step, so that reads do not wait for the recurrence, unless
+// the chunk is cut.
+//
 // Where d_state is not a power of two the tile has more states than there are;
 // they are 0, unless an input is infinite, and the sum leaves them out.
 //
@@ -33,6 +43,7 @@
 
 #include "Decompose.h"
 
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
@@ -46,6 +57,14 @@ using namespace seqc::totile;
 
 /// Chunks of so many steps at most are unrolled.
 static constexpr int64_t kMaxUnrolled = 16;
+/// Steps that go through the recurrence together, at least and at most. The
+/// more, the more of what a group waits for is hidden in it; so many that a
+/// thread has `kGroupStates` states of all of them together.
+static constexpr int64_t kMinGroup = 4, kMaxGroup = 16, kGroupStates = 32;
+/// Blocks that an SM has registers for.
+static constexpr int32_t kBlocks = 4;
+/// Chunks of so many steps at least are read as tiles.
+static constexpr int64_t kMinTiled = 16;
 
 //===----------------------------------------------------------------------===//
 // Functions
@@ -66,24 +85,22 @@ static Value divide(KernelBuilder &k, Value x, Value y) {
 }
 
 /// ln(1 + exp(x)) = max(x, 0) + ln(1 + e) with e = exp(-|x|) in (0, 1], where
-///
-///   ln(1 + e) = 2 artanh(s),  s = e / (2 + e) <= 1/3,
-///   artanh(s) = s (1 + s^2 / 3 + s^4 / 5 + ...)
-///
-/// to within 2e-8 of it with terms up to s^12. It neither overflows nor
-/// cancels, and is x itself where x > 20.
+/// ln(1 + e) = e p(e), to within 4e-8 of it: p is a polynomial through
+/// Chebyshev points. It neither overflows nor cancels, is x itself where x >
+/// 20, and takes one of the functions that a chip has few units for, not two.
 static Value buildSoftplus(KernelBuilder &k, Value x) {
   ImplicitLocOpBuilder &b = k.b;
   auto constant = [&](double v) { return k.constant(shapeOf(x), v); };
   Value magnitude = math::AbsFOp::create(b, x);
   Value e = exp2Scaled(k, magnitude, -log2e);
-  Value s = divide(k, e, arith::AddFOp::create(b, e, constant(2.0)));
-  Value square = arith::MulFOp::create(b, s, s);
-  Value sum = constant(2.0 / 13.0);
-  for (int n : {11, 9, 7, 5, 3, 1})
-    sum = math::FmaOp::create(b, sum, square, constant(2.0 / n));
+  Value p = constant(0.00510582579925231);
+  for (double c :
+       {-0.028991956388891578, 0.07738073837855117, -0.13590600235543313,
+        0.1907130958348446, -0.2483394545687649, 0.3331793432198915,
+        -0.49999435690453886, 0.9999999651599152})
+    p = math::FmaOp::create(b, p, e, constant(c));
   Value linear = arith::MaximumFOp::create(b, x, constant(0.0));
-  return math::FmaOp::create(b, sum, s, linear);
+  return math::FmaOp::create(b, p, e, linear);
 }
 
 /// x / (1 + exp(-x)).
@@ -126,16 +143,15 @@ struct Target {
 };
 } // namespace
 
-/// The view of an output whose channels (dimension 1) end at `end`, if that is
-/// given.
-static Value limitChannels(KernelBuilder &k, Value view, Value end) {
+/// The view whose dimension `dim` ends at `end`, if that is given.
+static Value limit(KernelBuilder &k, Value view, int64_t dim, Value end) {
   if (!end)
     return view;
   auto type = cast<MemRefType>(view.getType());
   SmallVector<OpFoldResult> offsets(type.getRank(), k.b.getIndexAttr(0));
   SmallVector<OpFoldResult> ones(type.getRank(), k.b.getIndexAttr(1)), sizes;
   for (int64_t i = 0; i < type.getRank(); ++i) {
-    if (i == 1)
+    if (i == dim)
       sizes.push_back(end);
     else if (type.isDynamicDim(i))
       sizes.push_back(memref::DimOp::create(k.b, view, i).getResult());
@@ -143,10 +159,15 @@ static Value limitChannels(KernelBuilder &k, Value view, Value end) {
       sizes.push_back(k.b.getIndexAttr(type.getDimSize(i)));
   }
   SmallVector<int64_t> shape(type.getShape());
-  shape[1] = ShapedType::kDynamic;
+  shape[dim] = ShapedType::kDynamic;
   auto limited =
       MemRefType::get(shape, type.getElementType(), type.getLayout());
   return memref::SubViewOp::create(k.b, limited, view, offsets, sizes, ones);
+}
+
+/// The view of an output whose channels end at `end`, if that is given.
+static Value limitChannels(KernelBuilder &k, Value view, Value end) {
+  return limit(k, view, 1, end);
 }
 
 /// The loop over chunks, and the operator in it.
@@ -195,6 +216,11 @@ public:
     steps = op.getU().getType().getDimSize(2);
     depth = op.getA().getType().getDimSize(1);
     padded = llvm::PowerOf2Ceil(depth);
+    int64_t threads = 32 * k.kernel.getWarps();
+    int64_t ofThread = std::max<int64_t>(channels * padded / threads, 1);
+    group = std::clamp<int64_t>(kGroupStates / ofThread, kMinGroup, kMaxGroup);
+    while (group > kMinGroup && (!llvm::isPowerOf2_64(group) || steps % group))
+      --group;
   }
 
   LogicalResult build();
@@ -202,9 +228,18 @@ public:
 private:
   LogicalResult prepare();
   LogicalResult buildLoop();
+  bool endsWithLoop();
+  bool isContiguous(Value v);
+  LogicalResult takeSlices();
   LogicalResult buildChunk(SmallVectorImpl<Value> &state);
+  LogicalResult buildTiledChunk(bool isWhole, SmallVectorImpl<Value> &state);
+  Value buildDelta(Value delta);
+  Value buildDecay(Value total);
+  LogicalResult buildChunks(Value from, Value to, bool isTiled, bool isWhole,
+                            SmallVectorImpl<Value> &state);
   Columns load(Value t);
   void step(const Columns &columns, Value t, SmallVectorImpl<Value> &state);
+  LogicalResult finish(ArrayRef<Value> state);
   LogicalResult store(scf::InParallelOp results);
 
   /// A tile of channels x d_state, in f32.
@@ -218,6 +253,7 @@ private:
   scf::ForOp loop;
   ChunkScanOp op;
   int64_t channels, steps, depth, padded;
+  int64_t group; // Steps that go through the recurrence together.
 
   // Constant over the loop.
   Value rate;       // A log2(e)
@@ -251,6 +287,22 @@ FailureOr<Value> ScanKernel::vector(Value v) {
     return k.extend(tile);
   return op.emitOpError("reads a ")
          << v.getType() << " that is not a slice of device memory";
+}
+
+/// Whether the last dimension of what `v` is a slice of has a stride of 1.
+bool ScanKernel::isContiguous(Value v) {
+  while (Operation *def = v.getDefiningOp()) {
+    if (!isa<tensor::ExtractSliceOp, tensor::PadOp, tensor::CastOp>(def))
+      break;
+    v = def->getOperand(0);
+  }
+  Value view = k.getView(v);
+  SmallVector<int64_t> strides;
+  int64_t offset;
+  return view &&
+         succeeded(cast<MemRefType>(view.getType())
+                       .getStridesAndOffset(strides, offset)) &&
+         strides.back() == 1;
 }
 
 static bool varies(Value parameter) {
@@ -309,15 +361,36 @@ Columns ScanKernel::load(Value t) {
   return columns;
 }
 
+/// dt of a column or of channels x steps.
+Value ScanKernel::buildDelta(Value delta) {
+  ImplicitLocOpBuilder &b = k.b;
+  if (bias) {
+    Value all = bias;
+    if (shapeOf(delta).size() == 2)
+      all = k.broadcast(bias, 1, shapeOf(delta)[1]);
+    delta = arith::AddFOp::create(b, delta, all);
+  }
+  return op.getDeltaSoftplus() ? buildSoftplus(k, delta) : delta;
+}
+
+/// The product of the factors of h over all steps: that of exponentials is the
+/// exponential of the sum. `total` is the sum of dt, or its parts.
+Value ScanKernel::buildDecay(Value total) {
+  Value all;
+  if (shapeOf(total).size() == 1) {
+    all = k.broadcast(total, 1, padded);
+  } else {
+    Value parts = k.broadcast(total, 2, padded);
+    all = k.reduce(tile::ReduceKind::Add, parts, 1);
+  }
+  return math::Exp2Op::create(k.b, arith::MulFOp::create(k.b, all, rate));
+}
+
 /// One step of time. `state` is h, and the sum of dt if the decay is asked for.
 void ScanKernel::step(const Columns &columns, Value t,
                       SmallVectorImpl<Value> &state) {
   ImplicitLocOpBuilder &b = k.b;
-  Value dt = columns.delta;
-  if (bias)
-    dt = arith::AddFOp::create(b, dt, bias);
-  if (op.getDeltaSoftplus())
-    dt = buildSoftplus(k, dt);
+  Value dt = buildDelta(columns.delta);
   Value input = arith::MulFOp::create(b, dt, columns.u);
   Value decay = math::Exp2Op::create(
       b, arith::MulFOp::create(b, k.broadcast(dt, 1, padded), rate));
@@ -346,9 +419,8 @@ void ScanKernel::step(const Columns &columns, Value t,
   tile::StoreOp::create(b, y, out.view, offsets, b.getDenseI64ArrayAttr({1}));
 }
 
-/// The steps of one chunk.
-LogicalResult ScanKernel::buildChunk(SmallVectorImpl<Value> &state) {
-  ImplicitLocOpBuilder &b = k.b;
+/// What the chunk that is being converted reads.
+LogicalResult ScanKernel::takeSlices() {
   for (auto [slot, value] : {std::pair(&uSlice, Value(op.getU())),
                              {&deltaSlice, op.getDelta()},
                              {&bSlice, varies(op.getB()) ? op.getB() : Value()},
@@ -361,6 +433,14 @@ LogicalResult ScanKernel::buildChunk(SmallVectorImpl<Value> &state) {
       return failure();
     *slot = *found;
   }
+  return success();
+}
+
+/// The steps of one chunk, a column at a time.
+LogicalResult ScanKernel::buildChunk(SmallVectorImpl<Value> &state) {
+  ImplicitLocOpBuilder &b = k.b;
+  if (failed(takeSlices()))
+    return failure();
   // Offsets of u and of out count from the same step.
   Target whole = out;
   if (op.getOutInit())
@@ -419,44 +499,270 @@ LogicalResult ScanKernel::buildLoop() {
   FailureOr<Value> first = matrix(stateInit);
   if (failed(first) || failed(prepare()))
     return failure();
+  bool isTiled = steps >= kMinTiled && steps % group == 0;
+  // Four blocks of four warps hide what each of them waits for. Elements that
+  // are read one by one take a register each, which leaves no room for that.
+  if (isTiled && padded <= 64 && k.kernel.getWarps() <= 4 &&
+      isContiguous(op.getU()))
+    k.kernel->setAttr("nvvm.minctasm", b.getI32IntegerAttr(kBlocks));
   SmallVector<Value> state = {*first};
   if (op.getDecayInit())
-    state.push_back(k.constant({channels}, 0.0));
+    state.push_back(isTiled ? k.constant({channels, group}, 0.0)
+                            : k.constant({channels}, 0.0));
+  Value from = k.scalar(loop.getLowerBound()),
+        to = k.scalar(loop.getUpperBound());
+  if (isTiled && endsWithLoop()) {
+    // The chunks that are full, and what is left.
+    Value length = arith::SubIOp::create(b, to, from);
+    Value whole = arith::MulIOp::create(
+        b, arith::DivUIOp::create(b, length, k.index(steps)), k.index(steps));
+    whole = arith::AddIOp::create(b, from, whole);
+    if (failed(buildChunks(from, whole, isTiled, /*isWhole=*/true, state)))
+      return failure();
+    Value isCut =
+        arith::CmpIOp::create(b, arith::CmpIPredicate::slt, whole, to);
+    auto rest = scf::IfOp::create(b, TypeRange(ValueRange(state)), isCut,
+                                  /*withElseRegion=*/true);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(rest.elseBlock());
+    scf::YieldOp::create(b, state);
+    b.setInsertionPointToStart(rest.thenBlock());
+    if (failed(buildChunks(whole, Value(), isTiled, /*isWhole=*/false, state)))
+      return failure();
+    scf::YieldOp::create(b, state);
+    state.assign(rest.getResults().begin(), rest.getResults().end());
+    b.setInsertionPointAfter(rest);
+    return finish(state);
+  }
+  if (failed(buildChunks(from, to, isTiled, /*isWhole=*/false, state)))
+    return failure();
+  return finish(state);
+}
 
-  auto now = scf::ForOp::create(b, k.scalar(loop.getLowerBound()),
-                                k.scalar(loop.getUpperBound()),
-                                k.scalar(loop.getStep()), state);
+/// Whether a chunk has as many steps as the loop over chunks leaves it.
+bool ScanKernel::endsWithLoop() {
+  Value count = op.getSteps();
+  if (!count || getConstantIntValue(count) == steps)
+    return true;
+  auto min = count.getDefiningOp<affine::AffineMinOp>();
+  if (!min || min.getMap().getNumResults() != 2)
+    return false;
+  AffineMap map = min.getMap();
+  AffineExpr left = map.getResult(0), size = map.getResult(1);
+  if (isa<AffineConstantExpr>(left))
+    std::swap(left, size);
+  if (size != getAffineConstantExpr(steps, map.getContext()))
+    return false;
+  // What is left must be the end of the loop minus its induction variable.
+  AffineExpr end, now;
+  if (auto constant = getConstantIntValue(loop.getUpperBound()))
+    end = getAffineConstantExpr(*constant, map.getContext());
+  for (auto [i, operand] : llvm::enumerate(min.getOperands())) {
+    unsigned dims = map.getNumDims();
+    AffineExpr e = i < dims ? getAffineDimExpr(i, map.getContext())
+                            : getAffineSymbolExpr(i - dims, map.getContext());
+    if (operand == loop.getInductionVar())
+      now = e;
+    else if (operand == loop.getUpperBound())
+      end = e;
+  }
+  return end && now &&
+         simplifyAffineExpr(left - (end - now), map.getNumDims(),
+                            map.getNumSymbols()) ==
+             getAffineConstantExpr(0, map.getContext());
+}
+
+/// The chunks from `from` to `to`, or one without `to`.
+LogicalResult ScanKernel::buildChunks(Value from, Value to, bool isTiled,
+                                      bool isWhole,
+                                      SmallVectorImpl<Value> &state) {
+  ImplicitLocOpBuilder &b = k.b;
+  scf::ForOp now;
+  OpBuilder::InsertionGuard guard(b);
+  if (to) {
+    now = scf::ForOp::create(b, from, to, k.scalar(loop.getStep()), state);
+    b.setInsertionPointToStart(now.getBody());
+    state.assign(now.getRegionIterArgs().begin(),
+                 now.getRegionIterArgs().end());
+    from = now.getInductionVar();
+  }
+  k.setScalar(loop.getInductionVar(), from);
+  bool past = false;
+  auto own = [&](Operation *other) -> LogicalResult {
+    if (other == op) {
+      past = true;
+      return isTiled ? buildTiledChunk(isWhole, state) : buildChunk(state);
+    }
+    // What follows inserts the chunk's output, which has been written.
+    return past ? success() : k.convert(other);
+  };
+  if (failed(convertBody(*loop.getBody(), own)))
+    return failure();
+  if (!now)
+    return success();
+  b.setInsertionPointToEnd(now.getBody());
+  scf::YieldOp::create(b, state);
+  state.assign(now.getResults().begin(), now.getResults().end());
+  return success();
+}
+
+LogicalResult ScanKernel::finish(ArrayRef<Value> state) {
+  k.setTile(loop.getResult(op.getOutInit() ? 1 : 0), state[0]);
+  if (!op.getDecayInit())
+    return success();
+  FailureOr<Value> before = matrix(loop.getInitArgs().back());
+  if (failed(before))
+    return failure();
+  k.setTile(
+      loop.getResults().back(),
+      arith::MulFOp::create(k.b, *before, buildDecay(state[1])).getResult());
+  return success();
+}
+
+/// Reads dimensions `dims` of `slice` as a tile of `shape`, in f32; the steps
+/// of the chunk, dimension `time` of the tile, lie inside or end at `count`.
+static Value loadSteps(KernelBuilder &k, const Slice &slice,
+                       ArrayRef<int64_t> dims, ArrayRef<int64_t> shape,
+                       int64_t time, Value count) {
+  Value view = slice.view;
+  DenseI64ArrayAttr inside;
+  if (!count)
+    inside = k.b.getDenseI64ArrayAttr({time});
+  else
+    view = limit(k, view, dims[time],
+                 addIndex(k, slice.offsets[dims[time]], count));
+  auto type = cast<MemRefType>(view.getType());
+  auto tile = RankedTensorType::get(shape, type.getElementType());
+  return tile::LoadOp::create(k.b, tile, view, slice.offsets,
+                              k.b.getDenseI64ArrayAttr(dims), inside);
+}
+
+/// Rows and columns of a tile, from `offsets` on.
+static Value takePart(KernelBuilder &k, Value tile,
+                      ArrayRef<OpFoldResult> offsets, ArrayRef<int64_t> shape) {
+  SmallVector<OpFoldResult> sizes, ones(shape.size(), k.b.getIndexAttr(1));
+  for (int64_t size : shape)
+    sizes.push_back(k.b.getIndexAttr(size));
+  auto type =
+      RankedTensorType::get(shape, getElementTypeOrSelf(tile.getType()));
+  return tensor::ExtractSliceOp::create(k.b, type, tile, offsets, sizes, ones);
+}
+
+/// The steps of one chunk, in groups. `state` is h, and parts of the sum of dt
+/// if the decay is asked for.
+LogicalResult ScanKernel::buildTiledChunk(bool isWhole,
+                                          SmallVectorImpl<Value> &state) {
+  ImplicitLocOpBuilder &b = k.b;
+  if (failed(takeSlices()))
+    return failure();
+  bool hasOut = bool(op.getOutInit());
+  Value count; // Null for all steps.
+  if (!isWhole)
+    count = op.getSteps() ? k.scalar(op.getSteps()) : k.index(steps);
+  auto loadRows = [&](const Slice &slice) {
+    return loadSteps(k, slice, {1, 2}, {channels, steps}, 1, count);
+  };
+  auto loadStates = [&](const Slice &slice) {
+    int64_t rank = cast<MemRefType>(slice.view.getType()).getRank();
+    return loadSteps(k, slice, {rank - 1, rank - 2}, {steps, padded}, 0, count);
+  };
+  bool isOwnDelta = op.getDelta() != op.getU();
+  Value u = loadRows(uSlice), delta = u, z, bTile, cTile;
+  if (isOwnDelta)
+    delta = loadRows(deltaSlice);
+  if (varies(op.getB()))
+    bTile = loadStates(bSlice);
+  if (hasOut && varies(op.getC()))
+    cTile = loadStates(cSlice);
+  if (hasOut && op.getZ())
+    z = loadRows(zSlice);
+
+  u = k.extend(u);
+  delta = isOwnDelta ? k.extend(delta) : u;
+  Value dt = buildDelta(delta);
+  if (count) {
+    Value at = k.positions(k.index(0), steps, b.getI32Type());
+    Value end =
+        k.splat(arith::IndexCastOp::create(b, b.getI32Type(), count), {steps});
+    Value isStep = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, at, end);
+    dt = arith::SelectOp::create(b, k.broadcast(isStep, 0, channels), dt,
+                                 k.constant({channels, steps}, 0.0));
+  }
+  Value input = arith::MulFOp::create(b, dt, u);
+  if (bTile)
+    bTile = k.extend(bTile);
+  if (cTile)
+    cTile = k.extend(cTile);
+
+  size_t numStates = state.size();
+  SmallVector<Value> inits(state.begin(), state.end());
+  if (hasOut)
+    inits.push_back(tensor::EmptyOp::create(
+        b, ArrayRef<int64_t>{channels, steps}, b.getF32Type()));
+  auto groups = scf::ForOp::create(
+      b, k.index(0), count ? count : k.index(steps), k.index(group), inits);
   {
     OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(now.getBody());
-    k.setScalar(loop.getInductionVar(), now.getInductionVar());
-    SmallVector<Value> carried(now.getRegionIterArgs());
-    bool past = false;
-    auto own = [&](Operation *other) -> LogicalResult {
-      if (other == op) {
-        past = true;
-        return buildChunk(carried);
-      }
-      // What follows inserts the chunk's output, which has been written.
-      return past ? success() : k.convert(other);
+    b.setInsertionPointToStart(groups.getBody());
+    Value s = groups.getInductionVar();
+    OpFoldResult zero = b.getIndexAttr(0);
+    SmallVector<Value> now(groups.getRegionIterArgs());
+    auto take = [&](Value tile) {
+      return takePart(k, tile, {zero, s}, {channels, group});
     };
-    if (failed(convertBody(*loop.getBody(), own)))
-      return failure();
-    b.setInsertionPointToEnd(now.getBody());
-    scf::YieldOp::create(b, carried);
+    auto states = [&](Value tile, Value constant) {
+      if (!tile)
+        return k.broadcast(constant, 1, group);
+      Value part = takePart(k, tile, {s, zero}, {group, padded});
+      return k.broadcast(part, 0, channels);
+    };
+    Value dtNow = take(dt);
+    Value decay = math::Exp2Op::create(
+        b, arith::MulFOp::create(b, k.broadcast(dtNow, 2, padded),
+                                 k.broadcast(rate, 1, group)));
+    Value in = arith::MulFOp::create(b, k.broadcast(take(input), 2, padded),
+                                     states(bTile, B));
+    auto h = tile::RecurrenceOp::create(b, decay, in, now[0], 1);
+    now[0] = h.getLast();
+    if (op.getDecayInit())
+      now[1] = arith::AddFOp::create(b, now[1], dtNow);
+    if (hasOut) {
+      Value seen = arith::MulFOp::create(b, h.getStates(), states(cTile, C));
+      if (isState)
+        seen =
+            arith::SelectOp::create(b, k.broadcast(isState, 1, group), seen,
+                                    k.constant({channels, group, padded}, 0.0));
+      Value y = k.reduce(tile::ReduceKind::Add, seen, 2);
+      SmallVector<OpFoldResult> ones(2, b.getIndexAttr(1));
+      now.back() = tensor::InsertSliceOp::create(
+          b, y, now.back(), ArrayRef<OpFoldResult>{zero, s},
+          ArrayRef<OpFoldResult>{b.getIndexAttr(channels),
+                                 b.getIndexAttr(group)},
+          ones);
+    }
+    scf::YieldOp::create(b, now);
   }
-  k.setTile(loop.getResult(hasOut ? 1 : 0), now.getResult(0));
-  if (op.getDecayInit()) {
-    FailureOr<Value> before = matrix(loop.getInitArgs().back());
-    if (failed(before))
-      return failure();
-    // The product of exponentials is that of the sum.
-    Value total = k.broadcast(now.getResult(1), 1, padded);
-    Value decay =
-        math::Exp2Op::create(b, arith::MulFOp::create(b, total, rate));
-    k.setTile(loop.getResults().back(),
-              arith::MulFOp::create(b, *before, decay));
-  }
+  state.assign(groups.getResults().begin(),
+               groups.getResults().begin() + numStates);
+  if (!hasOut)
+    return success();
+
+  Value y = groups.getResults().back();
+  if (skip)
+    y = math::FmaOp::create(b, k.broadcast(skip, 1, steps), u, y);
+  if (z)
+    y = arith::MulFOp::create(b, y, buildSilu(k, k.extend(z)));
+  y = k.truncate(y, op.getU().getType().getElementType());
+  SmallVector<Value> offsets(out.offsets);
+  offsets.back() =
+      addIndex(k, offsets.back(), k.scalar(loop.getInductionVar()));
+  Value view = out.view;
+  DenseI64ArrayAttr inside;
+  if (count)
+    view = limit(k, view, 2, addIndex(k, offsets.back(), count));
+  else
+    inside = b.getDenseI64ArrayAttr({1});
+  tile::StoreOp::create(b, y, view, offsets, /*dims=*/nullptr, inside);
   return success();
 }
 

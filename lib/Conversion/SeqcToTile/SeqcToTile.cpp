@@ -157,6 +157,10 @@ LogicalResult ConvertSeqcToTilePass::outline(func::FuncOp func,
              {o.getU(), o.getDelta(), o.getA(), o.getB(), o.getC(), o.getZ()})
           if (operand)
             dense.insert(getSource(operand));
+      if (auto chunks = dyn_cast<scf::ForOp>(op->getParentOp());
+          aligned && chunks)
+        for (Value state : chunks.getInitArgs())
+          dense.insert(getSource(state));
     } else if (isa<CausalConv1dOp>(op)) {
       conv = op;
     } else {

@@ -98,6 +98,7 @@ private:
                       RankedTensorType type);
   Value convertAny(AnyOp op);
   Value convertFold(FoldOp op);
+  void convertRecurrence(RecurrenceOp op);
   Value convertDot(DotOp op);
   void convertUpdateWhere(UpdateWhereOp op);
   Value convertElementwise(Operation *op);
@@ -382,6 +383,35 @@ Value BodyConverter::convertFold(FoldOp op) {
   return convertReduce(op.getKind(), blocks, {1}, type);
 }
 
+/// One element along the dimension after the other.
+void BodyConverter::convertRecurrence(RecurrenceOp op) {
+  RankedTensorType type = op.getStates().getType(),
+                   one = op.getLast().getType();
+  int64_t dim = op.getDim(), rank = type.getRank();
+  SmallVector<OpFoldResult> offsets(rank, b.getIndexAttr(0)), sizes,
+      strides(rank, b.getIndexAttr(1));
+  for (int64_t size : type.getShape())
+    sizes.push_back(b.getIndexAttr(size));
+  sizes[dim] = b.getIndexAttr(1);
+  Value now = op.getInit(), states = empty(type);
+  for (int64_t i = 0; i < type.getDimSize(dim); ++i) {
+    offsets[dim] = b.getIndexAttr(i);
+    auto take = [&](Value tile) -> Value {
+      return tensor::ExtractSliceOp::create(b, one, tile, offsets, sizes,
+                                            strides);
+    };
+    now =
+        elementwise(one, {take(op.getFactors()), now, take(op.getTerms())},
+                    [](ImplicitLocOpBuilder &nb, ValueRange args) -> Value {
+                      return math::FmaOp::create(nb, args[0], args[1], args[2]);
+                    });
+    states =
+        tensor::InsertSliceOp::create(b, now, states, offsets, sizes, strides);
+  }
+  op.replaceAllUsesWith(ValueRange{states, now});
+  op.erase();
+}
+
 Value BodyConverter::convertDot(DotOp op) {
   // Factors of any type are multiplied as f32, which is exact.
   auto extend = [&](Value tile) -> Value {
@@ -527,6 +557,9 @@ LogicalResult BodyConverter::convert(Operation *op) {
     replacement = convertFold(foldOp);
   } else if (auto dotOp = dyn_cast<DotOp>(op)) {
     replacement = convertDot(dotOp);
+  } else if (auto recurrenceOp = dyn_cast<RecurrenceOp>(op)) {
+    convertRecurrence(recurrenceOp);
+    return success();
   } else if (auto convertOp = dyn_cast<ConvertOp>(op)) {
     replacement = convertOp.getSource();
   } else if (auto updateOp = dyn_cast<UpdateWhereOp>(op)) {

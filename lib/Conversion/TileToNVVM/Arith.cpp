@@ -343,7 +343,16 @@ struct ConvertSubview : public OpConversionPattern<memref::SubViewOp> {
       ++kept;
     }
     pieces.append(stridePieces);
-    rewriter.replaceOpWithNewOp<UnrealizedConversionCastOp>(op, type, pieces);
+    auto cast = UnrealizedConversionCastOp::create(b, type, pieces);
+    // What starts where the argument does is aligned as that is.
+    bool isStart = llvm::all_of(op.getStaticOffsets(),
+                                [](int64_t offset) { return offset == 0; }) &&
+                   llvm::all_of(op.getStaticStrides(),
+                                [](int64_t stride) { return stride == 1; });
+    if (std::optional<unsigned> number = getLaunchArgument(adaptor.getSource());
+        number && isStart)
+      cast->setAttr("argument", b.getI64IntegerAttr(*number));
+    rewriter.replaceOp(op, cast);
     return success();
   }
 };

@@ -18,7 +18,7 @@
 // together, up to 16 bytes at a time, where all of it is aligned and inside or
 // outside as one: the view is aligned (the pass's option), the tile's place
 // is a multiple of the vector, and so is the view's size, which must be known
-// for that.
+// for that, unless the access itself knows that all of the tile is inside.
 //
 //===----------------------------------------------------------------------===//
 
@@ -58,9 +58,10 @@ class TileAccess {
 public:
   TileAccess(ImplicitLocOpBuilder &b, KernelContext &context, const View &view,
              RankedTensorType type, ArrayRef<int64_t> dims, ValueRange offsets,
-             ArrayRef<int64_t> divisors)
+             ArrayRef<int64_t> divisors, std::optional<ArrayRef<int64_t>> known)
       : b(b), context(context), view(view), type(type), dims(dims),
         offsets(offsets), divisors(divisors),
+        known(known.value_or(ArrayRef<int64_t>())),
         tile(getThreadTile(b, context, type)) {}
 
   SmallVector<Access> compute(Value always, std::optional<unsigned> argument) {
@@ -115,8 +116,10 @@ private:
   }
 
   /// Whether constants show that all of the tile is inside in its dimension
-  /// `t`.
+  /// `t`, or the access says so.
   bool isAlwaysInside(unsigned t) {
+    if (llvm::is_contained(known, int64_t(t)))
+      return true;
     std::optional<int64_t> size = view.getStaticSize(dims[t]);
     APInt offset;
     return size && matchPattern(offsets[dims[t]], m_ConstantInt(&offset)) &&
@@ -137,6 +140,8 @@ private:
       if (view.getStaticStride(d) != 1)
         continue;
       std::optional<int64_t> size = view.getStaticSize(d);
+      if (llvm::is_contained(known, int64_t(t)))
+        size = 0;
       if (!size)
         continue;
       int64_t count = std::min(getContiguity(type, t), 16 / getBytes());
@@ -191,6 +196,8 @@ private:
   ArrayRef<int64_t> dims;
   ValueRange offsets;
   SmallVector<int64_t> divisors;
+  /// Dimensions of the tile in which it is known to be inside.
+  ArrayRef<int64_t> known;
   ThreadTile tile;
   Value pointer;
   std::map<std::pair<int64_t, int64_t>, Value> inside;
@@ -226,7 +233,7 @@ struct ConvertLoad : public AccessPattern<LoadOp> {
     Type stored = getStoredType(type.getElementType());
     SmallVector<Value> elements;
     TileAccess tileAccess(b, context, *view, type, dims, adaptor.getOffsets(),
-                          context.divisors.lookup(op));
+                          context.divisors.lookup(op), op.getInside());
     for (Access &access :
          tileAccess.compute(Value(), getLaunchArgument(adaptor.getSource()))) {
       Type moved =
@@ -263,7 +270,7 @@ struct ConvertStore : public AccessPattern<StoreOp> {
     Type stored = getStoredType(type.getElementType());
     Value vector = adaptor.getValue();
     TileAccess tileAccess(b, context, *view, type, dims, adaptor.getOffsets(),
-                          context.divisors.lookup(op));
+                          context.divisors.lookup(op), op.getInside());
     for (Access &access :
          tileAccess.compute(isWriter(b, context, type),
                             getLaunchArgument(adaptor.getDest()))) {

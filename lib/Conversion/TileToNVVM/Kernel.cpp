@@ -142,11 +142,11 @@ LogicalResult KernelConversion::prepare() {
   arith::populateCeilFloorDivExpandOpsPatterns(patterns);
   walkAndApplyPatterns(kernel, std::move(patterns));
   kernel.walk([&](Operation *op) {
-    OperandRange offsets = llvm::TypeSwitch<Operation *, OperandRange>(op)
-                               .Case<LoadOp, StoreOp, PutOp>([](auto access) {
-                                 return access.getOffsets();
-                               })
-                               .Default(op->getOperands().take_front(0));
+    OperandRange offsets =
+        llvm::TypeSwitch<Operation *, OperandRange>(op)
+            .Case<LoadOp, StoreOp, PutOp, SharedLoadOp, SharedStoreOp>(
+                [](auto access) { return access.getOffsets(); })
+            .Default(op->getOperands().take_front(0));
     if (offsets.empty())
       return;
     SmallVector<int64_t> &divisors = context.divisors[op];

@@ -27,29 +27,34 @@
 using namespace mlir;
 using namespace seqc::tile;
 
-static Value combine(ImplicitLocOpBuilder &b, ReduceKind kind, Value x,
-                     Value y) {
+static Value combine(ImplicitLocOpBuilder &b, ReduceKind kind, Value x, Value y,
+                     arith::FastMathFlags flags = arith::FastMathFlags::none) {
   bool isFloat = isa<FloatType>(getElementTypeOrSelf(x.getType()));
   if (kind == ReduceKind::Add)
-    return isFloat ? arith::AddFOp::create(b, x, y).getResult()
+    return isFloat ? arith::AddFOp::create(b, x, y, flags).getResult()
                    : arith::AddIOp::create(b, x, y).getResult();
   return isFloat ? arith::MaxNumFOp::create(b, x, y).getResult()
                  : arith::MaxSIOp::create(b, x, y).getResult();
 }
 
 /// Combines the registers of each of `groups`, all of one size, in their order.
+/// Products may be combined as they are formed: on one chain then, a fused
+/// multiply-add for each, as there are several groups to take turns.
 static Value combineGroups(ImplicitLocOpBuilder &b, ReduceKind kind,
-                           Value vector,
-                           ArrayRef<SmallVector<int64_t>> groups) {
+                           Value vector, ArrayRef<SmallVector<int64_t>> groups,
+                           bool areProducts = false) {
+  auto flags =
+      areProducts ? arith::FastMathFlags::contract : arith::FastMathFlags::none;
   size_t size = groups.front().size();
+  size_t numChains = areProducts && groups.size() >= 4 ? 1 : 2;
   Value chains[2];
   for (size_t k = 0; k < size; ++k) {
     SmallVector<int64_t> indices;
     for (ArrayRef<int64_t> group : groups)
       indices.push_back(group[k]);
     Value next = shuffle(b, vector, indices);
-    Value &chain = chains[k % 2];
-    chain = chain ? combine(b, kind, chain, next) : next;
+    Value &chain = chains[k % numChains];
+    chain = chain ? combine(b, kind, chain, next, flags) : next;
   }
   return chains[1] ? combine(b, kind, chains[0], chains[1]) : chains[0];
 }
@@ -105,7 +110,84 @@ static VectorType getSumType(VectorType type) {
 namespace {
 
 struct ConvertReduce : public OpConversionPattern<ReduceOp> {
-  using OpConversionPattern::OpConversionPattern;
+  ConvertReduce(const TypeConverter &converter, MLIRContext *mlirContext,
+                KernelContext &context)
+      : OpConversionPattern(converter, mlirContext), context(context) {}
+
+  /// The rest of a reduction whose result gives each thread a part of its slice
+  /// only. Lanes that differ in one bit have sums of the same elements: each
+  /// keeps those on its way and gives the others away, so that the number of
+  /// sums halves with each exchange. `slice` says what `sums` are of.
+  FailureOr<Value> finishParts(ReduceOp op, ImplicitLocOpBuilder &b,
+                               ArrayRef<Value> sums, uint32_t bits,
+                               const ThreadLayout &slice,
+                               VectorType type) const {
+    ThreadLayout part = getThreadLayout(cast<RankedTensorType>(op.getType()));
+    using Point = SmallVector<int64_t>;
+    // As lane 0 has them; another lane's are shifted.
+    SmallVector<std::pair<Point, Value>> left;
+    for (auto [r, value] : llvm::enumerate(sums))
+      left.push_back({slice.getCoordinates(0, 0, r), value});
+    auto find = [&](const Point &point) -> Value {
+      for (auto &[at, value] : left)
+        if (at == point)
+          return value;
+      return {};
+    };
+    auto shift = [](Point point, const Point &from, const Point &to) {
+      for (auto [p, f, t] : llvm::zip_equal(point, from, to))
+        p += t - f;
+      return point;
+    };
+    for (int64_t bit = kThreadsPerWarp / 2; bit > 0; bit /= 2) {
+      if (!(bits & bit))
+        continue;
+      Point low = part.getCoordinates(0, 0, 0);
+      Point high = part.getCoordinates(0, bit, 0);
+      if (low == high) {
+        for (auto &[at, value] : left)
+          value = combine(b, op.getKind(), value, exchange(b, value, bit));
+        continue;
+      }
+      Value isUpper = arith::CmpIOp::create(
+          b, arith::CmpIPredicate::ne,
+          arith::AndIOp::create(b, context.lane, constantI32(b, bit)),
+          constantI32(b, 0));
+      // What lane 0 can still be asked for: its own, and what lanes with lower
+      // bits set have.
+      SmallVector<Point> mine;
+      for (int64_t lane = 0; lane < kThreadsPerWarp; ++lane)
+        if ((lane & ~int64_t(bits & (bit - 1))) == 0)
+          for (int64_t r = 0; r < part.getNumRegisters(); ++r)
+            if (Point at = part.getCoordinates(0, lane, r);
+                !llvm::is_contained(mine, at))
+              mine.push_back(at);
+      SmallVector<std::pair<Point, Value>> kept;
+      for (const Point &at : mine) {
+        Value here = find(at), there = find(shift(at, low, high));
+        if (!here || !there)
+          return op.emitOpError("of ")
+                 << op.getSource().getType() << " to " << op.getType()
+                 << " is not supported: lanes that add do not halve their sums";
+        Value own = arith::SelectOp::create(b, isUpper, there, here);
+        Value given = arith::SelectOp::create(b, isUpper, here, there);
+        kept.push_back(
+            {at, combine(b, op.getKind(), own, exchange(b, given, bit))});
+      }
+      left = kept;
+    }
+    SmallVector<Value> elements;
+    for (int64_t r = 0; r < part.getNumRegisters(); ++r) {
+      Value value = find(part.getCoordinates(0, 0, r));
+      if (!value)
+        return op.emitOpError("of ")
+               << op.getSource().getType() << " to " << op.getType()
+               << " is not supported: a thread has sums that it does not have "
+                  "elements of";
+      elements.push_back(value);
+    }
+    return pack(b, type, elements);
+  }
 
   LogicalResult
   matchAndRewrite(ReduceOp op, OpAdaptor adaptor,
@@ -123,7 +205,10 @@ struct ConvertReduce : public OpConversionPattern<ReduceOp> {
              << "along dimension " << dim << " of " << sourceType
              << " is not supported: several warps hold parts of it";
 
-    SmallVector<SmallVector<int64_t>> groups(type.getNumElements());
+    auto sliceLayout = SliceLayoutAttr::get(op.getContext(), int64_t(dim),
+                                            sourceType.getEncoding());
+    ThreadLayout slice = getThreadLayout(sliceLayout, op.getType().getShape());
+    SmallVector<SmallVector<int64_t>> groups(slice.getNumRegisters());
     for (auto [r, group] : llvm::enumerate(getSliceRegisters(layout, dim)))
       groups[group].push_back(r);
     for (SmallVector<int64_t> &group : groups)
@@ -132,11 +217,30 @@ struct ConvertReduce : public OpConversionPattern<ReduceOp> {
       });
 
     Value source = adaptor.getSource();
+    bool isPart = op.getType().getEncoding() != sliceLayout;
+    bool areProducts =
+        isa_and_nonnull<arith::MulFOp>(op.getSource().getDefiningOp());
     VectorType sumType = getSumType(type);
+    if (isPart) {
+      Value sums = source;
+      if (sumType != type)
+        sums = arith::ExtFOp::create(
+            b, getSumType(cast<VectorType>(source.getType())), sums);
+      sums = combineGroups(b, op.getKind(), sums, groups, areProducts);
+      FailureOr<Value> finished = finishParts(
+          op, b, unpack(b, sums), layout.getLaneBits(dim), slice, sumType);
+      if (failed(finished))
+        return failure();
+      Value result = *finished;
+      if (sumType != type)
+        result = arith::TruncFOp::create(b, type, result);
+      rewriter.replaceOp(op, result);
+      return success();
+    }
     if (sumType != type)
       source = arith::ExtFOp::create(
           b, getSumType(cast<VectorType>(source.getType())), source);
-    Value result = combineGroups(b, op.getKind(), source, groups);
+    Value result = combineGroups(b, op.getKind(), source, groups, areProducts);
     for (uint32_t bit = 1, bits = layout.getLaneBits(dim);
          bit < kThreadsPerWarp; bit *= 2) {
       if (!(bits & bit))
@@ -149,6 +253,51 @@ struct ConvertReduce : public OpConversionPattern<ReduceOp> {
     if (sumType != type)
       result = arith::TruncFOp::create(b, type, result);
     rewriter.replaceOp(op, result);
+    return success();
+  }
+
+private:
+  KernelContext &context;
+};
+
+/// One fused multiply-add for each element, in the order of the dimension: the
+/// layout gives a thread all of it.
+struct ConvertRecurrence : public OpConversionPattern<RecurrenceOp> {
+  using OpConversionPattern::OpConversionPattern;
+
+  LogicalResult
+  matchAndRewrite(RecurrenceOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    auto tileType = cast<RankedTensorType>(op.getStates().getType());
+    auto type =
+        cast_if_present<VectorType>(getTypeConverter()->convertType(tileType));
+    if (!type || !getLayout(tileType))
+      return failure();
+    unsigned dim = op.getDim();
+    ThreadLayout layout = getThreadLayout(tileType);
+    // For each element of `last`, the registers along the dimension.
+    int64_t chains =
+        cast<VectorType>(adaptor.getInit().getType()).getNumElements();
+    SmallVector<SmallVector<int64_t>> registers(chains);
+    for (auto [r, chain] : llvm::enumerate(getSliceRegisters(layout, dim)))
+      registers[chain].push_back(r);
+    for (SmallVector<int64_t> &chain : registers)
+      llvm::sort(chain, [&](int64_t x, int64_t y) {
+        return layout.offsets[x][dim] < layout.offsets[y][dim];
+      });
+    SmallVector<Value> factors = unpack(b, adaptor.getFactors());
+    SmallVector<Value> terms = unpack(b, adaptor.getTerms());
+    SmallVector<Value> now = unpack(b, adaptor.getInit());
+    SmallVector<Value> states(type.getNumElements());
+    for (size_t i = 0; i < registers.front().size(); ++i)
+      for (int64_t chain = 0; chain < chains; ++chain) {
+        int64_t r = registers[chain][i];
+        now[chain] = math::FmaOp::create(b, factors[r], now[chain], terms[r]);
+        states[r] = now[chain];
+      }
+    Value last = pack(b, cast<VectorType>(adaptor.getInit().getType()), now);
+    rewriter.replaceOp(op, {pack(b, type, states), last});
     return success();
   }
 };
@@ -406,8 +555,8 @@ void seqc::tile::populateRegisterPatterns(const TypeConverter &converter,
                                           RewritePatternSet &patterns,
                                           KernelContext &context) {
   MLIRContext *mlirContext = patterns.getContext();
-  patterns.add<ConvertBroadcast, ConvertConvert, ConvertFold, ConvertReduce,
+  patterns.add<ConvertBroadcast, ConvertConvert, ConvertFold, ConvertRecurrence,
                ConvertUpdateWhere, ConvertYield>(converter, mlirContext);
-  patterns.add<ConvertIota, ConvertRamp, ConvertRampSum>(converter, mlirContext,
-                                                         context);
+  patterns.add<ConvertIota, ConvertRamp, ConvertRampSum, ConvertReduce>(
+      converter, mlirContext, context);
 }

@@ -47,33 +47,76 @@ uint64_t getBaseBits(const ThreadLayout &layout, unsigned dim) {
   return bits;
 }
 
-/// The accesses of a thread to a tile: runs of registers whose elements are
-/// next to each other in a row.
+/// Addresses in a tile with a pitch: a sum, of which the thread's part is one
+/// register.
+class PitchedTile {
+public:
+  PitchedTile(ImplicitLocOpBuilder &b, Value pointer, SharedType type,
+              Value row0, Value column0)
+      : b(b), elementBytes(getElementBytes(type.getElementType())),
+        pitch(type.getPitch()) {
+    I32Builder i{b};
+    start = nvx::PinOp::create(
+        b, addBytes(b, pointer,
+                    i.mul(i.add(i.mul(row0, pitch), column0), elementBytes)));
+  }
+
+  Value getPointer(int64_t deltaRow, int64_t deltaColumn) {
+    return addBytes(b, start, (deltaRow * pitch + deltaColumn) * elementBytes);
+  }
+
+private:
+  ImplicitLocOpBuilder &b;
+  int64_t elementBytes, pitch;
+  Value start;
+};
+
+/// The accesses of a thread to a part of a tile: runs of registers whose
+/// elements are next to each other in a row.
 struct Runs {
   ThreadTile tile;
-  SwizzledTile addresses;
+  std::optional<SwizzledTile> swizzled;
+  std::optional<PitchedTile> pitched;
   int64_t elements; // of a run
   int64_t elementBytes;
 
+  /// `offsets` are the part's row and column, which are multiples of
+  /// `divisors`; none for the first ones.
   Runs(ImplicitLocOpBuilder &b, const KernelContext &context,
-       RankedTensorType type, Value pointer, SharedType shared)
+       RankedTensorType type, Value pointer, SharedType shared,
+       ValueRange offsets, ArrayRef<int64_t> divisors)
       : tile(getThreadTile(b, context, type)),
-        addresses(b, pointer, shared, tile.base[0], getBaseBits(tile.layout, 0),
-                  I32Builder{b}.mul(tile.base[1],
-                                    getElementBytes(type.getElementType())),
-                  getBaseBits(tile.layout, 1) *
-                      getElementBytes(type.getElementType())),
         elementBytes(getElementBytes(type.getElementType())) {
     elements = std::min(getContiguity(type, 1), 16 / elementBytes);
     while (!llvm::isPowerOf2_64(elements))
       --elements;
     elements = std::max<int64_t>(elements, 1);
+    I32Builder i{b};
+    Value row0 = tile.base[0], column0 = tile.base[1];
+    uint64_t rowBits = getBaseBits(tile.layout, 0);
+    uint64_t columnBits = getBaseBits(tile.layout, 1);
+    if (!offsets.empty()) {
+      row0 = i.add(row0, offsets[0]);
+      column0 = i.add(column0, offsets[1]);
+      rowBits |= ~uint64_t(divisors[0] - 1);
+      columnBits |= ~uint64_t(divisors[1] - 1);
+      while (divisors[1] % elements)
+        elements /= 2;
+    }
+    if (shared.getPitch()) {
+      pitched.emplace(b, pointer, shared, row0, column0);
+      return;
+    }
+    swizzled.emplace(b, pointer, shared, row0, rowBits,
+                     i.mul(column0, elementBytes), columnBits * elementBytes);
   }
 
   int64_t size() const { return tile.layout.getNumRegisters() / elements; }
   Value getPointer(int64_t run) {
     ArrayRef<int64_t> delta = tile.layout.offsets[run * elements];
-    return addresses.getPointer(delta[0], delta[1] * elementBytes);
+    if (pitched)
+      return pitched->getPointer(delta[0], delta[1]);
+    return swizzled->getPointer(delta[0], delta[1] * elementBytes);
   }
   SmallVector<int64_t> getRegisters(int64_t run) const {
     return llvm::to_vector(
@@ -114,6 +157,11 @@ struct LowerBarrier : KernelPattern<BarrierOp> {
   matchAndRewrite(BarrierOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    if (op.getWarp()) {
+      NVVM::SyncWarpOp::create(b, constantI32(b, -1));
+      rewriter.eraseOp(op);
+      return success();
+    }
     if (context.memory->needsProxyFence)
       emitProxyFence(b);
     auto role = context.memory->barriers.find(op);
@@ -188,13 +236,15 @@ struct LowerSharedStore : KernelPattern<SharedStoreOp> {
     RankedTensorType type = op.getValue().getType();
     SharedType shared = op.getDest().getType();
     if (context.isSM90 && isa<MmaLayoutAttr>(type.getEncoding()) &&
-        type.getElementTypeBitWidth() == 16) {
+        type.getElementTypeBitWidth() == 16 && !shared.getPitch() &&
+        op.getOffsets().empty()) {
       storeMatrices(b, adaptor.getValue(), adaptor.getDest(), type, shared);
       rewriter.eraseOp(op);
       return success();
     }
     // Threads with copies all write the same: no need to choose one.
-    Runs runs(b, context, type, adaptor.getDest(), shared);
+    Runs runs(b, context, type, adaptor.getDest(), shared, adaptor.getOffsets(),
+              context.divisors.lookup(op));
     for (int64_t run = 0; run < runs.size(); ++run)
       LLVM::StoreOp::create(
           b, shuffle(b, adaptor.getValue(), runs.getRegisters(run)),
@@ -213,7 +263,8 @@ struct LowerSharedLoad : KernelPattern<SharedLoadOp> {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     RankedTensorType type = op.getResult().getType();
     auto vectorType = cast<VectorType>(getTypeConverter()->convertType(type));
-    Runs runs(b, context, type, adaptor.getSource(), op.getSource().getType());
+    Runs runs(b, context, type, adaptor.getSource(), op.getSource().getType(),
+              adaptor.getOffsets(), context.divisors.lookup(op));
     auto runType =
         VectorType::get({runs.elements}, vectorType.getElementType());
     SmallVector<Value> elements;

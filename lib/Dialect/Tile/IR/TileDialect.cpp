@@ -69,21 +69,28 @@ Type SharedType::parse(AsmParser &parser) {
   int64_t rows, columns;
   Type elementType;
   SMLoc loc = parser.getCurrentLocation();
-  if (parser.parseLess() || parseShape(parser, rows, columns, elementType) ||
-      parser.parseGreater())
+  int64_t pitch = 0;
+  if (parser.parseLess() || parseShape(parser, rows, columns, elementType))
+    return {};
+  if (succeeded(parser.parseOptionalComma()) &&
+      (parser.parseKeyword("pitch") || parser.parseInteger(pitch)))
+    return {};
+  if (parser.parseGreater())
     return {};
   return parser.getChecked<SharedType>(loc, parser.getContext(), rows, columns,
-                                       elementType);
+                                       elementType, pitch);
 }
 
 void SharedType::print(AsmPrinter &printer) const {
-  printer << "<" << getRows() << "x" << getColumns() << "x" << getElementType()
-          << ">";
+  printer << "<" << getRows() << "x" << getColumns() << "x" << getElementType();
+  if (getPitch())
+    printer << ", pitch " << getPitch();
+  printer << ">";
 }
 
 LogicalResult SharedType::verify(function_ref<InFlightDiagnostic()> emitError,
                                  int64_t rows, int64_t columns,
-                                 Type elementType) {
+                                 Type elementType, int64_t pitch) {
   if (!isa<FloatType, IntegerType>(elementType))
     return emitError() << "a tile in shared memory has elements of a float or "
                           "integer type, but got "
@@ -93,7 +100,7 @@ LogicalResult SharedType::verify(function_ref<InFlightDiagnostic()> emitError,
     return emitError() << "a tile in shared memory has elements of 8, 16, 32 "
                           "or 64 bits, but got "
                        << elementType;
-  if (rows <= 0 || columns <= 0 || rows % 8)
+  if (rows <= 0 || columns <= 0 || (rows % 8 && !pitch))
     return emitError() << "a tile in shared memory has a multiple of 8 rows "
                           "and at least one column, but got "
                        << rows << "x" << columns;
@@ -101,6 +108,10 @@ LogicalResult SharedType::verify(function_ref<InFlightDiagnostic()> emitError,
     return emitError() << "a tile in shared memory has at most 4096 rows and "
                           "columns, but got "
                        << rows << "x" << columns;
+  if (pitch && (pitch < columns || pitch > 8192 || pitch * width % 128))
+    return emitError() << "a tile in shared memory has a pitch of at least its "
+                       << columns << " columns and a multiple of "
+                       << 128 / width << ", 16 bytes, but got " << pitch;
   return success();
 }
 
@@ -115,6 +126,10 @@ int64_t SharedType::getNumPanels() const {
 int64_t SharedType::getPanelBytes() const { return getRows() * kPanelRowBytes; }
 
 int64_t SharedType::getNumBytes() const {
+  if (getPitch())
+    return llvm::alignTo(getRows() * getPitch() *
+                             getElementType().getIntOrFloatBitWidth() / 8,
+                         kTileAlignment);
   return llvm::alignTo(getNumPanels() * getPanelBytes(), kTileAlignment);
 }
 
@@ -131,7 +146,7 @@ Type RingType::parse(AsmParser &parser) {
       parseShape(parser, rows, columns, elementType) || parser.parseGreater())
     return {};
   auto tile = parser.getChecked<SharedType>(loc, parser.getContext(), rows,
-                                            columns, elementType);
+                                            columns, elementType, 0);
   if (!tile)
     return {};
   return parser.getChecked<RingType>(loc, parser.getContext(), stages, tile);
@@ -146,5 +161,7 @@ LogicalResult RingType::verify(function_ref<InFlightDiagnostic()> emitError,
                                int64_t stages, SharedType tile) {
   if (stages < 1 || stages > 16)
     return emitError() << "a ring has 1 to 16 stages, but got " << stages;
+  if (tile.getPitch())
+    return emitError() << "the tiles of a ring have no pitch, but got " << tile;
   return success();
 }

@@ -8,8 +8,10 @@
 #include "seqc/Dialect/Tile/IR/Layouts.h"
 #include "seqc/Dialect/Tile/IR/Tile.h"
 
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/Builders.h"
+#include "mlir/IR/Matchers.h"
 #include "mlir/IR/OpImplementation.h"
 #include "mlir/Interfaces/FunctionImplementation.h"
 
@@ -182,14 +184,28 @@ static LogicalResult verifyAccess(Operation *op, MemRefType view,
   return success();
 }
 
+/// Checks that `inside` lists dimensions of the tile.
+static LogicalResult verifyInside(Operation *op, RankedTensorType tile,
+                                  std::optional<ArrayRef<int64_t>> inside) {
+  for (int64_t dim : inside.value_or(ArrayRef<int64_t>()))
+    if (dim < 0 || dim >= tile.getRank())
+      return op->emitOpError("needs dimensions of the tile ")
+             << tile << " in 'inside', but got " << dim;
+  return success();
+}
+
 LogicalResult LoadOp::verify() {
   RankedTensorType tile = getResult().getType();
+  if (failed(verifyInside(*this, tile, getInside())))
+    return failure();
   return verifyAccess(*this, getSource().getType(), tile.getElementType(),
                       tile.getRank(), getOffsets(), getDims());
 }
 
 LogicalResult StoreOp::verify() {
   RankedTensorType tile = getValue().getType();
+  if (failed(verifyInside(*this, tile, getInside())))
+    return failure();
   return verifyAccess(*this, getDest().getType(), tile.getElementType(),
                       tile.getRank(), getOffsets(), getDims());
 }
@@ -291,8 +307,60 @@ LogicalResult AnyOp::verify() {
   return success();
 }
 
+/// Whether each thread has, of a tile in layout `part`, a part of what it has
+/// of it in `whole`.
+static bool isPartOf(Attribute part, Attribute whole, ArrayRef<int64_t> shape) {
+  ThreadLayout p = getThreadLayout(part, shape);
+  ThreadLayout w = getThreadLayout(whole, shape);
+  if (p.numWarps != w.numWarps || p.getNumRegisters() > w.getNumRegisters())
+    return false;
+  for (int64_t warp = 0; warp < p.numWarps; ++warp)
+    for (int64_t lane = 0; lane < kThreadsPerWarp; ++lane) {
+      SmallVector<SmallVector<int64_t>> held;
+      for (int64_t r = 0; r < w.getNumRegisters(); ++r)
+        held.push_back(w.getCoordinates(warp, lane, r));
+      for (int64_t r = 0; r < p.getNumRegisters(); ++r)
+        if (!llvm::is_contained(held, p.getCoordinates(warp, lane, r)))
+          return false;
+    }
+  return true;
+}
+
 LogicalResult ReduceOp::verify() {
-  return verifySlice(*this, getType(), getSource().getType(), getDim());
+  RankedTensorType source = getSource().getType(), result = getType();
+  Attribute from = source.getEncoding(), to = result.getEncoding();
+  if (from && to && getDim() < uint64_t(source.getRank()) &&
+      source.getRank() > 1 && result.getRank() + 1 == source.getRank()) {
+    auto slice = SliceLayoutAttr::get(getContext(), int64_t(getDim()), from);
+    SmallVector<int64_t> shape(source.getShape());
+    shape.erase(shape.begin() + getDim());
+    if (to != slice && ArrayRef<int64_t>(shape) == result.getShape() &&
+        source.getElementType() == result.getElementType()) {
+      if (isPartOf(to, slice, shape))
+        return success();
+      return emitOpError("along dimension ")
+             << int64_t(getDim()) << " of " << source << " goes with layout "
+             << slice
+             << " or one that gives each thread a part of that, but got "
+             << result;
+    }
+  }
+  return verifySlice(*this, result, source, getDim());
+}
+
+LogicalResult RecurrenceOp::verify() {
+  RankedTensorType states = getStates().getType();
+  if (!isa<FloatType>(states.getElementType()))
+    return emitOpError("needs tiles of a float type, but got ") << states;
+  if (failed(verifySlice(*this, getLast().getType(), states, getDim())))
+    return failure();
+  if (!states.getEncoding())
+    return success();
+  ThreadLayout layout = getThreadLayout(states);
+  if (!layout.base[getDim()].empty())
+    return emitOpError("needs a layout that gives a thread all of dimension ")
+           << int64_t(getDim()) << ", but got " << states;
+  return success();
 }
 
 LogicalResult FoldOp::verify() {
@@ -328,6 +396,11 @@ static LogicalResult verifyFactor(Operation *op, StringRef name, Type type) {
     if (tile.getRank() != 2)
       return op->emitOpError("operand '")
              << name << "' must be 2-D, but is of type " << type;
+  if (auto shared = dyn_cast<SharedType>(type))
+    if (shared.getPitch())
+      return op->emitOpError("operand '")
+             << name << "' must be in panels, without a pitch, but is of type "
+             << type;
   return success();
 }
 
@@ -435,23 +508,39 @@ void DotOp::getEffects(Effects &effects) {
 // Shared memory
 //===----------------------------------------------------------------------===//
 
-/// Checks that a tile is the first rows and columns of one in shared memory.
-static LogicalResult verifyCorner(Operation *op, RankedTensorType tile,
-                                  SharedType shared) {
+/// Checks that a tile is a part of one in shared memory.
+static LogicalResult verifyPart(Operation *op, RankedTensorType tile,
+                                SharedType shared, OperandRange offsets) {
   if (tile.getRank() != 2 || tile.getElementType() != shared.getElementType() ||
       tile.getDimSize(0) > shared.getRows() ||
       tile.getDimSize(1) > shared.getColumns())
     return op->emitOpError("needs a 2-D tile that fits in ")
            << shared << ", of its element type, but got " << tile;
+  if (!offsets.empty() && offsets.size() != 2)
+    return op->emitOpError("needs a row and a column as the offsets of a tile "
+                           "in ")
+           << shared << ", or none, but got " << offsets.size();
+  for (auto [i, offset] : llvm::enumerate(offsets)) {
+    APInt constant;
+    int64_t size = i == 0 ? shared.getRows() : shared.getColumns();
+    if (matchPattern(offset, m_ConstantInt(&constant)) &&
+        (constant.isNegative() ||
+         constant.getSExtValue() + tile.getDimSize(i) > size))
+      return op->emitOpError("needs ")
+             << tile << " inside of " << shared << ", but its "
+             << (i == 0 ? "row" : "column") << " is "
+             << constant.getSExtValue();
+  }
   return success();
 }
 
 LogicalResult SharedStoreOp::verify() {
-  return verifyCorner(*this, getValue().getType(), getDest().getType());
+  return verifyPart(*this, getValue().getType(), getDest().getType(),
+                    getOffsets());
 }
 
 LogicalResult SharedLoadOp::verify() {
-  return verifyCorner(*this, getType(), getSource().getType());
+  return verifyPart(*this, getType(), getSource().getType(), getOffsets());
 }
 
 void AllocOp::getEffects(Effects &effects) {
@@ -641,7 +730,8 @@ LogicalResult RolesOp::verifyRegions() {
 
 bool seqc::tile::isForOneThread(Region &role) {
   WalkResult result = role.walk([](Operation *op) {
-    bool isKnown = isa<PutOp, YieldOp>(op) || isMemoryEffectFree(op) ||
+    bool isKnown = isa<PutOp, YieldOp, memref::LoadOp>(op) ||
+                   isMemoryEffectFree(op) ||
                    op->hasTrait<OpTrait::HasRecursiveMemoryEffects>();
     for (Type type : op->getResultTypes())
       isKnown &= type.isIntOrIndexOrFloat();

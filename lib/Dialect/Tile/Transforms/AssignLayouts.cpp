@@ -14,8 +14,11 @@
 //      users to each other. So does a load that goes to products and elsewhere.
 //   2. Products anchor: accumulator, result and a left operand that is computed
 //      have #tile.mma. A load that only products read keeps no layout.
+//      Recurrences anchor, too: a thread has all steps of what it has a part
+//      of.
 //   3. What the anchors reach gets its layout. In what is left, the largest
-//      tile is the next anchor, with a blocked layout.
+//      tile is the next anchor, with a blocked layout; next to a recurrence one
+//      in which a warp has the same rows as there.
 //   4. Where two layouts meet at an operand, its producers are computed again
 //      in the layout that is wanted, if they are cheap: loads and arithmetic on
 //      loads, constants and iotas. Everything else is an error.
@@ -47,7 +50,8 @@ using namespace seqc::tile;
 
 /// Produces the same tile in any layout, from nothing.
 static bool isLeaf(Operation *op) {
-  return isa<arith::ConstantOp, tensor::SplatOp, IotaOp, RampOp>(op);
+  return isa<arith::ConstantOp, tensor::SplatOp, tensor::EmptyOp, IotaOp,
+             RampOp>(op);
 }
 
 /// All of its tiles have one layout.
@@ -68,6 +72,9 @@ public:
 private:
   void splitLeaves();
   LogicalResult anchorProducts();
+  LogicalResult anchorRecurrences();
+  void shareSums(RankedTensorType type, BlockedLayoutAttr layout);
+  Attribute chooseLayout(Value value);
   LogicalResult anchorRest();
   void spread();
   void visit(Operation *op);
@@ -86,6 +93,7 @@ private:
 
   KernelOp kernel;
   int64_t warps;
+  bool hasRecurrences = false;
   DenseMap<Value, Attribute> layouts;
   DenseSet<Value> staged;
   std::deque<Value> worklist;
@@ -154,8 +162,92 @@ LogicalResult Assigner::anchorProducts() {
   return failure(result.wasInterrupted());
 }
 
+/// Sums over the states of a recurrence that leave for shared memory, which
+/// takes them in any layout: no thread needs a copy of another's.
+void Assigner::shareSums(RankedTensorType type, BlockedLayoutAttr layout) {
+  kernel.walk([&](ReduceOp op) {
+    if (op.getSource().getType() != type || op.getDim() != 2 ||
+        !llvm::all_of(op->getUses(), [](OpOperand &use) {
+          auto insert = dyn_cast<tensor::InsertSliceOp>(use.getOwner());
+          return insert && use.get() == insert.getSource();
+        }))
+      return;
+    // It says nothing about the operand's.
+    if (Attribute shared = choosePartialSumLayout(layout, type.getDimSize(1)))
+      layouts.try_emplace(op.getResult(), shared);
+  });
+}
+
+LogicalResult Assigner::anchorRecurrences() {
+  WalkResult result = kernel.walk([&](RecurrenceOp op) {
+    RankedTensorType type = op.getStates().getType();
+    Attribute layout;
+    if (op.getDim() == 1)
+      layout = chooseRecurrenceLayout(type, warps);
+    if (!layout) {
+      op.emitOpError()
+          << "on tiles of type " << type << " along dimension "
+          << int64_t(op.getDim()) << " cannot be spread over the " << warps
+          << " warps of its kernel: each needs the same number of "
+             "channels, in dimension 0, and a thread all steps, in "
+             "dimension 1";
+      return WalkResult::interrupt();
+    }
+    hasRecurrences = true;
+    set(op.getStates(), layout);
+    shareSums(type, cast<BlockedLayoutAttr>(layout));
+    ++numAnchors;
+    return WalkResult::advance();
+  });
+  return failure(result.wasInterrupted());
+}
+
+/// The dimension of the tile along which its view has consecutive elements: the
+/// view's last dimension, if nothing else is known.
+static int64_t getContiguousDim(LoadOp load) {
+  MemRefType view = load.getSource().getType();
+  SmallVector<int64_t> strides;
+  int64_t offset, rank = load.getType().getRank(), dim = view.getRank() - 1;
+  if (succeeded(view.getStridesAndOffset(strides, offset)) &&
+      strides.back() != 1)
+    for (auto [d, stride] : llvm::enumerate(strides))
+      if (stride == 1)
+        dim = d;
+  for (int64_t i = 0; i < rank; ++i)
+    if (load.getSourceDim(i) == dim)
+      return i;
+  return rank - 1;
+}
+
+/// A layout for a tile that nothing is known of.
+Attribute Assigner::chooseLayout(Value value) {
+  auto type = cast<RankedTensorType>(value.getType());
+  if (hasRecurrences && type.getRank() == 2) {
+    auto load = value.getDefiningOp<LoadOp>();
+    return chooseStripLayout(type, load ? getContiguousDim(load) : 1, warps);
+  }
+  bool isReduced = false;
+  kernel.walk([&](ReduceOp op) {
+    isReduced |= op.getSource().getType() == type && op.getDim() == 1;
+  });
+  return isReduced ? chooseReducedLayout(type, warps)
+                   : chooseBlockedLayout(type, warps);
+}
+
 /// Anchors what no product reaches, the largest tiles first.
 LogicalResult Assigner::anchorRest() {
+  // Next to a recurrence, what comes from device memory says how.
+  if (hasRecurrences) {
+    kernel.walk([&](LoadOp load) {
+      if (load.getType().getRank() != 2 || get(load.getResult()))
+        return;
+      if (Attribute layout = chooseLayout(load.getResult())) {
+        ++numAnchors;
+        set(load.getResult(), layout);
+        spread();
+      }
+    });
+  }
   SmallVector<Value> tiles;
   auto collect = [&](Value value) {
     if (isTile(value) && !staged.contains(value))
@@ -181,12 +273,7 @@ LogicalResult Assigner::anchorRest() {
     if (get(value))
       continue;
     auto type = cast<RankedTensorType>(value.getType());
-    bool isReduced = false;
-    kernel.walk([&](ReduceOp op) {
-      isReduced |= op.getSource().getType() == type && op.getDim() == 1;
-    });
-    Attribute layout = isReduced ? chooseReducedLayout(type, warps)
-                                 : chooseBlockedLayout(type, warps);
+    Attribute layout = chooseLayout(value);
     if (!layout)
       return emitError(value.getLoc())
              << "a tile of type " << type << " cannot be spread over the "
@@ -273,6 +360,19 @@ void Assigner::visit(Operation *op) {
       set(reduce.getSource(), slice.getParent());
     return;
   }
+  if (auto recurrence = dyn_cast<RecurrenceOp>(op)) {
+    tie({recurrence.getStates(), recurrence.getFactors(),
+         recurrence.getTerms()});
+    tie({recurrence.getLast(), recurrence.getInit()});
+    if (Attribute layout = get(recurrence.getStates()))
+      set(recurrence.getLast(),
+          SliceLayoutAttr::get(op->getContext(), int64_t(recurrence.getDim()),
+                               layout));
+    return;
+  }
+  // A part is read or written where it lies in shared memory.
+  if (auto insert = dyn_cast<tensor::InsertSliceOp>(op))
+    return tie({insert.getResult(), insert.getDest()});
   if (!isElementwise(op))
     return;
   SmallVector<Value> tiles;
@@ -394,6 +494,12 @@ LogicalResult Assigner::fixOperands() {
         return failure();
     } else if (auto reduce = dyn_cast<ReduceOp>(op)) {
       auto slice = dyn_cast_or_null<SliceLayoutAttr>(get(reduce.getResult()));
+      auto source =
+          dyn_cast_or_null<BlockedLayoutAttr>(get(reduce.getSource()));
+      if (source && reduce.getType().getRank() == 2 && reduce.getDim() == 2 &&
+          get(reduce.getResult()) ==
+              choosePartialSumLayout(source, reduce.getType().getDimSize(1)))
+        continue;
       if (!slice || slice.getDim() != int64_t(reduce.getDim()))
         return op->emitOpError()
                << "result is tied to a layout that is no slice along dimension "
@@ -428,6 +534,19 @@ LogicalResult Assigner::fixOperands() {
           MmaLayoutAttr::get(op->getContext(), int64_t(update.getWarps()));
       if (failed(fixOperand(update.getConditionMutable(), wanted)))
         return failure();
+    } else if (auto recurrence = dyn_cast<RecurrenceOp>(op)) {
+      for (OpOperand *operand :
+           {&recurrence.getFactorsMutable(), &recurrence.getTermsMutable()})
+        if (failed(fixOperand(*operand, get(recurrence.getStates()))))
+          return failure();
+      if (failed(fixOperand(recurrence.getInitMutable(),
+                            get(recurrence.getLast()))))
+        return failure();
+    } else if (auto insert = dyn_cast<tensor::InsertSliceOp>(op)) {
+      if (failed(fixOperand(insert.getDestMutable(), get(insert.getResult()))))
+        return failure();
+    } else if (isa<tensor::ExtractSliceOp>(op)) {
+      // In shared memory, all layouts are the same.
     } else if (!isLeaf(op) &&
                !isa<AnyOp, LoadOp, StoreOp, scf::YieldOp, YieldOp>(op)) {
       for (Value value : op->getOperands())
@@ -453,7 +572,7 @@ void Assigner::setTypes() {
 
 LogicalResult Assigner::run() {
   splitLeaves();
-  if (failed(anchorProducts()))
+  if (failed(anchorProducts()) || failed(anchorRecurrences()))
     return failure();
   spread();
   if (failed(anchorRest()) || failed(fixOperands()))

@@ -482,9 +482,11 @@ void Eraser::eraseGet(GetOp get) {
     Value zero = index(0);
     auto type = get.getResult().getType().getTensorType();
     auto load = dyn_cast<SharedLoadOp>(user);
-    Value tile =
-        LoadOp::create(b, load ? load.getType() : type, ring.buffer,
-                       ValueRange{stage, zero, zero}, DenseI64ArrayAttr());
+    SmallVector<Value> place = {stage, zero, zero};
+    if (load)
+      llvm::copy(load.getOffsets(), place.end() - load.getOffsets().size());
+    Value tile = LoadOp::create(b, load ? load.getType() : type, ring.buffer,
+                                place, DenseI64ArrayAttr());
     if (load) {
       load.replaceAllUsesWith(tile);
       load.erase();
@@ -549,16 +551,21 @@ void Eraser::eraseSharedMemory() {
       b.setLoc(user->getLoc());
       b.setInsertionPoint(user);
       Value zero = index(0);
+      SmallVector<Value> place = {zero, zero};
       if (auto store = dyn_cast<SharedStoreOp>(user)) {
-        StoreOp::create(b, store.getValue(), buffer, ValueRange{zero, zero},
+        if (!store.getOffsets().empty())
+          place = store.getOffsets();
+        StoreOp::create(b, store.getValue(), buffer, place,
                         DenseI64ArrayAttr());
         store.erase();
         continue;
       }
       auto load = dyn_cast<SharedLoadOp>(user);
+      if (load && !load.getOffsets().empty())
+        place = load.getOffsets();
       Value tile =
           LoadOp::create(b, load ? load.getType() : type.getTensorType(),
-                         buffer, ValueRange{zero, zero}, DenseI64ArrayAttr());
+                         buffer, place, DenseI64ArrayAttr());
       if (load) {
         load.replaceAllUsesWith(tile);
         load.erase();

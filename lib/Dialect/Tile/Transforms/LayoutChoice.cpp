@@ -94,3 +94,77 @@ Attribute seqc::tile::chooseReducedLayout(RankedTensorType type,
     return {};
   return chooseBlocked2(type, 16, kThreadsPerWarp, warps);
 }
+
+Attribute seqc::tile::chooseRecurrenceLayout(RankedTensorType type,
+                                             int64_t warps) {
+  if (type.getRank() != 3 || type.getDimSize(0) % warps)
+    return {};
+  int64_t channels = type.getDimSize(0) / warps;
+  int64_t channelLanes = powerDivisor(channels, kThreadsPerWarp);
+  int64_t stateLanes = kThreadsPerWarp / channelLanes;
+  if (type.getDimSize(2) % stateLanes ||
+      !llvm::isPowerOf2_64(type.getDimSize(1)) ||
+      !llvm::isPowerOf2_64(type.getDimSize(2) / stateLanes) ||
+      !llvm::isPowerOf2_64(channels / channelLanes))
+    return {};
+  return BlockedLayoutAttr::get(type.getContext(),
+                                {channels / channelLanes, type.getDimSize(1),
+                                 type.getDimSize(2) / stateLanes},
+                                {channelLanes, 1, stateLanes}, {warps, 1, 1});
+}
+
+Attribute seqc::tile::chooseStripLayout(RankedTensorType type,
+                                        int64_t contiguous, int64_t warps) {
+  if (type.getRank() != 2)
+    return {};
+  int64_t rows = type.getDimSize(0), columns = type.getDimSize(1);
+  int64_t bits =
+      type.getElementType().isIndex() ? 32 : type.getElementTypeBitWidth();
+  int64_t elements = powerDivisor(type.getDimSize(contiguous),
+                                  128 / std::max<int64_t>(bits, 8));
+  while (elements > 1 && rows * columns < elements * kThreadsPerWarp * warps)
+    elements /= 2;
+  int64_t threadRows = contiguous == 0 ? elements : 1;
+  int64_t threadColumns = contiguous == 1 ? elements : 1;
+  int64_t columnLanes = powerDivisor(columns / threadColumns, kThreadsPerWarp);
+  int64_t rowLanes =
+      powerDivisor(rows / threadRows, kThreadsPerWarp / columnLanes);
+  int64_t rowWarps = powerDivisor(rows / (threadRows * rowLanes), warps);
+  int64_t columnWarps = powerDivisor(columns / (threadColumns * columnLanes),
+                                     std::max<int64_t>(warps / rowWarps, 1));
+  // Rows of one warp are next to each other.
+  if (contiguous == 1)
+    threadRows = powerDivisor(rows / (rowLanes * rowWarps), 1024);
+  int64_t lanes = kThreadsPerWarp / (rowLanes * columnLanes);
+  if (warps % (rowWarps * columnWarps))
+    return {};
+  int64_t copies = warps / (rowWarps * columnWarps);
+  MLIRContext *context = type.getContext();
+  if (lanes * copies == 1)
+    return BlockedLayoutAttr::get(context, {threadRows, threadColumns},
+                                  {rowLanes, columnLanes},
+                                  {rowWarps, columnWarps});
+  auto parent = BlockedLayoutAttr::get(context, {threadRows, threadColumns, 1},
+                                       {rowLanes, columnLanes, lanes},
+                                       {rowWarps, columnWarps, copies});
+  return SliceLayoutAttr::get(context, 2, parent);
+}
+
+Attribute seqc::tile::choosePartialSumLayout(BlockedLayoutAttr layout,
+                                             int64_t steps) {
+  ArrayRef<int64_t> thread = layout.getThread(), lanes = layout.getLanes(),
+                    warps = layout.getWarps();
+  if (thread.size() != 3)
+    return {};
+  int64_t shares = std::min(lanes[2], thread[1]);
+  if (shares <= 1 || thread[1] != steps || warps[2] != 1)
+    return {};
+  MLIRContext *context = layout.getContext();
+  if (shares == lanes[2])
+    return BlockedLayoutAttr::get(context, {thread[0], steps / shares},
+                                  {lanes[0], shares}, {warps[0], warps[1]});
+  auto parent = BlockedLayoutAttr::get(context, {thread[0], steps / shares, 1},
+                                       {lanes[0], shares, lanes[2] / shares},
+                                       {warps[0], warps[1], 1});
+  return SliceLayoutAttr::get(context, 2, parent);
+}

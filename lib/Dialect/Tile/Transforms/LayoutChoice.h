@@ -28,6 +28,26 @@ inline bool isTile(mlir::Value value) {
   return llvm::isa<mlir::RankedTensorType>(value.getType());
 }
 
+/// A layout for a tile of channels x steps x states that a recurrence goes
+/// through along dimension 1: a thread has all steps of some states of a
+/// channel, a warp the channels that are next to each other. Null if there is
+/// none.
+mlir::Attribute chooseRecurrenceLayout(mlir::RankedTensorType type,
+                                       int64_t warps);
+
+/// A layout for a 2-D tile that device memory has consecutive elements of along
+/// dimension `contiguous`: a thread has 16 bytes of these, or less if others
+/// had none then. Where dimension 1 is the one, a warp has rows that are next
+/// to each other, as in chooseRecurrenceLayout. Threads that are left over have
+/// copies.
+mlir::Attribute chooseStripLayout(mlir::RankedTensorType type,
+                                  int64_t contiguous, int64_t warps);
+
+/// A layout for the sums over dimension 2 of a tile in `layout`, which
+/// chooseRecurrenceLayout gave: threads that hold parts of the same sums share
+/// them out among them. Null where no threads do.
+mlir::Attribute choosePartialSumLayout(BlockedLayoutAttr layout, int64_t steps);
+
 } // namespace seqc::tile
 
 #endif // SEQC_LIB_DIALECT_TILE_TRANSFORMS_LAYOUTCHOICE_H

@@ -113,10 +113,18 @@ def Tile_SharedType : Tile_Type<"Shared", "shared"> {
     A `rows x columns` tile in the one form in which copies, `ldmatrix` and `wgmma` all read it without bank
     conflicts: panels of 128 bytes of columns, each `[rows][128 bytes]`, in which the 16-byte chunk `c` of row
     `r` lies at chunk `c xor (r mod 8)`. Columns are padded to whole panels, the start to 1024 bytes.
+
+    With a `pitch` the tile has plain rows instead, `pitch` elements apart: at least the columns, and a multiple of 16
+    bytes. Then the place of an element is a sum, so that parts of the tile that only a loop knows cost one addition.
+    Threads read and write such tiles; rings and products have the first form.
   }];
   let parameters = (ins "int64_t":$rows, "int64_t":$columns,
-                        "::mlir::Type":$elementType);
-  let hasCustomAssemblyFormat = 1; // !tile.shared<64x128xbf16>
+                        "::mlir::Type":$elementType, "int64_t":$pitch);
+  let builders = [TypeBuilder<(ins "int64_t":$rows, "int64_t":$columns,
+                                   "::mlir::Type":$elementType), [{
+    return $_get($_ctxt, rows, columns, elementType, 0);
+  }]>];
+  let hasCustomAssemblyFormat = 1; // !tile.shared<64x128xbf16, pitch 136>
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{
     /// Columns in a panel.

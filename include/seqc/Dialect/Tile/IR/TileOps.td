@@ -120,7 +120,9 @@ def Tile_LoadOp : Tile_Op<"load", [
   let description = [{
     The tile starts at `offsets`, one for each dimension of `source`; its dimensions are the dimensions
     `dims` of the source (the last ones by default). Elements outside of the view, on either
-    side and in any dimension, are 0. Offsets may be negative.
+    side and in any dimension, are 0. Offsets may be negative. `inside` lists dimensions of the tile in which
+    whoever built the operation knows that all of it lies inside: there nothing is compared, and rows of any length
+    are read in whole vectors.
 
     Example:
     ```mlir
@@ -130,10 +132,15 @@ def Tile_LoadOp : Tile_Op<"load", [
   }];
   let arguments = (ins
     Tile_View:$source, Variadic<Index>:$offsets,
-    OptionalAttr<DenseI64ArrayAttr>:$dims);
+    OptionalAttr<DenseI64ArrayAttr>:$dims,
+    OptionalAttr<DenseI64ArrayAttr>:$inside);
   let results = (outs Tile_Tile:$result);
+  let builders = [OpBuilder<(ins "::mlir::Type":$result, "::mlir::Value":$source,
+      "::mlir::ValueRange":$offsets, "::mlir::DenseI64ArrayAttr":$dims), [{
+    build($_builder, $_state, result, source, offsets, dims, ::mlir::DenseI64ArrayAttr());
+  }]>];
   let assemblyFormat = [{
-    $source `[` $offsets `]` (`dims` $dims^)? attr-dict
+    $source `[` $offsets `]` (`dims` $dims^)? (`inside` $inside^)? attr-dict
     `:` type($source) `->` type($result)
   }];
   let hasVerifier = 1;
@@ -148,7 +155,7 @@ def Tile_StoreOp : Tile_Op<"store", [
   let summary = "Writes a tile to device memory, where it lies inside of it";
   let description = [{
     The opposite of `tile.load`: elements outside of the view are dropped. A layout that holds an
-    element in several threads writes it once.
+    element in several threads writes it once. `inside` means what it means there.
 
     Example:
     ```mlir
@@ -157,9 +164,14 @@ def Tile_StoreOp : Tile_Op<"store", [
   }];
   let arguments = (ins
     Tile_Tile:$value, Tile_View:$dest, Variadic<Index>:$offsets,
-    OptionalAttr<DenseI64ArrayAttr>:$dims);
+    OptionalAttr<DenseI64ArrayAttr>:$dims,
+    OptionalAttr<DenseI64ArrayAttr>:$inside);
+  let builders = [OpBuilder<(ins "::mlir::Value":$value, "::mlir::Value":$dest,
+      "::mlir::ValueRange":$offsets, "::mlir::DenseI64ArrayAttr":$dims), [{
+    build($_builder, $_state, value, dest, offsets, dims, ::mlir::DenseI64ArrayAttr());
+  }]>];
   let assemblyFormat = [{
-    $value `,` $dest `[` $offsets `]` (`dims` $dims^)? attr-dict
+    $value `,` $dest `[` $offsets `]` (`dims` $dims^)? (`inside` $inside^)? attr-dict
     `:` type($value) `,` type($dest)
   }];
   let hasVerifier = 1;
@@ -251,7 +263,9 @@ def Tile_ReduceOp : Tile_Op<"reduce", [Pure]> {
   let description = [{
     `add` sums, `max` takes the largest and ignores NaN where there is another value. Floating
     point sums are taken in an order that depends on the layout alone. With layouts, the result's is
-    `#tile.slice<dim, of = L>` where L is the operand's.
+    `#tile.slice<dim, of = L>` where L is the operand's. It may also be a layout in which each thread has
+    a part of what it would have there: threads that hold parts of one sum then each finish some of
+    the sums, which takes half of the exchanges or less.
 
     Example:
     ```mlir
@@ -279,6 +293,36 @@ def Tile_FoldOp : Tile_Op<"fold", [Pure]> {
   let arguments = (ins Tile_ReduceKindAttr:$kind, Tile_Tile:$source);
   let results = (outs Tile_Tile:$result);
   let assemblyFormat = "$kind $source attr-dict `:` type($source) `->` type($result)";
+  let hasVerifier = 1;
+}
+
+def Tile_RecurrenceOp : Tile_Op<"recurrence", [Pure,
+    AllTypesMatch<["factors", "terms", "states"]>,
+    AllTypesMatch<["init", "last"]>]> {
+  let summary = "A linear recurrence along a dimension";
+  let description = [{
+    Along dimension `dim`, with `states[-1]` for `init`:
+
+    ```
+    states[i] = factors[i] * states[i - 1] + terms[i]      rounded once
+    last      = states[size - 1]
+    ```
+
+    With layouts, those of `init` and `last` are `#tile.slice<dim, of = L>` where L is that of the others, and each
+    thread holds all of dimension `dim` of what it holds a part of: the recurrence needs no exchange.
+
+    Example:
+    ```mlir
+    %h, %last = tile.recurrence %decay, %input from %h0 along 1
+        : tensor<64x4x16xf32>, tensor<64x16xf32>
+    ```
+  }];
+  let arguments = (ins Tile_Tile:$factors, Tile_Tile:$terms, Tile_Tile:$init, I64Attr:$dim);
+  let results = (outs Tile_Tile:$states, Tile_Tile:$last);
+  let assemblyFormat = [{
+    $factors `,` $terms `from` $init `along` $dim attr-dict
+    `:` type($factors) `,` type($init)
+  }];
   let hasVerifier = 1;
 }
 
@@ -409,16 +453,22 @@ def Tile_SharedStoreOp : Tile_Op<"shared_store", [
     DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
   let summary = "Writes a tile to shared memory";
   let description = [{
-    Other threads may read it after a `tile.barrier`. A tile smaller than `dest` is written to its first
-    rows and columns.
+    Other threads may read it after a `tile.barrier`. A tile smaller than `dest` is written from row and column
+    `offsets` on, the first ones by default; all of it lies in `dest`.
 
     Example:
     ```mlir
     tile.shared_store %out, %s : tensor<128x128xbf16>, !tile.shared<128x128xbf16>
+    tile.shared_store %y, %ys[%c0, %t] : tensor<64x4xf32>, !tile.shared<64x32xf32, pitch 36>
     ```
   }];
-  let arguments = (ins Tile_Tile:$value, Tile_Shared:$dest);
-  let assemblyFormat = "$value `,` $dest attr-dict `:` type($value) `,` qualified(type($dest))";
+  let arguments = (ins Tile_Tile:$value, Tile_Shared:$dest, Variadic<Index>:$offsets);
+  let builders = [OpBuilder<(ins "::mlir::Value":$value, "::mlir::Value":$dest), [{
+    build($_builder, $_state, value, dest, ::mlir::ValueRange());
+  }]>];
+  let assemblyFormat = [{
+    $value `,` $dest (`[` $offsets^ `]`)? attr-dict `:` type($value) `,` qualified(type($dest))
+  }];
   let hasVerifier = 1;
 }
 
@@ -426,14 +476,22 @@ def Tile_SharedLoadOp : Tile_Op<"shared_load", [
     DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
   let summary = "Reads a tile from shared memory";
   let description = [{
+    Reads from row and column `offsets` on, the first ones by default; all of the tile lies in `source`.
+
     Example:
     ```mlir
     %t = tile.shared_load %s : !tile.shared<128x128xbf16> -> tensor<128x128xbf16>
+    %d = tile.shared_load %ds[%c0, %t] : !tile.shared<64x32xf32, pitch 36> -> tensor<64x4xf32>
     ```
   }];
-  let arguments = (ins Tile_Shared:$source);
+  let arguments = (ins Tile_Shared:$source, Variadic<Index>:$offsets);
   let results = (outs Tile_Tile:$result);
-  let assemblyFormat = "$source attr-dict `:` qualified(type($source)) `->` type($result)";
+  let builders = [OpBuilder<(ins "::mlir::Type":$result, "::mlir::Value":$source), [{
+    build($_builder, $_state, result, source, ::mlir::ValueRange());
+  }]>];
+  let assemblyFormat = [{
+    $source (`[` $offsets^ `]`)? attr-dict `:` qualified(type($source)) `->` type($result)
+  }];
   let hasVerifier = 1;
 }
 
@@ -442,9 +500,12 @@ def Tile_BarrierOp : Tile_Op<"barrier", [
   let summary = "Waits for all warps of this role";
   let description = [{
     Outside of `tile.roles` it waits for all warps of the block. Writes to shared memory before it are seen by reads
-    after it, also by those of the asynchronous units.
+    after it, also by those of the asynchronous units. With `warp` a warp waits for its own threads only, and
+    sees what they have written.
   }];
-  let assemblyFormat = "attr-dict";
+  let arguments = (ins UnitAttr:$warp);
+  let builders = [OpBuilder<(ins), [{ build($_builder, $_state, false); }]>];
+  let assemblyFormat = "(`warp` $warp^)? attr-dict";
 }
 
 //===----------------------------------------------------------------------===//

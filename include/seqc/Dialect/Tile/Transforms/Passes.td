@@ -201,6 +201,88 @@ def TileStageMemory : Pass<"tile-stage-memory", "::seqc::tile::KernelOp"> {
   ];
 }
 
+def TilePrefetchLoads : Pass<"tile-prefetch-loads", "::seqc::tile::KernelOp"> {
+  let summary = "Read the next iteration's tiles during this one's loop";
+  let description = [{
+    In a loop with a loop in it, tiles that are read before the inner loop are read one iteration ahead: in front of the inner loop,
+    which hides the access, into registers that the outer loop carries. The place of such a load follows from the induction variable, and nothing in
+    the loop writes to its view. What is read after the inner loop only stays where it is. The last iteration reads its
+    own tiles once more, and a loop without iterations none.
+
+    Before:
+    ```mlir
+    scf.for %t = %c0 to %n step %c32 {
+      %u = tile.load %x[%t] inside [0] : memref<?xf32> -> tensor<32xf32>
+      ...
+      scf.for ...
+    }
+    ```
+    After:
+    ```mlir
+    %some = arith.cmpi slt, %c0, %n : index
+    %first = scf.if %some -> (tensor<32xf32>) {
+      %u0 = tile.load %x[%c0] inside [0] : memref<?xf32> -> tensor<32xf32>
+      scf.yield %u0
+    } else { scf.yield %zeros }
+    scf.for %t = %c0 to %n step %c32 iter_args(%u = %first) -> (tensor<32xf32>) {
+      ...
+      %next = arith.select %isLast, %t, %t1 : index
+      %u1 = tile.load %x[%next] inside [0] : memref<?xf32> -> tensor<32xf32>
+      scf.for ...
+      scf.yield %u1
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
+  let statistics = [
+    Statistic<"numLoads", "loads-ahead", "Loads that run an iteration ahead">
+  ];
+}
+
+def TileStageSlices : Pass<"tile-stage-slices", "::seqc::tile::KernelOp"> {
+  let summary = "Read and write parts of tiles in shared memory";
+  let description = [{
+    A part of a tile at a place that a loop decides is read from shared memory (`tensor.extract_slice`), to which the whole is written where it
+    is computed. A tile that a loop puts together from such parts (`tensor.insert_slice`, from `tensor.empty` on) is written there part by part and read
+    as a whole after the loop. Layouts of parts and wholes are independent of each other. Rows are 16 bytes longer than their elements, which
+    keeps threads that read one column off each other's banks.
+
+    Where each warp reads only rows that it wrote itself, it waits for itself only. Other tiles take a barrier of the block, and in a loop there are two
+    of them, in turn, so that it is one barrier for each iteration.
+
+    Before:
+    ```mlir
+    %r = scf.for %s = %c0 to %c32 step %c4 iter_args(%y = %empty) -> (tensor<64x32xf32, #strip>) {
+      %d = tensor.extract_slice %dt[0, %s] [64, 4] [1, 1] : tensor<64x32xf32, #strip> to tensor<64x4xf32, #part>
+      ...
+      %y1 = tensor.insert_slice %p into %y[0, %s] [64, 4] [1, 1]
+      scf.yield %y1
+    }
+    ```
+    After:
+    ```mlir
+    %ds = tile.alloc : !tile.shared<64x32xf32, pitch 36>
+    %ys = tile.alloc : !tile.shared<64x32xf32, pitch 36>
+    tile.shared_store %dt, %ds
+    tile.barrier warp
+    scf.for %s = %c0 to %c32 step %c4 {
+      %d = tile.shared_load %ds[%c0, %s] : !tile.shared<64x32xf32, pitch 36> -> tensor<64x4xf32, #part>
+      ...
+      tile.shared_store %p, %ys[%c0, %s]
+    }
+    tile.barrier warp
+    %r = tile.shared_load %ys : !tile.shared<64x32xf32, pitch 36> -> tensor<64x32xf32, #strip>
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect"];
+  let statistics = [
+    Statistic<"numRead", "tiles-read-in-parts", "Tiles of which parts are read">,
+    Statistic<"numWritten", "tiles-written-in-parts", "Tiles put together from parts">,
+    Statistic<"numDoubled", "tiles-doubled", "Tiles with one place for even and one for odd iterations">,
+    Statistic<"numBytes", "bytes", "Bytes of shared memory taken">
+  ];
+}
+
 def TileWarpRoles : Pass<"tile-warp-roles", "::seqc::tile::KernelOp"> {
   let summary = "Give copies to warps of their own";
   let description = [{

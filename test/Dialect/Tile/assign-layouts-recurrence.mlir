@@ -1,0 +1,37 @@
+// RUN: seqc-opt %s --pass-pipeline="builtin.module(tile.kernel(tile-assign-layouts))" | FileCheck %s
+
+// A thread has the steps of 8 states of one channel, two threads a channel, a
+// warp 16 channels. Sums over states are shared out between the two. What device
+// memory gives has 16 bytes of consecutive steps in a thread, and the rows of a
+// warp are its channels.
+// CHECK-LABEL: tile.kernel @scan
+// CHECK: tile.load {{.*}} -> tensor<64x32xbf16, #tile.blocked<thread = [2, 8], lanes = [8, 4], warps = [4, 1]>>
+// CHECK: tile.load {{.*}} dims [1, 0] {{.*}} -> tensor<32x16xbf16, #tile.blocked<thread = [4, 1], lanes = [2, 16], warps = [4, 1]>>
+// CHECK: tensor.extract_slice {{.*}} to tensor<64x4xf32, #tile.slice<dim = 2, of = #tile.blocked<thread = [1, 4, 8], lanes = [16, 1, 2], warps = [4, 1, 1]>>>
+// CHECK: tensor.extract_slice {{.*}} to tensor<4x16xf32, #tile.slice<dim = 0, of = #tile.blocked<thread = [1, 4, 8], lanes = [16, 1, 2], warps = [4, 1, 1]>>>
+// CHECK: tile.recurrence
+// CHECK: tile.reduce add {{.*}} -> tensor<64x4xf32, #tile.blocked<thread = [1, 2], lanes = [16, 2], warps = [4, 1]>>
+// CHECK: tensor.insert_slice {{.*}} into tensor<64x32xf32, #tile.blocked<thread = [4, 4], lanes = [4, 8], warps = [4, 1]>>
+tile.kernel @scan(%x: memref<?x?xbf16, strided<[?, 1]>>, %b: memref<?x?xbf16, strided<[?, 1]>>, %y: memref<?x?xf32>, %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %c0 = arith.constant 0 : index
+  %c4 = arith.constant 4 : index
+  %c32 = arith.constant 32 : index
+  %h0 = arith.constant dense<0.0> : tensor<64x16xf32>
+  %u = tile.load %x[%c0, %c0] : memref<?x?xbf16, strided<[?, 1]>> -> tensor<64x32xbf16>
+  %bt = tile.load %b[%c0, %c0] dims [1, 0] : memref<?x?xbf16, strided<[?, 1]>> -> tensor<32x16xbf16>
+  %uf = arith.extf %u : tensor<64x32xbf16> to tensor<64x32xf32>
+  %bf = arith.extf %bt : tensor<32x16xbf16> to tensor<32x16xf32>
+  %empty = tensor.empty() : tensor<64x32xf32>
+  %r:2 = scf.for %s = %c0 to %c32 step %c4 iter_args(%h = %h0, %sums = %empty) -> (tensor<64x16xf32>, tensor<64x32xf32>) {
+    %u4 = tensor.extract_slice %uf[0, %s] [64, 4] [1, 1] : tensor<64x32xf32> to tensor<64x4xf32>
+    %b4 = tensor.extract_slice %bf[%s, 0] [4, 16] [1, 1] : tensor<32x16xf32> to tensor<4x16xf32>
+    %u3 = tile.broadcast %u4 along 2 : tensor<64x4xf32> -> tensor<64x4x16xf32>
+    %b3 = tile.broadcast %b4 along 0 : tensor<4x16xf32> -> tensor<64x4x16xf32>
+    %all, %last = tile.recurrence %u3, %b3 from %h along 1 : tensor<64x4x16xf32>, tensor<64x16xf32>
+    %q = tile.reduce add %all along 2 : tensor<64x4x16xf32> -> tensor<64x4xf32>
+    %w = tensor.insert_slice %q into %sums[0, %s] [64, 4] [1, 1] : tensor<64x4xf32> into tensor<64x32xf32>
+    scf.yield %last, %w : tensor<64x16xf32>, tensor<64x32xf32>
+  }
+  tile.store %r#1, %y[%c0, %c0] : tensor<64x32xf32>, memref<?x?xf32>
+  tile.return
+}
