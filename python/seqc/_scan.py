@@ -8,9 +8,11 @@ specialisation key. Batch, channels, length and strides are not in the key.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from . import _text, _torch_compile
+from ._arrays import Array
 from ._checks import check_dtype, check_float, check_rank, check_shape, schedule_key
 from ._places import fast, place_of
 from ._text import Operand, Schedule, Type
@@ -20,8 +22,8 @@ from ._text import Operand, Schedule, Type
 # ===----------------------------------------------------------------------===
 
 
-class ScanKey(NamedTuple):
-    """The specialisation key of selective_scan."""
+class ScanOperands(NamedTuple):
+    """What the specialisation key says of the operands of a scan."""
 
     dtype: str
     state: int
@@ -32,16 +34,49 @@ class ScanKey(NamedTuple):
     z: bool
     delta_bias: str | None
     initial_state: bool
+
+
+class ScanKey(NamedTuple):
+    """The specialisation key of selective_scan."""
+
+    dtype: str
+    state: int
+    a: str
+    b: tuple[str, int, int]
+    c: tuple[str, int, int]
+    d: str | None
+    z: bool
+    delta_bias: str | None
+    initial_state: bool
     delta_softplus: bool
     return_final_state: bool
     schedule: tuple[tuple[str, int], ...]
 
+    @property
+    def operands(self) -> ScanOperands:
+        return ScanOperands(*self[:9])
 
-def selective_scan_text(key: ScanKey) -> str:
-    """The program for a key: one function `selective_scan`."""
+
+class ScanArguments(NamedTuple):
+    """The operands of a scan in the text of a program."""
+
+    u: Operand
+    delta: Operand
+    A: Operand
+    B: Operand
+    C: Operand
+    D: Operand | None
+    z: Operand | None
+    delta_bias: Operand | None
+    initial_state: Operand | None
+
+    def present(self) -> list[tuple[str, Operand]]:
+        return [(n, x) for n, x in zip(self._fields, self, strict=True) if x]
+
+
+def scan_operands(key: ScanOperands) -> ScanArguments:
     acc = _text.accumulator(key.dtype)
     sequence = Type((None, None, None), key.dtype)
-    state = Type((None, None, key.state), acc)
 
     def matrix(kind: tuple[str, int, int]) -> Type:
         dtype, rank, groups = kind
@@ -52,159 +87,58 @@ def selective_scan_text(key: ScanKey) -> str:
         }
         return Type(shapes[rank], dtype)
 
-    u, delta = Operand("%u", sequence), Operand("%delta", sequence)
-    a = Operand("%A", Type((None, key.state), key.a))
-    b, c = Operand("%B", matrix(key.b)), Operand("%C", matrix(key.c))
-    arguments = [u, delta, a, b, c]
-    d = z = delta_bias = initial_state = None
-    if key.d is not None:
-        d = Operand("%D", Type((None,), key.d))
-        arguments.append(d)
-    if key.z:
-        z = Operand("%z", sequence)
-        arguments.append(z)
-    if key.delta_bias is not None:
-        delta_bias = Operand("%delta_bias", Type((None,), key.delta_bias))
-        arguments.append(delta_bias)
-    if key.initial_state:
-        initial_state = Operand("%initial_state", state)
-        arguments.append(initial_state)
-    results = [Operand("%out", sequence)]
+    def channels(name: str, dtype: str | None) -> Operand | None:
+        return None if dtype is None else Operand(name, Type((None,), dtype))
+
+    state = Type((None, None, key.state), acc)
+    return ScanArguments(
+        Operand("%u", sequence),
+        Operand("%delta", sequence),
+        Operand("%A", Type((None, key.state), key.a)),
+        Operand("%B", matrix(key.b)),
+        Operand("%C", matrix(key.c)),
+        channels("%D", key.d),
+        Operand("%z", sequence) if key.z else None,
+        channels("%delta_bias", key.delta_bias),
+        Operand("%initial_state", state) if key.initial_state else None,
+    )
+
+
+def selective_scan_text(key: ScanKey) -> str:
+    """The program for a key: one function `selective_scan`."""
+    x = scan_operands(key.operands)
+    results = [Operand("%out", x.u.type)]
     if key.return_final_state:
+        state = Type((None, None, key.state), _text.accumulator(key.dtype))
         results.append(Operand("%final_state", state))
     body = _text.selective_scan_op(
         results,
-        u,
-        delta,
-        a,
-        b,
-        c,
-        D=d,
-        z=z,
-        delta_bias=delta_bias,
-        initial_state=initial_state,
+        *x[:5],
+        D=x.D,
+        z=x.z,
+        delta_bias=x.delta_bias,
+        initial_state=x.initial_state,
         delta_softplus=key.delta_softplus,
         schedule=dict(key.schedule),
     )
     names = ["out", "final_state"][: len(results)]
+    arguments = [operand for _, operand in x.present()]
     return _text.function("selective_scan", arguments, results, body, names)
 
 
-def selective_scan(
+def scan_arguments(
+    view: Callable[[str, Any], Array],
     u: Any,
     delta: Any,
     A: Any,
     B: Any,
     C: Any,
-    D: Any = None,
-    z: Any = None,
-    delta_bias: Any = None,
-    delta_softplus: bool = False,
-    initial_state: Any = None,
-    return_final_state: bool = False,
-    *,
-    schedule: Schedule = None,
-    target: str | None = None,
-) -> Any:
-    """The selective state-space scan of Mamba.
-
-    With dt = delta + delta_bias (softplus of it if `delta_softplus`):
-    h_t = exp(dt A) h_{t-1} + dt B_t u_t, and out_t = (C_t h_t + D u_t) silu(z_t).
-    The state is kept in f32 (f64 for f64).
-
-    Arrays may be numpy arrays, torch tensors or anything with `__dlpack__`, with
-    any strides, in host memory or on one GPU, where the work goes into the current
-    stream of torch or cupy. Nothing is copied, and the result is the same kind as
-    `u`.
-
-    Args:
-        u: (batch, dim, length) in f16, bf16, f32 or f64.
-        delta: like `u`.
-        A: (dim, state).
-        B, C: (dim, state), or (batch, state, length), or
-            (batch, groups, state, length) where groups divide dim.
-        D: (dim); the term D u is left out without it.
-        z: like `u`; the factor silu(z), z / (1 + exp(-z)), is left out without it.
-        delta_bias: (dim).
-        delta_softplus: apply softplus, log(1 + exp(x)), to dt; x itself above 20.
-        initial_state: (batch, dim, state) in f32 (f64 for f64); zeros by default.
-        return_final_state: also return the state after the last step, so that
-            a later call continues from it.
-        schedule: tiling of this call: {"tile_m": channels, "tile_n": steps in a
-            chunk, "splits": parts of the sequence}.
-        target: on a GPU, "sm_80" or "sm_90a"; as for `attention`.
-
-    A, D, delta_bias and constant B and C have the dtype of `u` or that of the
-    state; variable B and C have that of `u`.
-
-    Returns:
-        out, with the shape and dtype of `u`; with `return_final_state` the tuple
-        (out, state), the state like `initial_state`.
-
-    Raises:
-        TypeError: an argument is no array, or has a dtype that is not taken.
-        ValueError: a shape does not fit; the message names the argument, what it
-            is and what is expected.
-        SeqcError: the compiler failed.
-
-    The first call with given dtypes, state size, groups and options compiles a
-    program; batch, dim, length and strides are free. The maths, as docs/spec.md
-    states it, is that of Mamba (Gu and Dao 2023, algorithm 2), computed in chunks
-    of the sequence.
-    """
-    layer = _torch_compile.tracing()
-    call = selective_scan_now if layer is None else layer.selective_scan
-    return call(
-        u,
-        delta,
-        A,
-        B,
-        C,
-        D,
-        z,
-        delta_bias,
-        delta_softplus,
-        initial_state,
-        return_final_state,
-        schedule=schedule,
-        target=target,
-    )
-
-
-def selective_scan_now(
-    u: Any,
-    delta: Any,
-    A: Any,
-    B: Any,
-    C: Any,
-    D: Any = None,
-    z: Any = None,
-    delta_bias: Any = None,
-    delta_softplus: bool = False,
-    initial_state: Any = None,
-    return_final_state: bool = False,
-    *,
-    schedule: Schedule = None,
-    target: str | None = None,
-) -> Any:
-    """`selective_scan` on arrays that have values."""
-    optional = (D, z, delta_bias, initial_state)
-    tensors: tuple[Any, ...] = ()
-    fast_key: Any = None
-    if fast.takes(u) and not schedule:
-        fast_key = (
-            "selective_scan",
-            delta_softplus,
-            return_final_state,
-            target,
-            *(x is None for x in optional),
-        )
-        tensors = (u, delta, A, B, C, *(x for x in optional if x is not None))
-        results = fast.call(fast_key, tensors)
-        if results is not None:
-            return results
-    place = place_of("u", u, target)
-    view = place.view
+    D: Any,
+    z: Any,
+    delta_bias: Any,
+    initial_state: Any,
+) -> tuple[list[Any], ScanOperands]:
+    """Views of the operands that are there, and their part of the key."""
     first = view("u", u)
     check_rank("u", first, 3, "(batch, dim, length)")
     check_float("u", first)
@@ -277,8 +211,7 @@ def selective_scan_now(
         check_dtype("initial_state", array, (acc,), "the dtype of the state")
         check_shape("initial_state", array, (batch, dim, state), "batch, dim, state")
         arguments.append(array)
-
-    key = ScanKey(
+    return arguments, ScanOperands(
         dtype,
         state,
         a.dtype,
@@ -288,9 +221,166 @@ def selective_scan_now(
         z is not None,
         bias_key,
         initial_state is not None,
+    )
+
+
+def selective_scan(
+    u: Any,
+    delta: Any,
+    A: Any,
+    B: Any,
+    C: Any,
+    D: Any = None,
+    z: Any = None,
+    delta_bias: Any = None,
+    delta_softplus: bool = False,
+    initial_state: Any = None,
+    return_final_state: bool = False,
+    *,
+    schedule: Schedule = None,
+    target: str | None = None,
+) -> Any:
+    """The selective state-space scan of Mamba.
+
+    With dt = delta + delta_bias (softplus of it if `delta_softplus`):
+    h_t = exp(dt A) h_{t-1} + dt B_t u_t, and out_t = (C_t h_t + D u_t) silu(z_t).
+    The state is kept in f32 (f64 for f64).
+
+    Arrays may be numpy arrays, torch tensors or anything with `__dlpack__`, with
+    any strides, in host memory or on one GPU, where the work goes into the current
+    stream of torch or cupy. Nothing is copied, and the result is the same kind as
+    `u`.
+
+    Args:
+        u: (batch, dim, length) in f16, bf16, f32 or f64.
+        delta: like `u`.
+        A: (dim, state).
+        B, C: (dim, state), or (batch, state, length), or
+            (batch, groups, state, length) where groups divide dim.
+        D: (dim); the term D u is left out without it.
+        z: like `u`; the factor silu(z), z / (1 + exp(-z)), is left out without it.
+        delta_bias: (dim).
+        delta_softplus: apply softplus, log(1 + exp(x)), to dt; x itself above 20.
+        initial_state: (batch, dim, state) in f32 (f64 for f64); zeros by default.
+        return_final_state: also return the state after the last step, so that
+            a later call continues from it.
+        schedule: tiling of this call: {"tile_m": channels, "tile_n": steps in a
+            chunk, "splits": parts of the sequence}.
+        target: on a GPU, "sm_80" or "sm_90a"; as for `attention`.
+
+    A, D, delta_bias and constant B and C have the dtype of `u` or that of the
+    state; variable B and C have that of `u`.
+
+    Returns:
+        out, with the shape and dtype of `u`; with `return_final_state` the tuple
+        (out, state), the state like `initial_state`.
+
+    Raises:
+        TypeError: an argument is no array, or has a dtype that is not taken.
+        ValueError: a shape does not fit; the message names the argument, what it
+            is and what is expected.
+        SeqcError: the compiler failed.
+
+    The first call with given dtypes, state size, groups and options compiles a
+    program; batch, dim, length and strides are free. The maths, as docs/spec.md
+    states it, is that of Mamba (Gu and Dao 2023, algorithm 2), computed in chunks
+    of the sequence.
+    """
+    layer = _torch_compile.recording(u, delta, A, B, C, D, z, delta_bias, initial_state)
+    call = selective_scan_now if layer is None else layer.selective_scan
+    return call(
+        u,
+        delta,
+        A,
+        B,
+        C,
+        D,
+        z,
+        delta_bias,
+        delta_softplus,
+        initial_state,
+        return_final_state,
+        schedule=schedule,
+        target=target,
+    )
+
+
+# Warps that keep a large GPU busy: two for each of its schedulers.
+_WARPS = 1000
+
+
+def _scan_schedule(
+    schedule: Schedule, batch: int, dim: int, state: int, length: int, is_gpu: bool
+) -> tuple[tuple[str, int], ...]:
+    """The schedule of a call on a GPU: a step has a kernel that reads no tiles, and
+    few channels are spread over more threads each.
+
+    Sizes are dynamic in a compiled kernel, so the compiler takes them for large.
+    """
+    given = schedule or {}
+    if not is_gpu or "tile_m" in given or "tile_n" in given:
+        return schedule_key(schedule) if schedule else ()
+    if length == 1:
+        return schedule_key({**given, "tile_n": 1})
+    states = 1 << max(state - 1, 0).bit_length()
+    lanes = default = min(max(states // 8, 1), 32)
+    while lanes < 32 and lanes * 2 < states and batch * dim * lanes < 32 * _WARPS:
+        lanes *= 2
+    if lanes == default:
+        return schedule_key(schedule) if schedule else ()
+    warps = given.get("warps", 4)
+    return schedule_key({**given, "tile_m": 32 // lanes * warps, "warps": warps})
+
+
+def selective_scan_now(
+    u: Any,
+    delta: Any,
+    A: Any,
+    B: Any,
+    C: Any,
+    D: Any = None,
+    z: Any = None,
+    delta_bias: Any = None,
+    delta_softplus: bool = False,
+    initial_state: Any = None,
+    return_final_state: bool = False,
+    *,
+    schedule: Schedule = None,
+    target: str | None = None,
+) -> Any:
+    """`selective_scan` on arrays that have values."""
+    optional = (D, z, delta_bias, initial_state)
+    tensors: tuple[Any, ...] = ()
+    fast_key: Any = None
+    if fast.takes(u) and not schedule:
+        sizes = (*u.shape, 0, 0, 0)[:3]
+        fast_key = (
+            "selective_scan",
+            delta_softplus,
+            return_final_state,
+            target,
+            _scan_schedule(None, *sizes[:2], (*A.shape, 1)[1], sizes[2], True),
+            *(x is None for x in optional),
+        )
+        tensors = (u, delta, A, B, C, *(x for x in optional if x is not None))
+        results = fast.call(fast_key, tensors)
+        if results is not None:
+            return results
+    place = place_of("u", u, target)
+    arguments, operands = scan_arguments(
+        place.view, u, delta, A, B, C, D, z, delta_bias, initial_state
+    )
+    key = ScanKey(
+        *operands,
         bool(delta_softplus),
         bool(return_final_state),
-        schedule_key(schedule) if schedule else (),
+        _scan_schedule(
+            schedule,
+            *arguments[0].shape[:2],
+            operands.state,
+            arguments[0].shape[2],
+            place.is_gpu,
+        ),
     )
     results = place.run(key, lambda: selective_scan_text(key), arguments, u)
     if fast_key is not None:
@@ -301,6 +391,16 @@ def selective_scan_now(
 # ===----------------------------------------------------------------------===
 # Causal convolution
 # ===----------------------------------------------------------------------===
+
+
+class ConvOperands(NamedTuple):
+    """What the specialisation key says of the operands of a convolution."""
+
+    dtype: str
+    width: int
+    weight: str
+    bias: str | None
+    initial_state: bool
 
 
 class ConvKey(NamedTuple):
@@ -315,34 +415,51 @@ class ConvKey(NamedTuple):
     return_final_state: bool
     schedule: tuple[tuple[str, int], ...]
 
+    @property
+    def operands(self) -> ConvOperands:
+        return ConvOperands(*self[:4], self.initial_state)
+
+
+class ConvArguments(NamedTuple):
+    """The operands of a convolution in the text of a program."""
+
+    x: Operand
+    weight: Operand
+    bias: Operand | None
+    initial_state: Operand | None
+
+    def present(self) -> list[tuple[str, Operand]]:
+        return [(n, x) for n, x in zip(self._fields, self, strict=True) if x]
+
+
+def conv_operands(key: ConvOperands) -> ConvArguments:
+    state = Type((None, None, key.width - 1), key.dtype)
+    return ConvArguments(
+        Operand("%x", Type((None, None, None), key.dtype)),
+        Operand("%weight", Type((None, key.width), key.weight)),
+        None if key.bias is None else Operand("%bias", Type((None,), key.bias)),
+        Operand("%initial_state", state) if key.initial_state else None,
+    )
+
 
 def causal_conv1d_text(key: ConvKey) -> str:
     """The program for a key: one function `causal_conv1d`."""
-    sequence = Type((None, None, None), key.dtype)
-    state = Type((None, None, key.width - 1), key.dtype)
-    x = Operand("%x", sequence)
-    weight = Operand("%weight", Type((None, key.width), key.weight))
-    arguments = [x, weight]
-    bias = initial_state = None
-    if key.bias is not None:
-        bias = Operand("%bias", Type((None,), key.bias))
-        arguments.append(bias)
-    if key.initial_state:
-        initial_state = Operand("%initial_state", state)
-        arguments.append(initial_state)
-    results = [Operand("%out", sequence)]
+    x = conv_operands(key.operands)
+    results = [Operand("%out", x.x.type)]
     if key.return_final_state:
+        state = Type((None, None, key.width - 1), key.dtype)
         results.append(Operand("%final_state", state))
     body = _text.causal_conv1d_op(
         results,
-        x,
-        weight,
-        bias=bias,
-        initial_state=initial_state,
+        x.x,
+        x.weight,
+        bias=x.bias,
+        initial_state=x.initial_state,
         activation=key.activation,
         schedule=dict(key.schedule),
     )
     names = ["out", "final_state"][: len(results)]
+    arguments = [operand for _, operand in x.present()]
     return _text.function("causal_conv1d", arguments, results, body, names)
 
 
@@ -353,6 +470,51 @@ def normalize_activation(activation: str | None) -> str | None:
         return "silu"
     raise ValueError(
         f"activation: got {activation!r}, expected None, 'silu' or 'swish'"
+    )
+
+
+def conv_arguments(
+    view: Callable[[str, Any], Array],
+    x: Any,
+    weight: Any,
+    bias: Any,
+    initial_state: Any,
+) -> tuple[list[Any], ConvOperands]:
+    """Views of the operands that are there, and their part of the key."""
+    first = view("x", x)
+    check_rank("x", first, 3, "(batch, dim, length)")
+    check_float("x", first)
+    batch, dim, _ = first.shape
+    dtype = first.dtype
+    either = (dtype, _text.accumulator(dtype))
+    why = "the dtype of x or of its sums"
+
+    w = view("weight", weight)
+    check_rank("weight", w, 2, "(dim, width)")
+    check_dtype("weight", w, either, why)
+    width = w.shape[1]
+    if w.shape[0] != dim or width == 0:
+        raise ValueError(
+            f"weight: has shape {w.shape}, expected ({dim}, width) with width of at "
+            f"least 1"
+        )
+    arguments: list[Any] = [first, w]
+    bias_key = None
+    if bias is not None:
+        array = view("bias", bias)
+        check_dtype("bias", array, either, why)
+        check_shape("bias", array, (dim,), "one per channel")
+        bias_key = array.dtype
+        arguments.append(array)
+    if initial_state is not None:
+        array = view("initial_state", initial_state)
+        check_dtype("initial_state", array, (dtype,), "the dtype of x")
+        check_shape(
+            "initial_state", array, (batch, dim, width - 1), "batch, dim, width - 1"
+        )
+        arguments.append(array)
+    return arguments, ConvOperands(
+        dtype, width, w.dtype, bias_key, initial_state is not None
     )
 
 
@@ -404,7 +566,7 @@ def causal_conv1d(
     dim, length and strides are free. The layer is the one in front of the scan of
     a Mamba block (Gu and Dao 2023); docs/spec.md defines it.
     """
-    layer = _torch_compile.tracing()
+    layer = _torch_compile.recording(x, weight, bias, initial_state)
     call = causal_conv1d_now if layer is None else layer.causal_conv1d
     return call(
         x,
@@ -446,47 +608,11 @@ def causal_conv1d_now(
         if results is not None:
             return results
     place = place_of("x", x, target)
-    view = place.view
-    first = view("x", x)
-    check_rank("x", first, 3, "(batch, dim, length)")
-    check_float("x", first)
-    batch, dim, _ = first.shape
-    dtype = first.dtype
-    either = (dtype, _text.accumulator(dtype))
-    why = "the dtype of x or of its sums"
-    activation = normalize_activation(activation)
-
-    w = view("weight", weight)
-    check_rank("weight", w, 2, "(dim, width)")
-    check_dtype("weight", w, either, why)
-    width = w.shape[1]
-    if w.shape[0] != dim or width == 0:
-        raise ValueError(
-            f"weight: has shape {w.shape}, expected ({dim}, width) with width of at "
-            f"least 1"
-        )
-    arguments: list[Any] = [first, w]
-    bias_key = None
-    if bias is not None:
-        array = view("bias", bias)
-        check_dtype("bias", array, either, why)
-        check_shape("bias", array, (dim,), "one per channel")
-        bias_key = array.dtype
-        arguments.append(array)
-    if initial_state is not None:
-        array = view("initial_state", initial_state)
-        check_dtype("initial_state", array, (dtype,), "the dtype of x")
-        check_shape(
-            "initial_state", array, (batch, dim, width - 1), "batch, dim, width - 1"
-        )
-        arguments.append(array)
+    arguments, operands = conv_arguments(place.view, x, weight, bias, initial_state)
     key = ConvKey(
-        dtype,
-        width,
-        w.dtype,
-        bias_key,
-        activation,
-        initial_state is not None,
+        *operands[:4],
+        normalize_activation(activation),
+        operands.initial_state,
         bool(return_final_state),
         schedule_key(schedule) if schedule else (),
     )

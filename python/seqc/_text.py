@@ -97,6 +97,7 @@ def attention_op(
     key: Operand,
     value: Operand,
     *,
+    backward: Sequence[tuple[str, Operand]] = (),
     bias: Operand | None = None,
     segments: tuple[Operand, Operand] | None = None,
     prefix: Operand | None = None,
@@ -108,13 +109,18 @@ def attention_op(
     regions: Regions | None = None,
     schedule: Schedule = None,
 ) -> list[str]:
-    """The lines of one seqc.attention."""
+    """The lines of one seqc.attention, or, with the further operands `backward`, of
+    one seqc.attention_backward. That has the gradients of query, key and value for
+    results, and those of bias and sinks by name."""
     masking = masking or Masking()
     regions = regions or Regions()
     dtype = query.type.dtype if isinstance(query.type, Type) else str(query.type)
     acc = accumulator(dtype)
     operands = [query, key, value]
     text = [f"query({query.name}) key({key.name}) value({value.name})"]
+    for name, operand in backward:
+        operands.append(operand)
+        text.append(f"{name}({operand.name})")
     if bias is not None:
         operands.append(bias)
         text.append(f"bias({bias.name})")
@@ -140,7 +146,8 @@ def attention_op(
         text.append(f"window_right({masking.right})")
     if masking.top_left:
         text.append("align(top_left)")
-    head = f"{', '.join(r.name for r in results)} = seqc.attention {' '.join(text)}"
+    op = "attention_backward" if backward else "attention"
+    head = f"{', '.join(r.name for r in results)} = seqc.{op} {' '.join(text)}"
     lines = [head]
     indices = "%b: index, %h: index, %i: index, %j: index"
     if regions.score is not None:
@@ -155,7 +162,14 @@ def attention_op(
         lines.extend(f"  {line}" for line in regions.mask)
         lines.append(f"  seqc.yield {regions.mask_result} : i1")
         lines.append("}")
-    lines[-1] += f"{schedule_attr(schedule)} : {function_type(operands, results)}"
+    if not backward:
+        lines[-1] += f"{schedule_attr(schedule)} : {function_type(operands, results)}"
+        return lines
+    lines[-1] += f"{schedule_attr(schedule)} : {function_type(operands, results[:3])}"
+    rest = iter(results[3:])
+    for name, given in (("bias_grad", bias), ("sinks_grad", sinks)):
+        if given is not None:
+            lines[-1] += f" {name}({next(rest).type})"
     return lines
 
 
@@ -218,6 +232,29 @@ def causal_conv1d_op(
     return [
         f"{', '.join(r.name for r in results)} = seqc.causal_conv1d {' '.join(text)}"
         f"{schedule_attr(schedule)} : {function_type(operands, results)}"
+    ]
+
+
+def backward_op(
+    op: str,
+    operands: Sequence[tuple[str, Operand]],
+    flags: Sequence[str],
+    gradients: Sequence[Operand],
+    named: Sequence[tuple[str, Operand]],
+    schedule: Schedule = None,
+) -> list[str]:
+    """The lines of a backward operator of a scan or a convolution.
+
+    `gradients` are those that are always there, `named` the others.
+    """
+    text = [f"{name}({x.name})" for name, x in operands] + list(flags)
+    results = [*gradients, *(x for _, x in named)]
+    ins = ", ".join(str(x.type) for _, x in operands)
+    outs = ", ".join(str(x.type) for x in gradients)
+    more = "".join(f" {name}({x.type})" for name, x in named)
+    return [
+        f"{', '.join(r.name for r in results)} = seqc.{op} {' '.join(text)}"
+        f"{schedule_attr(schedule)} : ({ins}) -> ({outs}){more}"
     ]
 
 

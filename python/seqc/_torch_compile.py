@@ -1,6 +1,6 @@
 # Part of the seqc project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Whether a call is being traced by torch instead of made.
+"""Whether a call is being traced or differentiated by torch instead of made.
 
 Then the operators of seqc.torch stand for it in the graph. This module does not
 import torch; who traces has.
@@ -22,3 +22,22 @@ def tracing() -> Any:
     from . import torch as layer
 
     return layer
+
+
+def recording(*values: Any) -> Any:
+    """seqc.torch while torch traces, or if it will ask for gradients of `values`."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return None
+    if (
+        torch.compiler.is_compiling()
+        or torch._C._len_torch_dispatch_stack()
+        or (
+            torch.is_grad_enabled()
+            and any(isinstance(x, torch.Tensor) and x.requires_grad for x in values)
+        )
+    ):
+        from . import torch as layer
+
+        return layer
+    return None

@@ -103,6 +103,74 @@ def visible(
     return np.broadcast_to(band, shape)
 
 
+def expand_heads(x: F64, heads: int) -> F64:
+    """Each key head for all the query heads of its group."""
+    if not heads or x.shape[1] == heads:
+        return x
+    return np.repeat(x, heads // x.shape[1], axis=1)
+
+
+def scores(
+    q: F64,
+    k: F64,
+    *,
+    scale: float | None = None,
+    causal: bool | str = False,
+    window: Any = None,
+    softcap: float | None = None,
+    bias: Any = None,
+    alibi_slopes: Any = None,
+    score_mod: Callable[..., Any] | None = None,
+    mask_mod: Callable[..., Any] | None = None,
+    segment_ids: Any = None,
+    prefix: Any = None,
+    score_slope: Callable[..., Any] | None = None,
+    with_slope: bool = False,
+) -> tuple[F64, npt.NDArray[np.bool_], F64 | float]:
+    """The scores before the mask, what the mask leaves, and with `with_slope` the
+    derivative of the scores by the scaled product.
+
+    `score_slope` is the derivative of `score_mod`; by default it is taken from the
+    difference of two values nearby.
+    """
+    _, heads, query_length, head_dim = q.shape
+    key_length = k.shape[2]
+    shape = (q.shape[0], heads, query_length, key_length)
+    b, h, i, j = np.ogrid[tuple(slice(n) for n in shape)]
+    x = (1 / math.sqrt(head_dim) if scale is None else scale) * (
+        q @ np.swapaxes(k, -1, -2)
+    )
+    slope: F64 | float = 1.0
+    if softcap is not None:
+        capped = np.tanh(x / softcap)
+        x, slope = softcap * capped, 1 - capped**2
+    if alibi_slopes is not None:
+        slopes = to_f64(alibi_slopes)
+        slopes = slopes.reshape(-1, heads, 1, 1)
+        offset = 0 if causal == "top_left" else key_length - query_length
+        x = x - slopes * np.abs(i + offset - j)
+    if score_mod is not None:
+        if with_slope and score_slope is not None:
+            slope = slope * to_f64(score_slope(x, b, h, i, j))
+        elif with_slope:
+            step = 1e-5
+            above = to_f64(score_mod(x + step, b, h, i, j))
+            below = to_f64(score_mod(x - step, b, h, i, j))
+            slope = slope * (above - below) / (2 * step)
+        x = np.broadcast_to(to_f64(score_mod(x, b, h, i, j)), shape)
+    if bias is not None:
+        x = x + to_f64(bias)
+    seen = visible(
+        shape,
+        causal=causal,
+        window=window,
+        mask_mod=mask_mod,
+        segment_ids=segment_ids,
+        prefix=prefix,
+    )
+    return x, seen, slope
+
+
 def attention(
     query: Any,
     key: Any,
@@ -124,33 +192,21 @@ def attention(
 ) -> tuple[F64, F64]:
     """`seqc.attention`: out and lse."""
     q, k, v = to_f64(query), to_f64(key), to_f64(value)
-    batch, heads, query_length, head_dim = q.shape
-    key_length = k.shape[2]
-    shape = (batch, heads, query_length, key_length)
-    if heads and k.shape[1] != heads:
-        k = np.repeat(k, heads // k.shape[1], axis=1)
-        v = np.repeat(v, heads // v.shape[1], axis=1)
-    b, h, i, j = np.ogrid[tuple(slice(n) for n in shape)]
+    heads = q.shape[1]
+    shape = (*q.shape[:3], k.shape[2])
+    k, v = expand_heads(k, heads), expand_heads(v, heads)
     # NaN and infinities pass through as in the definition, without warnings.
     with np.errstate(all="ignore"):
-        x = (1 / math.sqrt(head_dim) if scale is None else scale) * (
-            q @ np.swapaxes(k, -1, -2)
-        )
-        if softcap is not None:
-            x = softcap * np.tanh(x / softcap)
-        if alibi_slopes is not None:
-            slopes = to_f64(alibi_slopes)
-            slopes = slopes.reshape(-1, heads, 1, 1)
-            offset = 0 if causal == "top_left" else key_length - query_length
-            x = x - slopes * np.abs(i + offset - j)
-        if score_mod is not None:
-            x = np.broadcast_to(to_f64(score_mod(x, b, h, i, j)), shape)
-        if bias is not None:
-            x = x + to_f64(bias)
-        seen = visible(
-            shape,
+        x, seen, _ = scores(
+            q,
+            k,
+            scale=scale,
             causal=causal,
             window=window,
+            softcap=softcap,
+            bias=bias,
+            alibi_slopes=alibi_slopes,
+            score_mod=score_mod,
             mask_mod=mask_mod,
             segment_ids=segment_ids,
             prefix=prefix,
@@ -181,6 +237,94 @@ def attention(
             touched = ~np.isfinite(terms).all(axis=-2)
             out = np.where(touched, terms.sum(axis=-2), out)
     return out, lse
+
+
+def attention_backward(
+    out_grad: Any,
+    query: Any,
+    key: Any,
+    value: Any,
+    *,
+    lse_grad: Any = None,
+    bias: Any = None,
+    sinks: Any = None,
+    scale: float | None = None,
+    dropout_p: float = 0.0,
+    seed: int | None = None,
+    absolute: bool = False,
+    **options: Any,
+) -> dict[str, F64]:
+    """`seqc.attention_backward`: gradients by the name of their operand. Out and lse
+    are those of `attention`, so that errors of the forward do not count.
+
+    `absolute` adds up the absolute values of the terms: what errors are relative to.
+    """
+    q, k, v, g = to_f64(query), to_f64(key), to_f64(value), to_f64(out_grad)
+    heads, key_heads = q.shape[1], k.shape[1]
+    factor = 1 / math.sqrt(q.shape[3]) if scale is None else scale
+    forward = dict(options)
+    slope_of = forward.pop("score_slope", None)
+    out, lse = attention(
+        q,
+        k,
+        v,
+        bias=bias,
+        sinks=sinks,
+        scale=scale,
+        dropout_p=dropout_p,
+        seed=seed,
+        **forward,
+    )
+    k, v = expand_heads(k, heads), expand_heads(v, heads)
+    with np.errstate(all="ignore"):
+        x, seen, slope = scores(
+            q,
+            k,
+            scale=scale,
+            bias=bias,
+            score_slope=slope_of,
+            with_slope=True,
+            **forward,
+        )
+        shift = np.where(np.isneginf(lse), np.inf, lse)[..., None]
+        p = np.where(seen, np.exp(x - shift), 0.0)
+        keep: Any = 1.0
+        if dropout_p and seed is not None:
+            keep = dropout_keep(seed, dropout_p, p.shape) / (1 - dropout_p)
+        delta = (g * out).sum(axis=-1)
+        if lse_grad is not None:
+            delta = delta - to_f64(lse_grad)
+        dp = keep * (g @ np.swapaxes(v, -1, -2))
+        if absolute:
+            q, k, g = np.abs(q), np.abs(k), np.abs(g)
+            dp = keep * (g @ np.swapaxes(np.abs(v), -1, -2))
+            delta = -(g * np.abs(out)).sum(axis=-1)
+            if lse_grad is not None:
+                delta = delta - np.abs(to_f64(lse_grad))
+            factor = abs(factor)
+        dx = p * (dp - delta[..., None])
+        ds = np.where(p == 0, 0.0, dx * (np.abs(slope) if absolute else slope))
+    groups = (q.shape[0], key_heads, heads // key_heads if key_heads else 1)
+
+    def by_group(x: F64) -> F64:
+        return np.asarray(x.reshape(*groups, *x.shape[2:]).sum(axis=2))
+
+    swapped = np.swapaxes
+    result = {
+        "query": factor * (ds @ k),
+        "key": factor * by_group(swapped(ds, -1, -2) @ q),
+        "value": by_group(swapped(p * keep, -1, -2) @ g),
+    }
+    if bias is not None:
+        sizes = np.shape(bias)
+        axes = tuple(n for n, size in enumerate(sizes) if size == 1)
+        result["bias"] = dx.sum(axis=axes, keepdims=True).reshape(sizes)
+    if sinks is not None:
+        sink = to_f64(sinks).reshape(1, heads, 1)
+        with np.errstate(all="ignore"):
+            weight = np.where(np.isneginf(sink), 0.0, np.exp(sink - lse))
+        result["sinks"] = -(weight * delta).sum(axis=(0, 2))
+    return result
 
 
 def softplus(x: F64) -> F64:
@@ -242,6 +386,114 @@ def selective_scan(
     return out, h
 
 
+def silu_slope(x: F64) -> F64:
+    """The derivative of silu."""
+    with np.errstate(over="ignore"):
+        s = 1 / (1 + np.exp(-x))
+    return np.asarray(s * (1 + x * (1 - s)))
+
+
+def selective_scan_backward(
+    out_grad: Any,
+    u: Any,
+    delta: Any,
+    A: Any,
+    B: Any,
+    C: Any,
+    D: Any = None,
+    z: Any = None,
+    delta_bias: Any = None,
+    delta_softplus: bool = False,
+    initial_state: Any = None,
+    final_state_grad: Any = None,
+    *,
+    absolute: bool = False,
+) -> dict[str, F64]:
+    """`seqc.selective_scan_backward`: gradients by the name of their operand.
+
+    `absolute` replaces every term by its absolute value: what errors are relative
+    to.
+    """
+
+    def terms(value: F64) -> F64:
+        return np.abs(value) if absolute else value
+
+    x, raw, a = terms(to_f64(u)), to_f64(delta), to_f64(A)
+    batch, dim, length = x.shape
+    states = a.shape[1]
+
+    def expand(value: Any) -> F64:
+        """To (batch, dim, state, length)."""
+        m = terms(to_f64(value))
+        if m.ndim == 2:
+            return np.broadcast_to(m[None, :, :, None], (batch, dim, states, length))
+        if m.ndim == 3:
+            m = m[:, None]
+        return np.repeat(m, dim // m.shape[1], axis=1) if dim else m[:, :0]
+
+    def reduce(gradient: F64, value: Any) -> F64:
+        """From (batch, dim, state, length) to the shape of B or C."""
+        shape = np.shape(value)
+        if len(shape) == 2:
+            return np.asarray(gradient.sum(axis=(0, 3)))
+        groups = shape[1] if len(shape) == 4 else 1
+        split = gradient.reshape(batch, groups, dim // groups, states, length)
+        return np.asarray(split.sum(axis=2)).reshape(shape)
+
+    b, c = expand(B), expand(C)
+    if delta_bias is not None:
+        raw = raw + to_f64(delta_bias)[None, :, None]
+    dt = softplus(raw) if delta_softplus else raw
+    with np.errstate(all="ignore"):
+        decay = np.exp(dt[:, :, None] * a[None, :, :, None])
+        dt = terms(dt)
+        g = terms(to_f64(out_grad))
+        gate = None if z is None else to_f64(z)
+        if gate is not None:
+            g = g * terms(silu(gate))
+        # The states before each step, and after the last.
+        h = np.zeros((batch, dim, states, length + 1))
+        if initial_state is not None:
+            h[..., 0] = terms(to_f64(initial_state))
+        for t in range(length):
+            step = (dt[:, :, t] * x[:, :, t])[..., None]
+            h[..., t + 1] = decay[..., t] * h[..., t] + step * b[..., t]
+        dh = np.zeros((batch, dim, states, length))
+        carry = np.zeros((batch, dim, states))
+        if final_state_grad is not None:
+            carry = terms(to_f64(final_state_grad))
+        for t in reversed(range(length)):
+            dh[..., t] = g[:, :, t, None] * c[..., t] + carry
+            carry = decay[..., t] * dh[..., t]
+        exponent = dh * decay * h[..., :-1]
+        by_input = (dh * b).sum(axis=2)
+        step_grad = (terms(a)[None, :, :, None] * exponent).sum(axis=2) + by_input * x
+        if delta_softplus:
+            slope = 1 / (1 + np.exp(-raw))
+            step_grad = step_grad * np.where(raw > 20, 1.0, slope)
+        result = {
+            "u": dt * by_input,
+            "delta": step_grad,
+            "A": (exponent * dt[:, :, None]).sum(axis=(0, 3)),
+            "B": reduce(dh * (dt * x)[:, :, None], B),
+            "C": reduce(g[:, :, None] * h[..., 1:], C),
+        }
+        if D is not None:
+            skip = terms(to_f64(D))[None, :, None]
+            result["u"] = result["u"] + skip * g
+            result["D"] = (g * x).sum(axis=(0, 2))
+        if gate is not None:
+            y = (h[..., 1:] * c).sum(axis=2)
+            if D is not None:
+                y = y + skip * x
+            result["z"] = terms(to_f64(out_grad)) * y * terms(silu_slope(gate))
+        if delta_bias is not None:
+            result["delta_bias"] = step_grad.sum(axis=(0, 2))
+        if initial_state is not None:
+            result["initial_state"] = carry
+    return result
+
+
 def causal_conv1d(
     x: Any,
     weight: Any,
@@ -266,3 +518,56 @@ def causal_conv1d(
         if activation in ("silu", "swish"):
             out = silu(out)
     return out, padded[:, :, padded.shape[2] - (width - 1) :]
+
+
+def causal_conv1d_backward(
+    out_grad: Any,
+    x: Any,
+    weight: Any,
+    bias: Any = None,
+    activation: str | None = None,
+    initial_state: Any = None,
+    final_state_grad: Any = None,
+    *,
+    absolute: bool = False,
+) -> dict[str, F64]:
+    """`seqc.causal_conv1d_backward`: gradients by the name of their operand.
+
+    `absolute` is as for `selective_scan_backward`.
+    """
+
+    def terms(value: F64) -> F64:
+        return np.abs(value) if absolute else value
+
+    signal, w, g = to_f64(x), to_f64(weight), terms(to_f64(out_grad))
+    batch, dim, length = signal.shape
+    width = w.shape[1]
+    before = np.zeros((batch, dim, width - 1))
+    if initial_state is not None:
+        before = to_f64(initial_state)
+    padded = np.concatenate([before, signal], axis=2)
+    with np.errstate(all="ignore"):
+        if activation in ("silu", "swish"):
+            y, total = np.zeros((batch, dim, length)), np.zeros((batch, dim, length))
+            for tap in range(width):
+                term = w[None, :, tap, None] * padded[:, :, tap : tap + length]
+                y, total = y + term, total + np.abs(term)
+            if bias is not None:
+                y = y + to_f64(bias)[None, :, None]
+                total = total + np.abs(to_f64(bias))[None, :, None]
+            # The slope is off by as much as y, which is a sum of its own.
+            g = g * (1 + total if absolute else silu_slope(y))
+        padded_grad = np.zeros(padded.shape)
+        weight_grad = np.zeros(w.shape)
+        for tap in range(width):
+            padded_grad[:, :, tap : tap + length] += terms(w)[None, :, tap, None] * g
+            window = terms(padded)[:, :, tap : tap + length]
+            weight_grad[:, tap] = (g * window).sum(axis=(0, 2))
+        if final_state_grad is not None and width > 1:
+            padded_grad[:, :, length:] += terms(to_f64(final_state_grad))
+    result = {"x": padded_grad[:, :, width - 1 :], "weight": weight_grad}
+    if bias is not None:
+        result["bias"] = g.sum(axis=(0, 2))
+    if initial_state is not None:
+        result["initial_state"] = padded_grad[:, :, : width - 1]
+    return result

@@ -30,6 +30,15 @@ seqc.selective_scan(u, u, a, b, b)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
+SCAN_BACKWARD = """
+import resource, numpy as np, seqc
+u = np.ones((1, {dim}, {length}), np.float32)
+a = -np.ones(({dim}, 64), np.float32)
+b = np.ones((1, 64, {length}), np.float32)
+seqc.selective_scan_backward(u, u, u, a, b, b)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
 
 def peak_bytes(code: str) -> int:
     run = subprocess.run(
@@ -54,3 +63,10 @@ def test_scan_of_16384() -> None:
     """Four arrays of 4 MiB; the states of every step would be 256 MiB."""
     base = peak_bytes(SCAN.format(dim=64, length=16))
     assert peak_bytes(SCAN.format(dim=64, length=16384)) - base < 64 << 20
+
+
+def test_scan_backward_of_16384() -> None:
+    """Seven arrays of 4 MiB and a state of 16 KiB for each of 128 chunks; the states
+    of every step would be 256 MiB, and so would their gradients."""
+    base = peak_bytes(SCAN_BACKWARD.format(dim=64, length=16))
+    assert peak_bytes(SCAN_BACKWARD.format(dim=64, length=16384)) - base < 64 << 20
