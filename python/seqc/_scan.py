@@ -353,13 +353,13 @@ def selective_scan_now(
     tensors: tuple[Any, ...] = ()
     fast_key: Any = None
     if fast.takes(u) and not schedule:
-        sizes = (*u.shape, 0, 0, 0)[:3]
+        batch, dim, length = (*u.shape, 0, 0, 0)[:3]
         fast_key = (
             "selective_scan",
             delta_softplus,
             return_final_state,
             target,
-            _scan_schedule(None, *sizes[:2], (*A.shape, 1)[1], sizes[2], True),
+            _scan_schedule(None, batch, dim, (*A.shape, 1)[1], length, True),
             *(x is None for x in optional),
         )
         tensors = (u, delta, A, B, C, *(x for x in optional if x is not None))
@@ -370,15 +370,17 @@ def selective_scan_now(
     arguments, operands = scan_arguments(
         place.view, u, delta, A, B, C, D, z, delta_bias, initial_state
     )
+    sizes = arguments[0].shape
     key = ScanKey(
         *operands,
         bool(delta_softplus),
         bool(return_final_state),
         _scan_schedule(
             schedule,
-            *arguments[0].shape[:2],
+            sizes[0],
+            sizes[1],
             operands.state,
-            arguments[0].shape[2],
+            sizes[2],
             place.is_gpu,
         ),
     )

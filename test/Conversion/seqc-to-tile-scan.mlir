@@ -226,17 +226,32 @@ func.func @no_steps(%u: tensor<?x?x0xf32>, %A: tensor<?x4xf32>, %B: tensor<?x4x0
 // Causal convolution
 //===----------------------------------------------------------------------===//
 
-// A tap is the input at a shift; what lies before the first step is read as 0.
-// Nothing is carried from chunk to chunk.
+// Chunks with one before them read that and what lies 8 steps before it in whole
+// rows; a tap is a shift of the two. Around them, for the first chunk and a cut
+// one, each tap is read at its place, 0 before the first step. Nothing is carried
+// from chunk to chunk.
 // CHECK-LABEL: tile.kernel @conv_0(
-// CHECK-SAME: %[[W:[a-z0-9]+]]: memref<?x2xf32, {{.*}}>, %[[X:[a-z0-9]+]]: memref<?x?x?xbf16, {{.*}}>, %[[Y:[a-z0-9]+]]: memref<?x?x?xbf16, strided<[?, ?, 1], offset: ?>>
+// CHECK-SAME: %[[W:[a-z0-9]+]]: memref<?x2xf32, {{.*}}>, %[[X:[a-z0-9]+]]: memref<?x?x?xbf16, strided<[?, ?, 1], {{.*}}>, %[[Y:[a-z0-9]+]]: memref<?x?x?xbf16, strided<[?, ?, 1], offset: ?>>
 // CHECK: %[[W0:.*]] = tile.load %[[W]][%[[C:.*]], %c0] dims [0] : {{.*}} -> tensor<4xf32>
 // CHECK: %[[W1:.*]] = tile.load %[[W]][%[[C]], %c1] dims [0]
+// CHECK: %[[NUM:.*]] = arith.divui %{{.*}}, %c256
+// CHECK: %[[WHOLE:.*]] = arith.muli %[[NUM]], %c256
 // CHECK: %[[T0:.*]] = tile.broadcast %[[W0]] along 1
 // CHECK: %[[T1:.*]] = tile.broadcast %[[W1]] along 1
-// CHECK: scf.for %[[IT:.*]] = %c0 to %{{.*}} step %c256 {
+// CHECK: scf.for %[[IN:.*]] = %c256 to %[[WHOLE]] step %c256 {
+// CHECK: %[[NOW:.*]] = tile.load %[[X]][%[[B:.*]], %[[C]], %[[IN]]] inside [1] : {{.*}} -> tensor<4x256xbf16>
+// CHECK: %[[AT:.*]] = arith.subi %[[IN]], %c8
+// CHECK: %[[OLD:.*]] = tile.load %[[X]][%[[B]], %[[C]], %[[AT]]] inside [1]
+// CHECK: %[[BACK:.*]] = tile.shift %[[NOW]], %[[OLD]] by 1 block 8
+// CHECK: arith.extf %[[BACK]]
+// CHECK: arith.mulf
+// CHECK: arith.extf %[[NOW]]
+// CHECK: math.fma
+// CHECK: tile.store %{{.*}}, %[[Y]][%[[B]], %[[C]], %[[IN]]] inside [1]
+// CHECK: %[[ACROSS:.*]] = arith.maxsi %[[WHOLE]], %c256
+// CHECK: scf.for %[[IT:.*]] = %c0 to %{{.*}} step %[[ACROSS]] {
 // CHECK: %[[BEFORE:.*]] = arith.subi %[[IT]], %c1
-// CHECK: %[[X0:.*]] = tile.load %[[X]][%[[B:.*]], %[[C]], %[[BEFORE]]] : {{.*}} -> tensor<4x256xbf16>
+// CHECK: %[[X0:.*]] = tile.load %[[X]][%[[B]], %[[C]], %[[BEFORE]]] : {{.*}} -> tensor<4x256xbf16>
 // CHECK: %[[F0:.*]] = arith.extf %[[X0]]
 // CHECK: %[[SUM:.*]] = arith.mulf %[[F0]], %[[T0]]
 // CHECK: %[[X1:.*]] = tile.load %[[X]][%[[B]], %[[C]], %[[IT]]]

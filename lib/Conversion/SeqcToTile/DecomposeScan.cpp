@@ -35,9 +35,12 @@
 // them.
 //
 // A convolution. One tile of channels x steps is a sum over the filter's taps
-// of the input, read at a shift for each tap: the history in front of a chunk
-// is read from the input again, not carried. What lies before the first step is
-// 0, or the initial state, which only the first chunk looks at.
+// of the input at a shift for each tap: the history in front of a chunk
+// is read from the input again, not carried. Where rows are aligned, a chunk
+// and what lies one block of 8 steps before it are read in whole vectors, and
+// each tap is a tile.shift of the two: a matter of which register. The first
+// chunk, before which there is nothing or the initial state, and the last one,
+// if it is cut, read each tap at its place.
 //
 //===----------------------------------------------------------------------===//
 
@@ -61,6 +64,8 @@ static constexpr int64_t kMaxUnrolled = 16;
 /// more, the more of what a group waits for is hidden in it; so many that a
 /// thread has `kGroupStates` states of all of them together.
 static constexpr int64_t kMinGroup = 4, kMaxGroup = 16, kGroupStates = 32;
+/// Steps of a convolution that a thread has next to each other.
+static constexpr int64_t kBlock = 8;
 /// Blocks that an SM has registers for.
 static constexpr int32_t kBlocks = 4;
 /// Chunks of so many steps at least are read as tiles.
@@ -170,6 +175,22 @@ static Value limitChannels(KernelBuilder &k, Value view, Value end) {
   return limit(k, view, 1, end);
 }
 
+/// Whether the last dimension of what `v` is a slice of has a stride of 1.
+static bool isContiguous(KernelBuilder &k, Value v) {
+  while (Operation *def = v.getDefiningOp()) {
+    if (!isa<tensor::ExtractSliceOp, tensor::PadOp, tensor::CastOp>(def))
+      break;
+    v = def->getOperand(0);
+  }
+  Value view = k.getView(v);
+  SmallVector<int64_t> strides;
+  int64_t offset;
+  return view &&
+         succeeded(cast<MemRefType>(view.getType())
+                       .getStridesAndOffset(strides, offset)) &&
+         strides.back() == 1;
+}
+
 /// The loop over chunks, and the operator in it.
 template <typename Op>
 static FailureOr<std::pair<scf::ForOp, Op>> findTile(scf::ForallOp forall) {
@@ -229,7 +250,6 @@ private:
   LogicalResult prepare();
   LogicalResult buildLoop();
   bool endsWithLoop();
-  bool isContiguous(Value v);
   LogicalResult takeSlices();
   LogicalResult buildChunk(SmallVectorImpl<Value> &state);
   LogicalResult buildTiledChunk(bool isWhole, SmallVectorImpl<Value> &state);
@@ -287,22 +307,6 @@ FailureOr<Value> ScanKernel::vector(Value v) {
     return k.extend(tile);
   return op.emitOpError("reads a ")
          << v.getType() << " that is not a slice of device memory";
-}
-
-/// Whether the last dimension of what `v` is a slice of has a stride of 1.
-bool ScanKernel::isContiguous(Value v) {
-  while (Operation *def = v.getDefiningOp()) {
-    if (!isa<tensor::ExtractSliceOp, tensor::PadOp, tensor::CastOp>(def))
-      break;
-    v = def->getOperand(0);
-  }
-  Value view = k.getView(v);
-  SmallVector<int64_t> strides;
-  int64_t offset;
-  return view &&
-         succeeded(cast<MemRefType>(view.getType())
-                       .getStridesAndOffset(strides, offset)) &&
-         strides.back() == 1;
 }
 
 static bool varies(Value parameter) {
@@ -503,7 +507,7 @@ LogicalResult ScanKernel::buildLoop() {
   // Four blocks of four warps hide what each of them waits for. Elements that
   // are read one by one take a register each, which leaves no room for that.
   if (isTiled && padded <= 64 && k.kernel.getWarps() <= 4 &&
-      isContiguous(op.getU()))
+      isContiguous(k, op.getU()))
     k.kernel->setAttr("nvvm.minctasm", b.getI32IntegerAttr(kBlocks));
   SmallVector<Value> state = {*first};
   if (op.getDecayInit())
@@ -837,7 +841,10 @@ public:
 
 private:
   LogicalResult buildLoop();
+  LogicalResult buildChunks(Value from, Value to, Value step, const Slice &dest,
+                            bool isInner);
   Value buildSum(const Slice &x, Value first, bool useState);
+  Value buildInnerSum(const Slice &x);
 
   KernelBuilder &k;
   scf::ForallOp forall;
@@ -924,9 +931,63 @@ LogicalResult ConvKernel::buildLoop() {
     bias = k.extend(bias);
   }
 
-  auto now = scf::ForOp::create(b, k.scalar(loop.getLowerBound()),
-                                k.scalar(loop.getUpperBound()),
-                                k.scalar(loop.getStep()));
+  Value from = k.scalar(loop.getLowerBound()),
+        to = k.scalar(loop.getUpperBound()), step = k.scalar(loop.getStep());
+  if (width - 1 > kBlock || steps % kBlock || !isContiguous(k, op.getX()))
+    return buildChunks(from, to, step, *dest, /*isInner=*/false);
+  // Chunks with one before them, and the first and the last one.
+  Value length = arith::SubIOp::create(b, to, from);
+  Value whole =
+      arith::MulIOp::create(b, arith::DivUIOp::create(b, length, step), step);
+  whole = arith::AddIOp::create(b, from, whole);
+  Value second = arith::AddIOp::create(b, from, step);
+  if (failed(buildChunks(second, whole, step, *dest, /*isInner=*/true)))
+    return failure();
+  Value across =
+      arith::MaxSIOp::create(b, arith::SubIOp::create(b, whole, from), step);
+  return buildChunks(from, to, across, *dest, /*isInner=*/false);
+}
+
+/// The sum of a chunk that is full and has one before it.
+Value ConvKernel::buildInnerSum(const Slice &x) {
+  ImplicitLocOpBuilder &b = k.b;
+  auto viewType = cast<MemRefType>(x.view.getType());
+  auto type =
+      RankedTensorType::get({channels, steps}, viewType.getElementType());
+  auto inside = b.getDenseI64ArrayAttr({1});
+  auto load = [&](ValueRange offsets) {
+    return tile::LoadOp::create(b, type, x.view, offsets, /*dims=*/nullptr,
+                                inside);
+  };
+  Value now = load(x.offsets), before = now;
+  if (width > 1) {
+    SmallVector<Value> offsets(x.offsets);
+    offsets.back() = arith::SubIOp::create(b, offsets.back(), k.index(kBlock));
+    before = load(offsets);
+  }
+  Value sum = bias ? k.broadcast(bias, 1, steps) : Value();
+  for (int64_t w = 0; w < width; ++w) {
+    Value in = now;
+    if (int64_t back = width - 1 - w)
+      in = tile::ShiftOp::create(b, now, before, back, kBlock);
+    in = k.extend(in);
+    Value tap = k.broadcast(taps[w], 1, steps);
+    sum = sum ? math::FmaOp::create(b, in, tap, sum).getResult()
+              : arith::MulFOp::create(b, in, tap).getResult();
+  }
+  if (op.getActivation() == Activation::Silu)
+    sum = buildSilu(k, sum);
+  return k.truncate(sum, viewType.getElementType());
+}
+
+LogicalResult ConvKernel::buildChunks(Value from, Value to, Value step,
+                                      const Slice &dest, bool isInner) {
+  ImplicitLocOpBuilder &b = k.b;
+  auto fail = [&](Value v) {
+    return op.emitOpError("uses a ")
+           << v.getType() << " that is not a slice of device memory";
+  };
+  auto now = scf::ForOp::create(b, from, to, step);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPoint(now.getBody()->getTerminator());
   Value first = now.getInductionVar();
@@ -942,7 +1003,11 @@ LogicalResult ConvKernel::buildLoop() {
     if (!x)
       return fail(op.getX());
     Value sum;
-    if (history || historyFill) {
+    DenseI64ArrayAttr inside;
+    if (isInner) {
+      sum = buildInnerSum(*x);
+      inside = b.getDenseI64ArrayAttr({1});
+    } else if (history || historyFill) {
       Value starts = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, first,
                                            k.index(width - 1));
       auto type = RankedTensorType::get({channels, steps},
@@ -957,9 +1022,9 @@ LogicalResult ConvKernel::buildLoop() {
     } else {
       sum = buildSum(*x, first, /*useState=*/false);
     }
-    SmallVector<Value> offsets(dest->offsets);
+    SmallVector<Value> offsets(dest.offsets);
     offsets.back() = addIndex(k, offsets.back(), first);
-    tile::StoreOp::create(b, sum, dest->view, offsets, /*dims=*/nullptr);
+    tile::StoreOp::create(b, sum, dest.view, offsets, /*dims=*/nullptr, inside);
     return success();
   };
   return convertBody(*loop.getBody(), own);

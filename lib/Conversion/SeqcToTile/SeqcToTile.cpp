@@ -163,6 +163,8 @@ LogicalResult ConvertSeqcToTilePass::outline(func::FuncOp func,
           dense.insert(getSource(state));
     } else if (isa<CausalConv1dOp>(op)) {
       conv = op;
+      if (aligned)
+        dense.insert(getSource(cast<CausalConv1dOp>(op).getX()));
     } else {
       return WalkResult::advance();
     }

@@ -99,6 +99,7 @@ private:
   Value convertAny(AnyOp op);
   Value convertFold(FoldOp op);
   void convertRecurrence(RecurrenceOp op);
+  Value convertShift(ShiftOp op);
   Value convertDot(DotOp op);
   void convertUpdateWhere(UpdateWhereOp op);
   Value convertElementwise(Operation *op);
@@ -412,6 +413,33 @@ void BodyConverter::convertRecurrence(RecurrenceOp op) {
   op.erase();
 }
 
+Value BodyConverter::convertShift(ShiftOp op) {
+  RankedTensorType type = op.getType();
+  int64_t by = op.getBy(), block = op.getBlock(), last = type.getRank() - 1;
+  Value zero = index(0), end = index(type.getShape().back() - 1);
+  return elementwise(
+      type, ValueRange(), [&](ImplicitLocOpBuilder &nb, ValueRange) -> Value {
+        SmallVector<Value> at;
+        for (int64_t d = 0; d <= last; ++d)
+          at.push_back(linalg::IndexOp::create(nb, d));
+        Value i = at.back();
+        auto constant = [&](int64_t value) -> Value {
+          return arith::ConstantIndexOp::create(nb, value);
+        };
+        Value place = arith::RemUIOp::create(nb, i, constant(block));
+        Value isNow = arith::CmpIOp::create(nb, arith::CmpIPredicate::sge,
+                                            place, constant(by));
+        // Both are read, inside of the tile.
+        at.back() = arith::MaxSIOp::create(
+            nb, arith::SubIOp::create(nb, i, constant(by)), zero);
+        Value now = tensor::ExtractOp::create(nb, op.getNow(), at);
+        at.back() = arith::MinSIOp::create(
+            nb, arith::AddIOp::create(nb, i, constant(block - by)), end);
+        Value before = tensor::ExtractOp::create(nb, op.getBefore(), at);
+        return arith::SelectOp::create(nb, isNow, now, before);
+      });
+}
+
 Value BodyConverter::convertDot(DotOp op) {
   // Factors of any type are multiplied as f32, which is exact.
   auto extend = [&](Value tile) -> Value {
@@ -557,6 +585,8 @@ LogicalResult BodyConverter::convert(Operation *op) {
     replacement = convertFold(foldOp);
   } else if (auto dotOp = dyn_cast<DotOp>(op)) {
     replacement = convertDot(dotOp);
+  } else if (auto shiftOp = dyn_cast<ShiftOp>(op)) {
+    replacement = convertShift(shiftOp);
   } else if (auto recurrenceOp = dyn_cast<RecurrenceOp>(op)) {
     convertRecurrence(recurrenceOp);
     return success();

@@ -302,6 +302,35 @@ struct ConvertRecurrence : public OpConversionPattern<RecurrenceOp> {
   }
 };
 
+/// Other registers of the same thread.
+struct ConvertShift : public OpConversionPattern<ShiftOp> {
+  using OpConversionPattern::OpConversionPattern;
+
+  LogicalResult
+  matchAndRewrite(ShiftOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    auto type = cast_if_present<VectorType>(
+        getTypeConverter()->convertType(op.getType()));
+    if (!type)
+      return failure();
+    ThreadLayout layout = getThreadLayout(op.getType());
+    int64_t by = op.getBy(), block = op.getBlock();
+    SmallVector<Value> now = unpack(b, adaptor.getNow());
+    SmallVector<Value> before = unpack(b, adaptor.getBefore());
+    SmallVector<Value> elements;
+    for (ArrayRef<int64_t> offset : layout.offsets) {
+      SmallVector<int64_t> source(offset);
+      bool isNow = offset.back() % block >= by;
+      source.back() += isNow ? -by : block - by;
+      int64_t r = *layout.findRegister(source);
+      elements.push_back(isNow ? now[r] : before[r]);
+    }
+    rewriter.replaceOp(op, pack(b, type, elements));
+    return success();
+  }
+};
+
 struct ConvertFold : public OpConversionPattern<FoldOp> {
   using OpConversionPattern::OpConversionPattern;
 
@@ -555,8 +584,9 @@ void seqc::tile::populateRegisterPatterns(const TypeConverter &converter,
                                           RewritePatternSet &patterns,
                                           KernelContext &context) {
   MLIRContext *mlirContext = patterns.getContext();
-  patterns.add<ConvertBroadcast, ConvertConvert, ConvertFold, ConvertRecurrence,
-               ConvertUpdateWhere, ConvertYield>(converter, mlirContext);
+  patterns.add<ConvertBroadcast, ConvertConvert, ConvertFold, ConvertShift,
+               ConvertRecurrence, ConvertUpdateWhere, ConvertYield>(
+      converter, mlirContext);
   patterns.add<ConvertIota, ConvertRamp, ConvertRampSum, ConvertReduce>(
       converter, mlirContext, context);
 }

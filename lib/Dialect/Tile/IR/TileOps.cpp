@@ -348,6 +348,33 @@ LogicalResult ReduceOp::verify() {
   return verifySlice(*this, result, source, getDim());
 }
 
+LogicalResult ShiftOp::verify() {
+  RankedTensorType type = getType();
+  int64_t by = getBy(), block = getBlock(), columns = type.getShape().back();
+  if (block < 1 || columns % block)
+    return emitOpError("needs blocks that divide the ")
+           << columns << " columns of " << type << ", but they have " << block;
+  if (by < 0 || by > block)
+    return emitOpError("shifts by 0 to ")
+           << block << " elements, a block, but got " << by;
+  if (!type.getEncoding())
+    return success();
+  ThreadLayout layout = getThreadLayout(type);
+  bool isWhole = llvm::all_of(layout.base.back(), [&](LayoutField field) {
+    return field.count == 1 || field.stride % block == 0;
+  });
+  for (ArrayRef<int64_t> offset : layout.offsets) {
+    SmallVector<int64_t> other(offset);
+    other.back() = offset.back() / block * block;
+    for (int64_t i = 0; i < block && isWhole; ++i, ++other.back())
+      isWhole = layout.findRegister(other).has_value();
+  }
+  if (!isWhole)
+    return emitOpError("needs a layout that gives a thread whole blocks of ")
+           << block << " columns, but got " << type;
+  return success();
+}
+
 LogicalResult RecurrenceOp::verify() {
   RankedTensorType states = getStates().getType();
   if (!isa<FloatType>(states.getElementType()))

@@ -56,7 +56,7 @@ static bool isLeaf(Operation *op) {
 
 /// All of its tiles have one layout.
 static bool isElementwise(Operation *op) {
-  return op->hasTrait<OpTrait::Elementwise>() || isa<GatherOp>(op);
+  return op->hasTrait<OpTrait::Elementwise>() || isa<GatherOp, ShiftOp>(op);
 }
 
 namespace {
@@ -73,6 +73,7 @@ private:
   void splitLeaves();
   LogicalResult anchorProducts();
   LogicalResult anchorRecurrences();
+  LogicalResult anchorShifts();
   void shareSums(RankedTensorType type, BlockedLayoutAttr layout);
   Attribute chooseLayout(Value value);
   LogicalResult anchorRest();
@@ -197,6 +198,27 @@ LogicalResult Assigner::anchorRecurrences() {
     set(op.getStates(), layout);
     shareSums(type, cast<BlockedLayoutAttr>(layout));
     ++numAnchors;
+    return WalkResult::advance();
+  });
+  return failure(result.wasInterrupted());
+}
+
+LogicalResult Assigner::anchorShifts() {
+  WalkResult result = kernel.walk([&](ShiftOp op) {
+    if (get(op.getResult()))
+      return WalkResult::advance();
+    Attribute layout =
+        chooseWholeBlocksLayout(op.getType(), op.getBlock(), warps);
+    if (!layout) {
+      op.emitOpError() << "of a tile of type " << op.getType()
+                       << " in blocks of " << int64_t(op.getBlock())
+                       << " cannot be spread over the " << warps
+                       << " warps of its kernel";
+      return WalkResult::interrupt();
+    }
+    ++numAnchors;
+    set(op.getResult(), layout);
+    spread();
     return WalkResult::advance();
   });
   return failure(result.wasInterrupted());
@@ -575,6 +597,8 @@ LogicalResult Assigner::run() {
   if (failed(anchorProducts()) || failed(anchorRecurrences()))
     return failure();
   spread();
+  if (failed(anchorShifts()))
+    return failure();
   if (failed(anchorRest()) || failed(fixOperands()))
     return failure();
   setTypes();

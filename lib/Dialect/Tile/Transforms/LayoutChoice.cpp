@@ -168,3 +168,12 @@ Attribute seqc::tile::choosePartialSumLayout(BlockedLayoutAttr layout,
                                        {warps[0], warps[1], 1});
   return SliceLayoutAttr::get(context, 2, parent);
 }
+
+Attribute seqc::tile::chooseWholeBlocksLayout(RankedTensorType type,
+                                              int64_t block, int64_t warps) {
+  if (type.getRank() != 2 || type.getDimSize(1) % block ||
+      !llvm::isPowerOf2_64(block))
+    return {};
+  return tryBlocked(type.getContext(), type.getDimSize(0), type.getDimSize(1),
+                    block, kThreadsPerWarp, warps);
+}

@@ -48,6 +48,11 @@ mlir::Attribute chooseStripLayout(mlir::RankedTensorType type,
 /// them out among them. Null where no threads do.
 mlir::Attribute choosePartialSumLayout(BlockedLayoutAttr layout, int64_t steps);
 
+/// A layout in which a thread has `block` consecutive columns, of a 2-D tile.
+/// Null if there is none.
+mlir::Attribute chooseWholeBlocksLayout(mlir::RankedTensorType type,
+                                        int64_t block, int64_t warps);
+
 } // namespace seqc::tile
 
 #endif // SEQC_LIB_DIALECT_TILE_TRANSFORMS_LAYOUTCHOICE_H

@@ -296,6 +296,32 @@ def Tile_FoldOp : Tile_Op<"fold", [Pure]> {
   let hasVerifier = 1;
 }
 
+def Tile_ShiftOp : Tile_Op<"shift", [Pure,
+    AllTypesMatch<["now", "before", "result"]>]> {
+  let summary = "Moves elements within blocks of a row";
+  let description = [{
+    The last dimension is divided into blocks of `block` elements. In each of them
+
+    ```
+    result[i] = now[i - by]              for i >= by
+              = before[i - by + block]   for i < by
+    ```
+
+    so that if `before` is what lies `block` elements before `now`, the result is what lies `by` elements before it.
+    With layouts, a thread holds whole blocks: the elements that a shift brings are its own, and nothing is read from memory at an odd
+    place.
+
+    Example:
+    ```mlir
+    %x3 = tile.shift %x, %x8 by 3 block 8 : tensor<4x256xbf16>
+    ```
+  }];
+  let arguments = (ins Tile_Tile:$now, Tile_Tile:$before, I64Attr:$by, I64Attr:$block);
+  let results = (outs Tile_Tile:$result);
+  let assemblyFormat = "$now `,` $before `by` $by `block` $block attr-dict `:` type($now)";
+  let hasVerifier = 1;
+}
+
 def Tile_RecurrenceOp : Tile_Op<"recurrence", [Pure,
     AllTypesMatch<["factors", "terms", "states"]>,
     AllTypesMatch<["init", "last"]>]> {
