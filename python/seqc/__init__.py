@@ -16,6 +16,7 @@ size and strides: numpy arrays, torch CPU tensors, anything with `__dlpack__`.
 """
 
 from ._attention import attention
+from ._attention_backward import AttentionGradients, attention_backward
 from ._errors import SeqcArgumentError, SeqcError, SeqcFileError, TraceError
 from ._module import Module, Value
 from ._program import (
@@ -29,6 +30,12 @@ from ._program import (
     load,
 )
 from ._scan import causal_conv1d, selective_scan
+from ._scan_backward import (
+    ConvGradients,
+    ScanGradients,
+    causal_conv1d_backward,
+    selective_scan_backward,
+)
 from ._seqc import __version__, get_num_threads, set_num_threads
 from ._trace_functions import (
     ceil,
@@ -54,10 +61,13 @@ from ._trace_functions import (
 )
 
 __all__ = [
+    "AttentionGradients",
+    "ConvGradients",
     "Function",
     "Module",
     "Parameter",
     "Program",
+    "ScanGradients",
     "SeqcArgumentError",
     "SeqcError",
     "SeqcFileError",
@@ -65,7 +75,9 @@ __all__ = [
     "Value",
     "__version__",
     "attention",
+    "attention_backward",
     "causal_conv1d",
+    "causal_conv1d_backward",
     "ceil",
     "clamp",
     "clear_cache",
@@ -86,6 +98,7 @@ __all__ = [
     "minimum",
     "rsqrt",
     "selective_scan",
+    "selective_scan_backward",
     "set_num_threads",
     "sigmoid",
     "sin",

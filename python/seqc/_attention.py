@@ -20,7 +20,7 @@ from ._checks import check_dtype, check_float, check_rank, check_shape, schedule
 from ._places import Place, fast, place_of
 from ._text import Masking, Operand, Regions, Schedule, Type
 from ._trace import NO_REGIONS, Modifier, TracedRegions, trace_regions, traces
-from ._trace_captures import check_capture, view_capture
+from ._trace_captures import Capture, check_capture, view_capture
 
 Window = int | tuple[int | None, int | None] | None
 
@@ -478,7 +478,7 @@ def attention(
     2022), with grouped key heads (Ainslie et al. 2023) and ALiBi (Press et al.
     2022). Dropout draws from Philox4x32-10 (Salmon et al. 2011).
     """
-    layer = _torch_compile.tracing()
+    layer = _torch_compile.recording(query, key, value, bias, sinks)
     call = attention_now if layer is None else layer.attention
     return call(
         query,
@@ -511,6 +511,7 @@ class Prepared(NamedTuple):
     key_shape: tuple[int, ...]
     value_shape: tuple[int, ...]
     key: AttentionKey
+    captures: tuple[Capture, ...] = ()
 
 
 def prepare(
@@ -640,7 +641,7 @@ def prepare(
         return_lse=False,
         schedule=(),
     )
-    return Prepared(arguments, qs, ks, vs, operands)
+    return Prepared(arguments, qs, ks, vs, operands, traced.captures)
 
 
 def attention_now(

@@ -8,7 +8,9 @@
 
 The functions of this module take what their namesakes in `seqc` take, on torch
 tensors. Each is one node of a graph, with a fake kernel for shapes; outputs are
-in row-major order. Gradients are not there yet: the backward raises.
+in row-major order. Gradients are operators of their own. The scan and the convolution
+save nothing but their operands for them, attention its two results as well; what
+score_mod captures, and alibi_slopes, get no gradient.
 
 `score_mod` and `mask_mod` are not tensors, and stand in the graph as a number,
 under which this module keeps them. They must exist before the compiled function
@@ -24,7 +26,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from . import _attention, _scan
+from . import _attention, _attention_backward, _scan, _scan_backward
 from ._text import Schedule
 from ._trace import Modifier
 
@@ -96,7 +98,7 @@ _tags = tuple(
 def _no_backward(name: str) -> Callable[..., Any]:
     def backward(ctx: Any, *gradients: Any) -> Any:
         raise NotImplementedError(
-            f"the backward of seqc.{name} is not implemented yet: call it under "
+            f"the backward of seqc.{name} is not implemented: call it under "
             "torch.no_grad(), or on detached tensors"
         )
 
@@ -104,7 +106,11 @@ def _no_backward(name: str) -> Callable[..., Any]:
 
 
 def _register(
-    schema: str, kernel: Callable[..., Any], fake: Callable[..., Any]
+    schema: str,
+    kernel: Callable[..., Any],
+    fake: Callable[..., Any],
+    backward: Callable[..., Any] | None = None,
+    setup: Callable[..., None] | None = None,
 ) -> None:
     name = schema.partition("(")[0]
     _library.define(schema, tags=_tags)
@@ -112,7 +118,9 @@ def _register(
         _library.impl(name, kernel, key)
     qualified = f"seqc::{name}"
     torch.library.register_fake(qualified, fake, lib=_library)
-    torch.library.register_autograd(qualified, _no_backward(name), lib=_library)
+    torch.library.register_autograd(
+        qualified, backward or _no_backward(name), setup_context=setup, lib=_library
+    )
 
 
 def _accumulator(dtype: torch.dtype) -> torch.dtype:
@@ -196,6 +204,175 @@ def _attention_fake(
     return out, lse
 
 
+def _present(gradients: Any, like: Tensor) -> Any:
+    """Tensors for all gradients: an empty one for an operand that is not there."""
+    return tuple(like.new_empty((0,)) if x is None else x for x in gradients)
+
+
+def _like(value: Tensor | None, other: Tensor) -> Tensor:
+    return other.new_empty((0,)) if value is None else value.new_empty(value.shape)
+
+
+_GRADIENTS = ("query", "key", "value", "bias", "sinks")
+
+
+def _attention_backward_kernel(
+    out_grad: Tensor,
+    lse_grad: Tensor | None,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    out: Tensor,
+    lse: Tensor,
+    bias: Tensor | None = None,
+    alibi_slopes: Tensor | None = None,
+    query_segments: Tensor | None = None,
+    key_segments: Tensor | None = None,
+    prefix: Tensor | None = None,
+    sinks: Tensor | None = None,
+    *,
+    scale: float | None = None,
+    causal: str = "",
+    window_left: int | None = None,
+    window_right: int | None = None,
+    prefix_length: int | None = None,
+    softcap: float | None = None,
+    dropout_p: float = 0.0,
+    seed: int | None = None,
+    modifiers: int = 0,
+    gradients: str = "query key value",
+    target: str = "",
+) -> tuple[Tensor, ...]:
+    score_mod, mask_mod = _modifiers[modifiers]
+    window = None
+    if window_left is not None or window_right is not None:
+        window = (window_left, window_right)
+    segments = None
+    if query_segments is not None:
+        segments = (query_segments, key_segments)
+    with torch.no_grad():
+        found = _attention_backward.attention_backward(
+            out_grad,
+            query,
+            key,
+            value,
+            out,
+            lse,
+            lse_grad=lse_grad,
+            scale=scale,
+            causal=_causal(causal),
+            window=window,
+            softcap=softcap,
+            bias=bias,
+            alibi_slopes=alibi_slopes,
+            score_mod=score_mod,
+            mask_mod=mask_mod,
+            segment_ids=segments,
+            prefix=prefix_length if prefix is None else prefix,
+            sinks=sinks,
+            dropout_p=dropout_p,
+            seed=seed,
+            gradients=gradients.split(),
+            target=target or None,
+        )
+        if sinks is not None and found.sinks is not None:
+            found = found._replace(sinks=found.sinks.to(sinks.dtype))
+    return tuple(_present(found, query))
+
+
+def _attention_backward_fake(
+    out_grad: Tensor,
+    lse_grad: Tensor | None,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    out: Tensor,
+    lse: Tensor,
+    bias: Tensor | None = None,
+    alibi_slopes: Tensor | None = None,
+    query_segments: Tensor | None = None,
+    key_segments: Tensor | None = None,
+    prefix: Tensor | None = None,
+    sinks: Tensor | None = None,
+    *,
+    gradients: str = "query key value",
+    **options: Any,
+) -> tuple[Tensor, ...]:
+    wanted = gradients.split()
+    operands = zip(_GRADIENTS, (query, key, value, bias, sinks), strict=True)
+    return tuple(_like(x if n in wanted else None, query) for n, x in operands)
+
+
+_register(
+    "attention_backward(Tensor out_grad, Tensor? lse_grad, Tensor query, Tensor key, "
+    "Tensor value, Tensor out, Tensor lse, Tensor? bias=None, "
+    "Tensor? alibi_slopes=None, Tensor? query_segments=None, "
+    "Tensor? key_segments=None, Tensor? prefix=None, Tensor? sinks=None, *, "
+    "float? scale=None, str causal='', SymInt? window_left=None, "
+    "SymInt? window_right=None, SymInt? prefix_length=None, float? softcap=None, "
+    "float dropout_p=0.0, SymInt? seed=None, int modifiers=0, "
+    "str gradients='query key value', str target='') "
+    "-> (Tensor query, Tensor key, Tensor value, Tensor bias, Tensor sinks)",
+    _attention_backward_kernel,
+    _attention_backward_fake,
+)
+
+
+def _attention_setup(
+    ctx: Any, inputs: Any, keyword_only_inputs: Any, output: Any
+) -> None:
+    out, lse = output
+    ctx.save_for_backward(*inputs, out, lse)
+    ctx.options = dict(keyword_only_inputs)
+    ctx.set_materialize_grads(False)
+
+
+def _attention_backward_of(
+    ctx: Any, out_grad: Tensor | None, lse_grad: Tensor | None
+) -> Any:
+    *operands, out, lse = ctx.saved_tensors
+    query, key, value, bias, slopes, *masks, sinks = operands
+    options = dict(ctx.options)
+    options.pop("schedule")
+    has_lse = options.pop("return_lse")
+    # Operands that the call left out are not in it.
+    needs = (*ctx.needs_input_grad, *(False for _ in operands))
+    wanted = [
+        name
+        for name, number in zip(_GRADIENTS, (0, 1, 2, 3, 8), strict=True)
+        if needs[number]
+    ]
+    if slopes is not None and needs[4]:
+        raise NotImplementedError(
+            "alibi_slopes: requires grad, but the backward of attention does not "
+            "compute its gradient; detach it"
+        )
+    if not has_lse:
+        with torch.no_grad():
+            out, lse = torch.ops.seqc.attention(*operands, **options, return_lse=True)
+        lse_grad = None
+    if out_grad is None:
+        out_grad = torch.zeros_like(out)
+    gradients = torch.ops.seqc.attention_backward(
+        out_grad,
+        lse_grad,
+        query,
+        key,
+        value,
+        out,
+        lse,
+        bias,
+        slopes,
+        *masks,
+        sinks,
+        gradients=" ".join(wanted),
+        **options,
+    )
+    by_name = dict(zip(_GRADIENTS, gradients, strict=True))
+    found = [by_name[name] if name in wanted else None for name in _GRADIENTS]
+    return (*found[:4], None, None, None, None, found[4])
+
+
 _register(
     "attention(Tensor query, Tensor key, Tensor value, Tensor? bias=None, "
     "Tensor? alibi_slopes=None, Tensor? query_segments=None, "
@@ -207,6 +384,8 @@ _register(
     "-> (Tensor out, Tensor lse)",
     _attention_kernel,
     _attention_fake,
+    _attention_backward_of,
+    _attention_setup,
 )
 
 
@@ -244,6 +423,10 @@ def attention(
     if score_mod is not None or mask_mod is not None:
         modifiers = _number_of(score_mod, mask_mod)
     is_tensor = isinstance(prefix, torch.Tensor)
+    # What gradients need of the forward.
+    saves_lse = torch.is_grad_enabled() and any(
+        x is not None and x.requires_grad for x in (query, key, value, bias, sinks)
+    )
     out, lse = torch.ops.seqc.attention(
         query,
         key,
@@ -263,7 +446,7 @@ def attention(
         dropout_p=dropout_p,
         seed=seed,
         modifiers=modifiers,
-        return_lse=return_lse,
+        return_lse=return_lse or saves_lse,
         schedule=_schedule_text(schedule),
         target=target or "",
     )
@@ -329,6 +512,97 @@ def _scan_fake(
     return u.new_empty(tuple(u.shape)), state
 
 
+def _scan_backward_kernel(
+    out_grad: Tensor,
+    u: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor | None = None,
+    z: Tensor | None = None,
+    delta_bias: Tensor | None = None,
+    delta_softplus: bool = False,
+    initial_state: Tensor | None = None,
+    final_state_grad: Tensor | None = None,
+    *,
+    schedule: str = "",
+    target: str = "",
+) -> tuple[Tensor, ...]:
+    with torch.no_grad():
+        gradients = _scan_backward.selective_scan_backward(
+            out_grad,
+            u,
+            delta,
+            A,
+            B,
+            C,
+            D,
+            z,
+            delta_bias,
+            delta_softplus,
+            initial_state,
+            final_state_grad,
+            schedule=_read_schedule(schedule),
+            target=target or None,
+        )
+    return tuple(_present(gradients, u))
+
+
+def _scan_backward_fake(
+    out_grad: Tensor,
+    u: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor | None = None,
+    z: Tensor | None = None,
+    delta_bias: Tensor | None = None,
+    delta_softplus: bool = False,
+    initial_state: Tensor | None = None,
+    final_state_grad: Tensor | None = None,
+    **options: Any,
+) -> tuple[Tensor, ...]:
+    operands = (u, delta, A, B, C, D, z, delta_bias, initial_state)
+    return tuple(_like(x, u) for x in operands)
+
+
+_register(
+    "selective_scan_backward(Tensor out_grad, Tensor u, Tensor delta, Tensor A, "
+    "Tensor B, Tensor C, Tensor? D=None, Tensor? z=None, Tensor? delta_bias=None, "
+    "bool delta_softplus=False, Tensor? initial_state=None, "
+    "Tensor? final_state_grad=None, *, str schedule='', str target='') "
+    "-> (Tensor u, Tensor delta, Tensor A, Tensor B, Tensor C, Tensor D, Tensor z, "
+    "Tensor delta_bias, Tensor initial_state)",
+    _scan_backward_kernel,
+    _scan_backward_fake,
+)
+
+
+def _scan_setup(ctx: Any, inputs: Any, keyword_only_inputs: Any, output: Any) -> None:
+    *tensors, softplus, initial_state, return_final_state = inputs
+    ctx.save_for_backward(*tensors, initial_state)
+    ctx.options = (softplus, return_final_state)
+    ctx.target = keyword_only_inputs["target"]
+
+
+def _scan_backward_of(ctx: Any, out_grad: Tensor, state_grad: Tensor) -> Any:
+    *tensors, initial_state = ctx.saved_tensors
+    softplus, return_final_state = ctx.options
+    gradients = torch.ops.seqc.selective_scan_backward(
+        out_grad,
+        *tensors,
+        softplus,
+        initial_state,
+        state_grad if return_final_state else None,
+        target=ctx.target,
+    )
+    operands = (*tensors, initial_state)
+    found = [None if x is None else g for x, g in zip(operands, gradients, strict=True)]
+    return (*found[:-1], None, found[-1], None)
+
+
 _register(
     "selective_scan(Tensor u, Tensor delta, Tensor A, Tensor B, Tensor C, "
     "Tensor? D=None, Tensor? z=None, Tensor? delta_bias=None, "
@@ -337,6 +611,8 @@ _register(
     "-> (Tensor out, Tensor final_state)",
     _scan_kernel,
     _scan_fake,
+    _scan_backward_of,
+    _scan_setup,
 )
 
 
@@ -419,6 +695,81 @@ def _conv_fake(
     return x.new_empty(tuple(x.shape)), state
 
 
+def _conv_backward_kernel(
+    out_grad: Tensor,
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    activation: str | None = None,
+    initial_state: Tensor | None = None,
+    final_state_grad: Tensor | None = None,
+    *,
+    schedule: str = "",
+    target: str = "",
+) -> tuple[Tensor, ...]:
+    with torch.no_grad():
+        gradients = _scan_backward.causal_conv1d_backward(
+            out_grad,
+            x,
+            weight,
+            bias,
+            activation,
+            initial_state,
+            final_state_grad,
+            schedule=_read_schedule(schedule),
+            target=target or None,
+        )
+    return tuple(_present(gradients, x))
+
+
+def _conv_backward_fake(
+    out_grad: Tensor,
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    activation: str | None = None,
+    initial_state: Tensor | None = None,
+    final_state_grad: Tensor | None = None,
+    **options: Any,
+) -> tuple[Tensor, ...]:
+    return tuple(_like(y, x) for y in (x, weight, bias, initial_state))
+
+
+_register(
+    "causal_conv1d_backward(Tensor out_grad, Tensor x, Tensor weight, "
+    "Tensor? bias=None, str? activation=None, Tensor? initial_state=None, "
+    "Tensor? final_state_grad=None, *, str schedule='', str target='') "
+    "-> (Tensor x, Tensor weight, Tensor bias, Tensor initial_state)",
+    _conv_backward_kernel,
+    _conv_backward_fake,
+)
+
+
+def _conv_setup(ctx: Any, inputs: Any, keyword_only_inputs: Any, output: Any) -> None:
+    x, weight, bias, activation, initial_state, return_final_state = inputs
+    ctx.save_for_backward(x, weight, bias, initial_state)
+    ctx.options = (activation, return_final_state)
+    ctx.target = keyword_only_inputs["target"]
+
+
+def _conv_backward_of(ctx: Any, out_grad: Tensor, state_grad: Tensor) -> Any:
+    x, weight, bias, initial_state = ctx.saved_tensors
+    activation, return_final_state = ctx.options
+    gradients = torch.ops.seqc.causal_conv1d_backward(
+        out_grad,
+        x,
+        weight,
+        bias,
+        activation,
+        initial_state,
+        state_grad if return_final_state else None,
+        target=ctx.target,
+    )
+    operands = (x, weight, bias, initial_state)
+    found = [None if y is None else g for y, g in zip(operands, gradients, strict=True)]
+    return (*found[:3], None, found[3], None)
+
+
 _register(
     "causal_conv1d(Tensor x, Tensor weight, Tensor? bias=None, "
     "str? activation=None, Tensor? initial_state=None, "
@@ -426,6 +777,8 @@ _register(
     "-> (Tensor out, Tensor final_state)",
     _conv_kernel,
     _conv_fake,
+    _conv_backward_of,
+    _conv_setup,
 )
 
 
