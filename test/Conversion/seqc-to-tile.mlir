@@ -2,7 +2,7 @@
 // RUN: seqc-opt %s --pass-pipeline="builtin.module(func.func(seqc-online-softmax,seqc-tile{single-loop=true},cse),convert-seqc-to-tile)" --seqc-statistics -o /dev/null 2>&1 | FileCheck %s --check-prefix=STATS
 
 // STATS: convert-seqc-to-tile{{$}}
-// STATS-NEXT: 28 kernels-formed
+// STATS-NEXT: 29 kernels-formed
 
 // The whole kernel of a causal mask. Tensors are views of any strides whose rows
 // are contiguous; sizes are those of the views. The last query tiles, which see
@@ -417,6 +417,24 @@ func.func @falling(%q: tensor<2x8x512x64xf16>, %bias: tensor<1x8x1x512xf32>)
       } : (tensor<2x8x512x64xf16>, tensor<2x8x512x64xf16>,
            tensor<2x8x512x64xf16>, tensor<1x8x1x512xf32>)
           -> tensor<2x8x512x64xf16>
+  return %o : tensor<2x8x512x64xf16>
+}
+
+// A scale that positions cannot be divided by leaves them where they are.
+// CHECK-LABEL: tile.kernel @tiny_scale_0(
+// CHECK: %[[S:[a-z0-9_]+]] = tile.dot %{{.*}}, %{{.*}}, %cst{{.*}} transpose_b
+// CHECK: math.fma %[[S]], %{{.*}}, %{{.*}} : tensor<64x64xf32>
+func.func @tiny_scale(%q: tensor<2x8x512x64xf16>) -> tensor<2x8x512x64xf16> {
+  %o = seqc.attention query(%q) key(%q) value(%q) scale(1.0e-30)
+      score {
+      ^bb0(%s: f32, %b: index, %h: index, %i: index, %j: index):
+        %d = arith.subi %j, %i : index
+        %d32 = arith.index_cast %d : index to i32
+        %f = arith.sitofp %d32 : i32 to f32
+        %r = arith.addf %s, %f : f32
+        seqc.yield %r : f32
+      } : (tensor<2x8x512x64xf16>, tensor<2x8x512x64xf16>,
+         tensor<2x8x512x64xf16>) -> tensor<2x8x512x64xf16>
   return %o : tensor<2x8x512x64xf16>
 }
 

@@ -1,4 +1,4 @@
-//===- FixedArray.h - Arrays whose size is known once ------------*- C++ -*-===//
+//===- FixedArray.h - Arrays whose size is known once -----------*- C++ -*-===//
 //
 // Part of the seqc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -404,6 +404,9 @@ static bool startsEmpty(Value max, Value sum, Value acc) {
 /// times a million keys is a number of f32, and so is 2^-64.
 static constexpr double kMaxBoundedScore = 64;
 
+/// The least factor of scores by which positions are divided.
+static constexpr double kMinScale = 0x1p-32;
+
 /// Whether no element of `v` is above 1 or below -1.
 static bool isBoundedByOne(Value v) {
   return v.getDefiningOp<math::TanhOp>() != nullptr;
@@ -629,13 +632,10 @@ void AttentionConverter::startFromPositions(Lanes &lanes, tile::DotOp product,
   }
   if (!scores || scores->factor || on != Lane::Both)
     return;
-  auto isNormal = [](double number) {
-    return number > 0 && std::isnormal(static_cast<float>(number));
-  };
-  double inverse = 1 / scores->coefficient;
-  if (!isNormal(scores->coefficient) || !isNormal(inverse))
+  // A quotient by something tiny may not be a number of f32.
+  if (scores->coefficient < kMinScale || scores->coefficient > 1 / kMinScale)
     return;
-  Value start = lanes.tile(lanes.add(ramps, inverse));
+  Value start = lanes.tile(lanes.add(ramps, 1 / scores->coefficient));
   moveBefore(product, start);
   product.getAccMutable().assign(start);
   terms.assign(others);
