@@ -1,0 +1,64 @@
+# Part of the seqc project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The scan's kernels fit the registers that leave room for four blocks on an SM: for
+every range of state sizes, for threads with few states, and for rows of any place.
+"""
+
+from __future__ import annotations
+
+import pytest
+from seqc._scan import ScanKey, selective_scan_text
+from test_kernels import CHIPS, check
+
+SPREAD = (("tile_m", 16), ("warps", 4))
+STEP = (("tile_n", 1),)
+
+
+def scan(
+    state: int,
+    dtype: str = "bf16",
+    matrices: tuple[int, int] = (3, 1),
+    schedule: tuple[tuple[str, int], ...] = (),
+) -> str:
+    rank, groups = matrices
+    return selective_scan_text(
+        ScanKey(
+            dtype=dtype,
+            state=state,
+            a="f32",
+            b=(dtype, rank, groups),
+            c=(dtype, rank, groups),
+            d="f32",
+            z=True,
+            delta_bias="f32",
+            initial_state=True,
+            delta_softplus=True,
+            return_final_state=True,
+            schedule=schedule,
+        )
+    )
+
+
+@pytest.mark.parametrize("chip", CHIPS)
+@pytest.mark.parametrize("dtype", ["bf16", "f32"])
+@pytest.mark.parametrize("state", [1, 5, 32, 64, 256])
+def test_states(state: int, dtype: str, chip: str) -> None:
+    check(scan(state, dtype), chip)
+
+
+@pytest.mark.parametrize("chip", CHIPS)
+@pytest.mark.parametrize("matrices", [(2, 1), (4, 2)])
+def test_matrices(matrices: tuple[int, int], chip: str) -> None:
+    check(scan(16, matrices=matrices), chip)
+
+
+@pytest.mark.parametrize("chip", CHIPS)
+@pytest.mark.parametrize("schedule", [SPREAD, STEP])
+def test_schedules(schedule: tuple[tuple[str, int], ...], chip: str) -> None:
+    check(scan(16, schedule=schedule), chip)
+
+
+@pytest.mark.parametrize("chip", CHIPS)
+@pytest.mark.parametrize("state", [4, 16, 64])
+def test_unaligned(state: int, chip: str) -> None:
+    check(scan(state), chip, aligned=False)
