@@ -153,17 +153,24 @@ static TileSchedule requestedSchedule(Operation *op,
 }
 
 template <typename ShapeT>
-static void modelOp(Operation *op, const ShapeT &s, const ChipInfo &chip,
+static void modelOp(Operation *op, const ShapeT &whole, const ChipInfo &chip,
                     const ExplainOptions &options, OpReport &report) {
+  ShapeT s = whole;
   TileSchedule t = chooseSchedule(op, chip, requestedSchedule(op, options));
   constexpr int64_t largest = int64_t(1) << 20;
   t = {std::min(t.tileM, largest), std::min(t.tileN, largest),
        std::min(t.splits, largest), t.stages, t.warps};
   // Splits that the shape alone did not tell, but the assumptions do, stay 1:
   // the report shows what the compiler will do.
-  report.shape = describe(s);
+  if constexpr (std::is_same_v<ShapeT, AttentionShape>) {
+    packHeads(op, chip, s);
+    // What the call decides follows from its sizes.
+    if (!chip.isCPU && !s.backward && t.splits == 0)
+      t.splits = countParts(s, t, chip);
+  }
+  report.shape = describe(whole);
   report.fused = fusedForm(s, t, chip, options);
-  report.unfused = unfusedForm(s, chip);
+  report.unfused = unfusedForm(whole, chip);
   report.hasUnfused = true;
   if (options.tilings)
     for (TileSchedule tiling : enumerateSchedules(op, chip)) {
@@ -299,7 +306,7 @@ FailureOr<Report> seqc::analyze(ModuleOp module,
       }
       // What is inside these belongs to them.
       if (isa<linalg::LinalgOp, AttentionOp, AttentionBackwardOp,
-              OnlineAttentionOp, tensor::PadOp, tensor::GenerateOp>(op))
+              BlockAttentionBackwardOp, OnlineAttentionOp, tensor::PadOp, tensor::GenerateOp>(op))
         return WalkResult::skip();
       return WalkResult::advance();
     });

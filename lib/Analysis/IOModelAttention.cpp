@@ -133,6 +133,14 @@ std::optional<AttentionShape> seqc::io::getAttentionShape(Operation *op,
     s.biasGradBytes = totalBytes(backward.getBiasGrad(), size);
     return s;
   }
+  if (auto block = dyn_cast<BlockAttentionBackwardOp>(op)) {
+    AttentionShape s = commonAttention(block, size);
+    s.backward = s.isBlock = true;
+    s.queryGrad = static_cast<bool>(block.getQueryGradInit());
+    s.keyGrad = static_cast<bool>(block.getKeyGradInit());
+    s.biasGradBytes = totalBytes(block.getBiasGradInit(), size);
+    return s;
+  }
   if (auto online = dyn_cast<OnlineAttentionOp>(op)) {
     AttentionShape s = commonAttention(online, size);
     s.stateIn = !isFreeState(online.getAccInit());
@@ -369,7 +377,9 @@ static FormReport fusedForward(const AttentionShape &s, TileSchedule t,
     fixed.read += rows * (s.Dv + 2) * s.a;
   if (s.stateOut)
     fixed.written = rows * (s.Dv + 2) * s.a;
-  double splitRows = t.splits > 1 ? t.splits * rows : 0;
+  // Packed heads are merged, and unpacked, even if they are one part.
+  bool isMerged = t.splits > 1 || (s.packed && !chip.isCPU);
+  double splitRows = isMerged ? std::max<int64_t>(t.splits, 1) * rows : 0;
   fixed.written += splitRows * (s.Dv + 2) * s.a;
   fixed.read += splitRows * (s.Dv + 2) * s.a;
   addVector(c, splitRows * (s.Dv + 2) * 2);
@@ -426,7 +436,7 @@ static FormReport fusedForward(const AttentionShape &s, TileSchedule t,
     c.dram.read += options.modelCache ? 4.0 * s.B * (double(s.Sq) + s.Sk)
                                       : 4 * heads * (s.Sq + n.columnLoads);
   }
-  setTime(form, chip, s.type, tasks, t.splits > 1 ? 2 : 1);
+  setTime(form, chip, s.type, tasks, isMerged ? 2 : 1);
   return form;
 }
 
@@ -441,15 +451,25 @@ static FormReport fusedBackward(const AttentionShape &s, TileSchedule t,
   form.tiles = n.tiles * heads;
   form.fullTiles = n.fullTiles * heads;
 
+  // On a CPU the gradients of queries and those of keys have a kernel each: S
+  // and dP are computed twice, but no sum leaves the task that it belongs to.
+  bool apart = chip.isCPU && !s.isBlock && s.queryGrad && s.keyGrad;
+  int kernels = apart ? 2 : 1;
+
   // S and dP recomputed, then dV, dQ, dK.
   double pairs = n.pairs * heads;
-  c.matrixFlops = 2 * pairs * (3 * s.D + 2 * s.Dv);
-  addVector(c, 3 * pairs); // s - lse, dP - delta, times P.
-  addScoreWork(c, s, n, heads);
-  addSpecial(c, pairs);
+  c.matrixFlops = 2 * pairs *
+                  (kernels * (s.D + s.Dv) + (s.queryGrad ? s.D : 0) +
+                   (s.keyGrad ? s.D + s.Dv : 0));
+  for (int i = 0; i < kernels; ++i) {
+    addVector(c, 3 * pairs); // s - lse, dP - delta, times P.
+    addScoreWork(c, s, n, heads);
+    addSpecial(c, pairs);
+  }
   if (s.e < s.a)
     c.vectorOps += pairs; // P and dS rounded, two at a time.
-  addVector(c, 2 * rows * s.Dv, 2 * rows * s.Dv); // delta = dO . O
+  if (!s.isBlock)
+    addVector(c, 2 * rows * s.Dv, 2 * rows * s.Dv); // delta = dO . O
   if (s.biasGradBytes > 0)
     addVector(c, pairs);
   c.onChip.read = n.rowLoads * heads * ((s.D + s.Dv) * s.e * 2 + s.D * s.a) +
@@ -462,23 +482,37 @@ static FormReport fusedBackward(const AttentionShape &s, TileSchedule t,
   // delta: reads O and dO, writes one number per row. With keys in the outer
   // loop it is formed while the first key tile has dO on chip anyway.
   Traffic fixed;
-  fixed.read =
-      rows * s.Dv * s.e * (options.loopOrder == LoopOrder::KeyOuter ? 1 : 2);
-  fixed.written = rows * s.a;
+  if (!s.isBlock) {
+    fixed.read =
+        rows * s.Dv * s.e * (options.loopOrder == LoopOrder::KeyOuter ? 1 : 2);
+    fixed.written = rows * s.a;
+  }
   // Keys and values, and their gradients. They are one tile's own.
+  double gradBytes = s.isBlock ? s.a : s.e;
   fixed.read += s.kvHeads() * n.keys * (s.D + s.Dv) * s.e;
-  fixed.written += s.kvHeads() * s.Sk * (s.D + s.Dv) * s.e;
-  fixed.written += rows * s.D * s.e; // dQ, when it is whole.
+  if (s.keyGrad)
+    fixed.written += s.kvHeads() * s.Sk * (s.D + s.Dv) * gradBytes;
+  if (s.queryGrad)
+    fixed.written += rows * s.D * gradBytes; // dQ, when it is whole.
   if (s.lse)
     fixed.read += rows * s.a; // The gradient of lse.
   c.dram = c.cache = fixed;
 
   // Every key tile streams Q, dO, lse and delta, and the partial dQ.
   double rowBytes = (s.D + s.Dv) * s.e + 2 * s.a;
-  double again = std::max(0.0, n.rowLoads - s.Sq) * heads;
+  bool hasPartials = s.queryGrad && s.keyGrad && !apart;
+  double again = hasPartials ? std::max(0.0, n.rowLoads - s.Sq) * heads : 0;
   Traffic streamed;
   streamed.read = n.rowLoads * heads * rowBytes + again * s.D * partialBytes;
   streamed.written = again * s.D * partialBytes;
+  if (apart) {
+    // The other kernel: every query tile streams the keys that it sees.
+    double loads = n.columnLoads * heads * (s.D + s.Dv) * s.e;
+    c.cache.read += rows * rowBytes + loads;
+    c.dram.read += rows * rowBytes +
+                   missedLoads(loads, s.kvHeads() * n.keys * (s.D + s.Dv) * s.e,
+                               chip, options);
+  }
   c.cache += streamed;
   double keyTiles = ceilDiv(s.Sk, t.tileN);
   double activeHeads =
@@ -499,7 +533,15 @@ static FormReport fusedBackward(const AttentionShape &s, TileSchedule t,
     }
   }
   form.workspaceBytes = rows * (s.a + s.D * partialBytes);
-  setTime(form, chip, s.type, s.kvHeads() * keyTiles, 2);
+  if (s.isBlock)
+    form.workspaceBytes = 0;
+  else if (apart) // Sums of 16-bit data are rounded after the kernels.
+    form.workspaceBytes =
+        rows * s.a +
+        (s.e < s.a ? (rows * s.D + s.kvHeads() * s.Sk * (s.D + s.Dv)) * s.a
+                   : 0);
+  setTime(form, chip, s.type, s.kvHeads() * keyTiles,
+          s.isBlock ? 1 : 1 + kernels);
   return form;
 }
 

@@ -183,6 +183,9 @@ struct AttentionShape {
   bool aligned = true;
   // L1: whether the queries are the heads of a group, packed.
   bool packed = false;
+  // Backward: the gradients that are computed, and whether this is the L1
+  // operator, which gets delta and is one kernel.
+  bool queryGrad = true, keyGrad = true, isBlock = false;
   // L1: state that comes from, and goes to, memory.
   bool stateIn = false, stateOut = false;
 
@@ -247,6 +250,19 @@ std::optional<FormReport> upstreamForm(Operation *op, DimTable &dims,
                                        const ChipInfo &chip);
 
 /// Tile sizes to compare for `op`.
+/// As seqc-pack-heads has it, and as it has it for a GPU.
+constexpr int64_t kFewQueries = 16, kMostPackedRows = 64;
+
+/// The shape that the compiler gives few queries of grouped heads, where `op` is
+/// an L0 operator that it does that to (seqc-pack-heads): one head for each key
+/// head, and the queries of a group as its queries.
+void packHeads(Operation *op, const ChipInfo &chip, AttentionShape &shape);
+
+/// The number of parts of a call with these sizes, if `schedule` leaves that to
+/// the call.
+int64_t countParts(const AttentionShape &shape, const TileSchedule &schedule,
+                   const ChipInfo &chip);
+
 std::vector<TileSchedule> enumerateSchedules(Operation *op,
                                              const ChipInfo &chip);
 

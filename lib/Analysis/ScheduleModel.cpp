@@ -219,7 +219,7 @@ static TileSchedule ampereEntry(const AttentionShape &s, int64_t head) {
 static TileSchedule tableEntry(const AttentionShape &s, const ChipInfo &chip) {
   int64_t head = std::max(s.D, s.Dv);
   if (s.e > 2) // f32 products are three of TF32 each.
-    return head <= 64 ? TileSchedule{64, 64, 1, 2, 4}
+    return head <= 64 ? TileSchedule{64, countExtras(s) > 4 ? 48 : 64, 1, 2, 4}
            : head <= 128
                ? TileSchedule{64, 32, 1, 2, 4}
                : TileSchedule{64, countExtras(s) > 4 ? 16 : 32, 1, 1, 4};

@@ -113,7 +113,13 @@ COMMON = (
 )
 
 
-def attention(variant: str, dtype: str, head_dim: int, value_dim: int) -> str:
+def attention(
+    variant: str,
+    dtype: str,
+    head_dim: int,
+    value_dim: int,
+    few: tuple[int, int, int] | None = None,
+) -> str:
     """The program of a call with these options."""
     given = VARIANTS[variant]
     regions, _ = trace_regions(
@@ -142,6 +148,7 @@ def attention(variant: str, dtype: str, head_dim: int, value_dim: int) -> str:
             offset=regions.offset,
             return_lse=True,
             schedule=(),
+            few=few,
         )
     )
 
@@ -209,6 +216,18 @@ def check(source: str, chip: str, aligned: bool = True, is_common: bool = True) 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_attention(variant: str, head_dims: tuple[int, int], chip: str) -> None:
     check(attention(variant, "bf16", *head_dims), chip, is_common=variant in COMMON)
+
+
+# Queries, heads and key heads: one tile of 16 rows, of 32, of 64.
+@pytest.mark.parametrize("chip", CHIPS)
+@pytest.mark.parametrize("head_dims", [(64, 64), (128, 128), (256, 256)])
+@pytest.mark.parametrize("few", [(1, 32, 8), (7, 32, 8), (16, 32, 8), (1, 8, 8)])
+@pytest.mark.parametrize("variant", ["causal", "causal_window", "softcap"])
+def test_decode(
+    variant: str, few: tuple[int, int, int], head_dims: tuple[int, int], chip: str
+) -> None:
+    source = attention(variant, "bf16", *head_dims, few=few)
+    check(source, chip, is_common=variant == "causal")
 
 
 # Rows that are not aligned take registers to be copied.

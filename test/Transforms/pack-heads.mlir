@@ -1,9 +1,10 @@
 // RUN: seqc-opt %s --seqc-online-softmax --canonicalize --cse --seqc-pack-heads --canonicalize --cse | FileCheck %s
 // RUN: seqc-opt %s --seqc-online-softmax --canonicalize --seqc-pack-heads="max-queries=1" | FileCheck %s --check-prefix=ONE
+// RUN: seqc-opt %s --seqc-online-softmax --canonicalize --seqc-pack-heads="max-rows=15" | FileCheck %s --check-prefix=LIMIT
 // RUN: seqc-opt %s --seqc-online-softmax --canonicalize --seqc-pack-heads --seqc-statistics -o /dev/null 2>&1 | FileCheck %s --check-prefix=STATS
 
 // STATS: seqc-pack-heads
-// STATS-NEXT: 5 attention-packed
+// STATS-NEXT: 7 attention-packed
 
 // One query at the end of the keys: causal hides nothing, and there is no
 // region at all. The state is unpacked for the finish.
@@ -155,4 +156,22 @@ func.func @stays(%a: tensor<2x4x1x64xf32>, %b: tensor<2x4x17x64xf32>,
   return %0, %1, %2, %3, %4
     : tensor<2x4x1x64xf32>, tensor<2x4x17x64xf32>, tensor<2x4x?x64xf32>,
       tensor<2x?x1x64xf32>, tensor<2x4x1x64xf32>
+}
+
+// More rows than are asked for, of several queries each, stay; one query of as
+// many heads does not.
+// CHECK-LABEL: func @rows(
+// LIMIT-LABEL: func @rows(
+// LIMIT-COUNT-1: tensor.collapse_shape {{.*}} into tensor<2x1x16x64xf32>
+// LIMIT-NOT: into tensor<2x1x32x64xf32>
+func.func @rows(%a: tensor<2x16x1x64xf32>, %b: tensor<2x16x2x64xf32>,
+                %k: tensor<2x1x50x64xf32>)
+    -> (tensor<2x16x1x64xf32>, tensor<2x16x2x64xf32>) {
+  %0 = seqc.attention query(%a) key(%k) value(%k)
+    : (tensor<2x16x1x64xf32>, tensor<2x1x50x64xf32>, tensor<2x1x50x64xf32>)
+    -> tensor<2x16x1x64xf32>
+  %1 = seqc.attention query(%b) key(%k) value(%k)
+    : (tensor<2x16x2x64xf32>, tensor<2x1x50x64xf32>, tensor<2x1x50x64xf32>)
+    -> tensor<2x16x2x64xf32>
+  return %0, %1 : tensor<2x16x1x64xf32>, tensor<2x16x2x64xf32>
 }

@@ -61,7 +61,10 @@ void seqc::buildPTXPipeline(OpPassManager &pm,
   // L0 -> L1: reductions explicit, schedules chosen.
   addCleanup(func);
   func.addPass(createSeqcOnlineSoftmax());
-  func.addPass(createSeqcPackHeads());
+  // Rows of several queries are collected one by one, into registers.
+  SeqcPackHeadsOptions packing;
+  packing.maxRows = 64;
+  func.addPass(createSeqcPackHeads(packing));
   func.addPass(createSeqcExpandState());
   SeqcScheduleOptions schedule;
   schedule.chip = options.chip;

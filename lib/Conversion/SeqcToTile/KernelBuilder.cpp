@@ -356,6 +356,8 @@ Value KernelBuilder::loadPacked(const Slice &slice, RankedTensorType type) {
     return tile::LoadOp::create(b, type, slice.view, offsets,
                                 b.getDenseI64ArrayAttr({1, 3}));
   }
+  // It stays in registers, which wgmma would run out of.
+  kernel->setAttr("tile.sync_products", b.getUnitAttr());
   Type i32 = b.getI32Type();
   SmallVector<int64_t> shape(type.getShape());
   auto splatIndex = [&](Value v) {

@@ -10,6 +10,10 @@ import numpy as np
 import pytest
 import seqc
 from gpu_cases import (
+    DECODE_DIMS,
+    DECODE_KEYS,
+    DECODE_SHAPES,
+    DECODE_STEP,
     DTYPE_OPTIONS,
     FLOATS,
     HEAD_DIM_SHAPES,
@@ -110,6 +114,63 @@ def test_lengths(causal: Any, head_dim: int, target: str) -> None:
         shape = Shape(2, 1, 2, queries, keys)
         q, k, v = inputs(shape, rng, head_dim, head_dim, "bf16")
         check(q, k, v, "bf16", target, causal=causal)
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_decode_options(name: str, target: str) -> None:
+    rng = np.random.default_rng(20)
+    for shape in (DECODE_STEP, DECODE_SHAPES[0]):
+        q, k, v = inputs(shape, rng, 64, 64, "bf16")
+        options = OPTIONS[name](shape, rng)
+        if "bias" in options:
+            options["bias"] = options["bias"].astype(q.dtype)
+        check(q, k, v, "bf16", target, capped=CAPS.get(name, 0.0), **options)
+
+
+@pytest.mark.parametrize("shape", DECODE_SHAPES)
+def test_decode_shapes(shape: Shape, target: str) -> None:
+    rng = np.random.default_rng(21)
+    q, k, v = inputs(shape, rng, 128, 128, "bf16")
+    check(q, k, v, "bf16", target, causal=True)
+
+
+@pytest.mark.parametrize(("head_dim", "value_dim", "dtype"), DECODE_DIMS)
+def test_decode_head_dims(
+    head_dim: int, value_dim: int, dtype: str, target: str
+) -> None:
+    rng = np.random.default_rng(22)
+    for queries in (1, 5):
+        shape = DECODE_STEP._replace(queries=queries)
+        q, k, v = inputs(shape, rng, head_dim, value_dim, dtype)
+        check(q, k, v, dtype, target, causal=True)
+
+
+@pytest.mark.parametrize("causal", [False, True, "top_left"])
+def test_decode_lengths(causal: Any, target: str) -> None:
+    rng = np.random.default_rng(23)
+    for queries in (1, 4):
+        for batch in (1, 3, 300):
+            for keys in DECODE_KEYS:
+                shape = Shape(batch, 2, 2, queries, keys if batch < 300 else keys % 700)
+                q, k, v = inputs(shape, rng, 64, 64, "bf16")
+                check(q, k, v, "bf16", target, causal=causal)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_decode_layouts(layout: str, target: str) -> None:
+    rng = np.random.default_rng(24)
+    for queries in (1, 3):
+        shape = DECODE_STEP._replace(queries=queries)
+        q, k, v = inputs(shape, rng, 64, 64, "bf16")
+        check(q, k, v, "bf16", target, layout=(layout,) * 3, causal=True)
+
+
+@pytest.mark.parametrize("splits", [1, 2, 7])
+def test_decode_splits(splits: int, target: str) -> None:
+    rng = np.random.default_rng(25)
+    for shape in (DECODE_STEP, Shape(1, 2, 2, 70, 300)):
+        q, k, v = inputs(shape, rng, 64, 64, "bf16")
+        check(q, k, v, "bf16", target, causal=True, schedule={"splits": splits})
 
 
 @pytest.mark.parametrize("window", WINDOWS)

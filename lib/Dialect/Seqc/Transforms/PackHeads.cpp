@@ -57,7 +57,7 @@ public:
       : rewriter(rewriter), b(op.getLoc(), rewriter), op(op) {}
 
   /// Whether the heads and queries are known, and few enough to pack.
-  bool analyze(int64_t maxQueries);
+  bool analyze(int64_t maxQueries, int64_t maxRows);
   void rewrite();
 
 private:
@@ -90,7 +90,7 @@ private:
 
 } // namespace
 
-bool Packer::analyze(int64_t maxQueries) {
+bool Packer::analyze(int64_t maxQueries, int64_t maxRows) {
   RankedTensorType query = typeOf(op.getQuery()), key = typeOf(op.getKey());
   int64_t heads = query.getDimSize(1), keyHeads = key.getDimSize(1);
   queries = query.getDimSize(2);
@@ -100,6 +100,8 @@ bool Packer::analyze(int64_t maxQueries) {
   group = heads / keyHeads;
   bool isWhole = llvm::all_of(op.getOffsets(),
                               [](Value v) { return isZeroInteger(Fold(v)); });
+  if (maxRows && queries > 1 && group * queries > maxRows)
+    return false;
   // Dropout numbers its weights by head and position.
   return group > 1 && queries <= maxQueries && isWhole && !op.getDropout() &&
          op.getTileClass() == TileClass::Partial &&
@@ -336,7 +338,7 @@ struct PackHeadsPass : public seqc::impl::SeqcPackHeadsBase<PackHeadsPass> {
     getOperation()->walk([&](OnlineAttentionOp op) { ops.push_back(op); });
     for (OnlineAttentionOp op : ops) {
       Packer packer(rewriter, op);
-      if (!packer.analyze(maxQueries))
+      if (!packer.analyze(maxQueries, maxRows))
         continue;
       packer.rewrite();
       ++numPacked;

@@ -337,7 +337,9 @@ struct StageMemoryPass : seqc::impl::TileStageMemoryBase<StageMemoryPass> {
     if (auto attribute = kernel->getAttrOfType<IntegerAttr>("tile.stages"))
       if (attribute.getInt() > 0)
         stages = attribute.getInt();
-    Stager stager(kernel, chip == "sm_90a", stages);
+    // A kernel may ask for products that are over when they are issued.
+    bool isSync = kernel->hasAttr("tile.sync_products");
+    Stager stager(kernel, chip == "sm_90a" && !isSync, stages);
     if (failed(stager.run()) || failed(checkSize()))
       return signalPassFailure();
     numRings += stager.numRings;

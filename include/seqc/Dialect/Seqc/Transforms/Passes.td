@@ -68,7 +68,8 @@ def SeqcPackHeads : Pass<"seqc-pack-heads", "::mlir::func::FuncOp"> {
     ```
   }];
   let options = [
-    Option<"maxQueries", "max-queries", "int64_t", "16", "Most queries for which heads are packed">
+    Option<"maxQueries", "max-queries", "int64_t", "16", "Most queries for which heads are packed">,
+    Option<"maxRows", "max-rows", "int64_t", "0", "Most rows that the heads of a group become if each has several queries; 0 is any number">
   ];
   let dependentDialects = [
     "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",

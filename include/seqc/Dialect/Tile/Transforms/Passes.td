@@ -169,6 +169,9 @@ def TileStageMemory : Pass<"tile-stage-memory", "::seqc::tile::KernelOp"> {
     16-bit tile in `#tile.mma` is stored by way of shared memory, in 16-byte rows. With `chip=sm_90a`, products
     of 16-bit tiles become `tile.mma_async` and `tile.wait`.
 
+    With the kernel's attribute `tile.sync_products` no product is asynchronous: where a left operand that was gathered fills
+    the registers that those need.
+
     Before:
     ```mlir
     scf.for %j = %lo to %hi step %c64 ... {
