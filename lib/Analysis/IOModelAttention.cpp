@@ -303,7 +303,8 @@ static void addScoreWork(Counts &c, const AttentionShape &s,
   if (s.bias)
     addVector(c, pairs);
   if (s.scoreRegion) {
-    double factor = s.backward ? 3 : 1;
+    // The region of L1's backward has its derivative in it.
+    double factor = s.backward && !s.isBlock ? 3 : 1;
     c.vectorFlops += factor * s.score.flops * pairs;
     c.vectorOps += factor * s.score.ops * pairs;
     c.exps += s.score.exps * pairs;

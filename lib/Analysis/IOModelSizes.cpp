@@ -180,6 +180,12 @@ void DimTable::visit(Operation *op) {
         uniteShapes(o.getKey(), o.getKeyGrad());
         uniteShapes(o.getValue(), o.getValueGrad());
       })
+      .Case<BlockAttentionBackwardOp>([&](BlockAttentionBackwardOp o) {
+        attention(o);
+        tie(o.getQuery(), {0, 1, 2}, o.getOutGrad(), {0, 1, 2});
+        tie(o.getQuery(), {0, 1, 2}, o.getLse(), {0, 1, 2});
+        tie(o.getQuery(), {0, 1, 2}, o.getDelta(), {0, 1, 2});
+      })
       .Case<OnlineAttentionOp>([&](OnlineAttentionOp o) {
         attention(o);
         tie(o.getQuery(), {0, 1, 2}, o.getAcc(), {0, 1, 2});

@@ -195,7 +195,17 @@ struct Definition {
   /// Empty without segments.
   SmallVector<int64_t> querySegments = {}, keySegments = {};
 
+  /// Row `i` and column `j`, which are a key and a query if it is transposed.
   bool isVisible(const MaskPoint &p, int64_t i, int64_t j) const {
+    if (spec.transposed) {
+      MaskPoint straight = p;
+      std::swap(straight.queryLength, straight.keyLength);
+      return j < p.keyLength && isPairVisible(straight, j, i);
+    }
+    return isPairVisible(p, i, j);
+  }
+
+  bool isPairVisible(const MaskPoint &p, int64_t i, int64_t j) const {
     int64_t diagonal = i + (spec.alignment == Alignment::BottomRight
                                 ? p.keyLength - p.queryLength
                                 : 0);
@@ -349,6 +359,56 @@ TEST_F(MaskBruteForce, StructuredMasksAreExact) {
   }
   EXPECT_GT(full, 1000);
   EXPECT_GT(empty, 1000);
+}
+
+/// So are the queries that see a tile of keys, by the same definition.
+TEST_F(MaskBruteForce, TransposedMasksAreExact) {
+  int64_t full = 0, empty = 0;
+  for (int bits = 0; bits < 32; ++bits) {
+    for (int repeat = 0; repeat < 3; ++repeat) {
+      Definition definition;
+      MaskSpec &spec = definition.spec;
+      spec.transposed = true;
+      spec.causal = bits & 1;
+      if (bits & 2)
+        spec.windowLeft = pick(0, 20);
+      if (bits & 4)
+        spec.windowRight = pick(0, 20);
+      spec.alignment = bits & 8 ? Alignment::TopLeft : Alignment::BottomRight;
+      spec.hasPrefix = bits & 16;
+      SCOPED_TRACE(bits);
+      MaskAnalysis analysis(spec, &context);
+      EXPECT_TRUE(analysis.hasFull());
+      Found found = run(analysis, definition, 20);
+      if (HasFatalFailure())
+        return;
+      EXPECT_EQ(found.empty, found.reallyEmpty);
+      EXPECT_EQ(found.full, found.reallyFull);
+      full += found.full;
+      empty += found.empty;
+    }
+  }
+  EXPECT_GT(full, 1000);
+  EXPECT_GT(empty, 1000);
+}
+
+/// A region too: its query and its key keep their places.
+TEST_F(MaskBruteForce, TransposedRegions) {
+  AttentionOp op = parseRegion(R"mlir(
+    %c4 = arith.constant 4 : index
+    %block = arith.divui %i, %c4 : index
+    %limit = arith.muli %block, %c4 : index
+    %m = arith.cmpi sle, %j, %limit : index
+    seqc.yield %m : i1
+  )mlir");
+  ASSERT_TRUE(op);
+  Definition definition;
+  definition.spec = MaskSpec::get(op);
+  definition.spec.transposed = true;
+  MaskAnalysis analysis(definition.spec, &context);
+  Found found = run(analysis, definition, 60);
+  EXPECT_GT(found.empty, 0);
+  EXPECT_GT(found.full, 0);
 }
 
 /// In a band no tile between the bounds is empty.
