@@ -454,6 +454,108 @@ TEST_F(Cuda, BlocksThatTakePoints) {
   EXPECT_EQ(slot, 3);
 }
 
+// sum(x): in as many parts as the call's sizes ask for, then the merge of the
+// parts, as a step of decoding is planned. Parts are
+// max(1, min(12 / rows, ceil(n / 4))) of ceil(n / parts) numbers.
+constexpr char kSum[] = R"({"name":"sum","arguments":[
+  {"name":"x","kind":"tensor","dtype":"f32","shape":[null,null]}],
+ "results":[{"kind":"tensor","dtype":"f32","shape":[null]}]})";
+constexpr char kSumPlan[] = R"({"function":"sum","steps":[
+  {"op":"dim","tensor":0,"dim":0},
+  {"op":"dim","tensor":0,"dim":1},
+  {"op":"const","value":1},
+  {"op":"const","value":4},
+  {"op":"const","value":12},
+  {"op":"max","a":0,"b":2},
+  {"op":"divs","a":4,"b":5},
+  {"op":"ceildivs","a":1,"b":3},
+  {"op":"min","a":6,"b":7},
+  {"op":"max","a":8,"b":2},
+  {"op":"ceildivs","a":1,"b":9},
+  {"op":"mul","a":9,"b":0},
+  {"op":"alloc","tensor":1,"dtype":"f32","shape":[9,0]},
+  {"op":"launch","kernel":0,"grid":[2,2,11],"args":[
+    {"tensor":0},{"value":10},{"tensor":1}]},
+  {"op":"alloc","tensor":2,"dtype":"f32","shape":[0]},
+  {"op":"launch","kernel":1,"grid":[0,2,2],"args":[
+    {"tensor":1},{"tensor":2}]},
+  {"op":"return","results":[{"tensor":2}]}]})";
+constexpr char kSumKernels[] = R"({"name":"sum_0","threads":32,
+ "shared_bytes":0,"params":[
+  {"kind":"pointer","arg":0},{"kind":"size","arg":0,"dim":0},
+  {"kind":"size","arg":0,"dim":1},{"kind":"scalar","arg":1,"type":"i32"},
+  {"kind":"pointer","arg":2},{"kind":"size","arg":2,"dim":0}]},
+ {"name":"sum_1","threads":32,"shared_bytes":0,"params":[
+  {"kind":"pointer","arg":0},{"kind":"size","arg":0,"dim":0},
+  {"kind":"pointer","arg":1},{"kind":"size","arg":1,"dim":0}]})";
+
+TEST_F(Cuda, PartsAndTheirMerge) {
+  std::string metadata =
+      std::string(R"({"functions":[)") + kSum +
+      R"(],"targets":[{"name":"sm_90a","kind":"cuda","arch":"sm_90a",)"
+      R"("min_driver":12000,"kernels":[)" +
+      kSumKernels + R"(],"plans":[)" + kSumPlan + "]}]}";
+  std::vector<char> file =
+      writeArtifact({{SectionKind::Metadata, kNoTarget, metadata},
+                     {SectionKind::Cubin, 0, "cubin image"},
+                     {SectionKind::Ptx, 0, "ptx text"}},
+                    SEQC_ABI_VERSION);
+  Program program = load(std::string(file.begin(), file.end()), "sm_90a");
+  ASSERT_TRUE(program) << seqcLastErrorMessage();
+  driver().kernels["sum_0"] = [](void **p) {
+    auto *x = parameter<float *>(p, 0), *part = parameter<float *>(p, 4);
+    auto rows = parameter<int32_t>(p, 1), n = parameter<int32_t>(p, 2),
+         share = parameter<int32_t>(p, 3), parts = parameter<int32_t>(p, 5);
+    for (int32_t i = 0; i < parts; ++i)
+      for (int32_t row = 0; row < rows; ++row) {
+        part[i * rows + row] = 0;
+        for (int32_t j = i * share; j < std::min(n, (i + 1) * share); ++j)
+          part[i * rows + row] += x[row * n + j];
+      }
+  };
+  driver().kernels["sum_1"] = [](void **p) {
+    auto *part = parameter<float *>(p, 0), *out = parameter<float *>(p, 2);
+    auto parts = parameter<int32_t>(p, 1), rows = parameter<int32_t>(p, 3);
+    for (int32_t row = 0; row < rows; ++row) {
+      out[row] = 0;
+      for (int32_t i = 0; i < parts; ++i)
+        out[row] += part[i * rows + row];
+    }
+  };
+  void *stream = reinterpret_cast<void *>(0x40);
+  auto run = [&](int64_t rows, int64_t n, unsigned parts) {
+    std::vector<float> data(size_t(rows * n), 1);
+    Tensor x(data.data(), SEQC_F32, {rows, n});
+    SeqcValue in[1] = {x}, out[1] = {};
+    onDevice(in[0], 0);
+    driver().launches.clear();
+    driver().log.clear();
+    ASSERT_EQ(callAsync(program, "sum", in, 1, out, 1, stream), SEQC_OK)
+        << seqcLastErrorMessage();
+    ASSERT_EQ(driver().launches.size(), 2u);
+    EXPECT_EQ(driver().launches[0].grid[2], parts * unsigned(rows));
+    EXPECT_EQ(driver().launches[1].grid[0], unsigned(rows));
+    for (const fake::LaunchRecord &launch : driver().launches)
+      EXPECT_EQ(launch.stream, stream);
+    auto *sums = static_cast<float *>(out[0].as.tensor.data);
+    for (int64_t row = 0; row < rows; ++row)
+      EXPECT_EQ(sums[row], float(n));
+    // The states of the parts go back when the stream is through with them.
+    EXPECT_EQ(driver().log.back(), "free in 64 on 0");
+    seqcTensorRelease(&out[0].as.tensor);
+  };
+  run(1, 100, 12); // As many as fit.
+  run(5, 100, 2);
+  run(100, 100, 1); // More rows than fit: one part each.
+  run(1, 9, 3);     // As many as are worth it.
+  run(2, 1, 1);
+  run(2, 0, 1);
+  // In a graph the allocations are nodes of it.
+  driver().captured = stream;
+  run(1, 100, 12);
+  EXPECT_EQ(driver().synchronizations, 0);
+}
+
 TEST_F(Cuda, TensorMapsAreMadeOnce) {
   Program program = build();
   driver().kernels["attend_0"] = [](void **p) {
