@@ -16,6 +16,8 @@ from gpu_cases import (
     CONV_VARIANTS,
     CONV_WIDTHS,
     FLOATS,
+    SCAN_LENGTHS,
+    SCAN_SCHEDULES,
     SCAN_SIZES,
     SCAN_STATES,
 )
@@ -65,6 +67,25 @@ def test_scan_dtypes(dtype: str, own: bool, target: str) -> None:
 def test_scan_states(state: int, target: str) -> None:
     rng = np.random.default_rng(3)
     check_scan(test_scan.inputs(rng, 2, 32, 65, state=state), "f32", target)
+
+
+@pytest.mark.parametrize("schedule", SCAN_SCHEDULES)
+@pytest.mark.parametrize("dtype", ["bf16", "f32"])
+def test_scan_schedules(schedule: dict[str, int], dtype: str, target: str) -> None:
+    rng = np.random.default_rng(8)
+    for batch, dim, length in (*SCAN_LENGTHS, (1, 128, 4096)):
+        arguments = test_scan.inputs(rng, batch, dim, length, dtype=dtype, state=16)
+        expected, expected_state = reference.selective_scan(**arguments)
+        bound, state_bound = test_scan.bounds(arguments, dtype)
+        call: Any = seqc.selective_scan
+        out, state = call(
+            **place_all(arguments),
+            return_final_state=True,
+            schedule=schedule,
+            target=target,
+        )
+        assert_close(host(state), expected_state, state_bound, "state")
+        assert_close(host(out), expected, bound, "out")
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
