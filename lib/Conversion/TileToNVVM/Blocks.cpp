@@ -33,6 +33,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/IRMapping.h"
 
@@ -190,7 +191,8 @@ LogicalResult seqc::tile::distributeBlocks(KernelContext &context) {
                              "first one that only computes numbers and starts "
                              "copies");
   for (Operation &op : points.getBody().front().without_terminator())
-    if (&op != roles && (!isMemoryEffectFree(&op) || op.getNumRegions() != 0))
+    if (&op != roles && !isa<memref::LoadOp>(op) &&
+        (!isMemoryEffectFree(&op) || op.getNumRegions() != 0))
       return op.emitOpError(
           "cannot be in tile.for_each_block outside of roles, "
           "since each of them would run it");

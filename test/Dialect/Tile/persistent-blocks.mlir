@@ -3,8 +3,8 @@
 // RUN: seqc-opt %s --split-input-file --tile-persistent-blocks | seqc-opt --split-input-file | FileCheck %s --check-prefix=AGAIN
 
 // STATS: tile-persistent-blocks{{$}}
-// STATS-NEXT: 1 persistent-kernels
-// STATS-NEXT: 2 rings-numbered
+// STATS-NEXT: 2 persistent-kernels
+// STATS-NEXT: 3 rings-numbered
 
 // AGAIN-LABEL: tile.kernel @split(
 // AGAIN: tile.for_each_block (%{{.*}}, %{{.*}}, %{{.*}}) numbers (%{{.*}} = %{{.*}}, %{{.*}} = %{{.*}}) {
@@ -119,6 +119,73 @@ tile.kernel @large(%k: memref<?x256xbf16>, %o: memref<?x256xbf16>,
     tile.barrier
     %s = tile.shared_load %out : !tile.shared<128x256xbf16> -> tensor<128x256xbf16, #tile.mma<warps = 8>>
     tile.store %s, %o[%bx, %c0] : tensor<128x256xbf16, #tile.mma<warps = 8>>, memref<?x256xbf16>
+  }
+  tile.return
+}
+
+// -----
+
+// What bounds a loop may be read from memory that the kernel does not write.
+// CHECK-LABEL: tile.kernel @documents(
+// CHECK-SAME: %[[ENDS:[a-z0-9]+]]: memref<?xi32>
+// CHECK: tile.for_each_block (%[[X:[a-z0-9_]+]], %{{.*}}, %{{.*}}) numbers (%[[J0:[a-z0-9_]+]] = %{{.*}}) {
+// CHECK: %[[READ:.*]] = memref.load %[[ENDS]][%[[X]]]
+// CHECK: %[[END:.*]] = arith.index_cast %[[READ]]
+// CHECK: %[[LAST:.*]] = arith.maxsi %[[END]], %
+// CHECK: tile.roles
+// CHECK: memref.load %[[ENDS]][%[[X]]]
+tile.kernel @documents(%k: memref<?x64xbf16>, %ends: memref<?xi32>, %o: memref<?x64xbf16>,
+                       %bx: index, %by: index, %bz: index) attributes {warps = 8 : i64} {
+  %c0 = arith.constant 0 : index
+  %c128 = arith.constant 128 : index
+  %ring = tile.make_ring : !tile.ring<2 x 128x64xbf16>
+  tile.roles warps [4, 8] registers [40, 232] {
+    %read = memref.load %ends[%bx] : memref<?xi32>
+    %end = arith.index_cast %read : i32 to index
+    scf.for %j = %c0 to %end step %c128 {
+      %i = arith.divui %j, %c128 : index
+      tile.put %ring[%i], %k[%j, %c0] : !tile.ring<2 x 128x64xbf16>, memref<?x64xbf16>
+    }
+  }, {
+    %read = memref.load %ends[%bx] : memref<?xi32>
+    %end = arith.index_cast %read : i32 to index
+    scf.for %j = %c0 to %end step %c128 {
+      %i = arith.divui %j, %c128 : index
+      %b = tile.get %ring[%i] : !tile.ring<2 x 128x64xbf16>
+      %t = tile.shared_load %b : !tile.shared<128x64xbf16> -> tensor<128x64xbf16, #tile.mma<warps = 8>>
+      tile.release %ring[%i] : !tile.ring<2 x 128x64xbf16>
+      tile.store %t, %o[%j, %c0] : tensor<128x64xbf16, #tile.mma<warps = 8>>, memref<?x64xbf16>
+    }
+  }
+  tile.return
+}
+
+// -----
+
+// CHECK-LABEL: tile.kernel @written(
+// CHECK-NOT: tile.for_each_block
+tile.kernel @written(%k: memref<?x64xbf16>, %ends: memref<?xi32>,
+                     %bx: index, %by: index, %bz: index) attributes {warps = 8 : i64} {
+  %c0 = arith.constant 0 : index
+  %c128 = arith.constant 128 : index
+  %zeros = arith.constant dense<0> : tensor<128xi32, #tile.slice<dim = 1, of = #tile.mma<warps = 8>>>
+  %ring = tile.make_ring : !tile.ring<2 x 128x64xbf16>
+  tile.roles warps [4, 8] registers [40, 232] {
+    %read = memref.load %ends[%bx] : memref<?xi32>
+    %end = arith.index_cast %read : i32 to index
+    scf.for %j = %c0 to %end step %c128 {
+      %i = arith.divui %j, %c128 : index
+      tile.put %ring[%i], %k[%j, %c0] : !tile.ring<2 x 128x64xbf16>, memref<?x64xbf16>
+    }
+  }, {
+    %read = memref.load %ends[%bx] : memref<?xi32>
+    %end = arith.index_cast %read : i32 to index
+    scf.for %j = %c0 to %end step %c128 {
+      %i = arith.divui %j, %c128 : index
+      %b = tile.get %ring[%i] : !tile.ring<2 x 128x64xbf16>
+      tile.release %ring[%i] : !tile.ring<2 x 128x64xbf16>
+    }
+    tile.store %zeros, %ends[%bx] : tensor<128xi32, #tile.slice<dim = 1, of = #tile.mma<warps = 8>>>, memref<?xi32>
   }
   tile.return
 }

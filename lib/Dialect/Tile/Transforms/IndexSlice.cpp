@@ -36,7 +36,8 @@ static SmallVector<Value> getInputs(Operation *op) {
 }
 
 bool seqc::tile::canCopySlice(Value value, Block *body,
-                              function_ref<bool(Value)> isKnown) {
+                              function_ref<bool(Value)> isKnown,
+                              function_ref<bool(Operation *)> isConstantLoad) {
   // A value is often read several times on the way.
   llvm::SetVector<Value> slice;
   slice.insert(value);
@@ -45,8 +46,10 @@ bool seqc::tile::canCopySlice(Value value, Block *body,
     if (!isInside(next, body) || isKnown(next))
       continue;
     Operation *op = next.getDefiningOp();
-    if (!op || op->getBlock() != body || !isMemoryEffectFree(op) ||
-        touchesTiles(op))
+    if (!op || op->getBlock() != body)
+      return false;
+    bool isLoad = isConstantLoad && isConstantLoad(op);
+    if (!isLoad && (!isMemoryEffectFree(op) || touchesTiles(op)))
       return false;
     slice.insert_range(getInputs(op));
   }

@@ -18,9 +18,11 @@ namespace seqc::tile {
 
 /// Whether `value` follows, by operations without side effects that lie in
 /// `body`, from values that `isKnown` accepts and from values defined outside
-/// of `body`.
-bool canCopySlice(mlir::Value value, mlir::Block *body,
-                  llvm::function_ref<bool(mlir::Value)> isKnown);
+/// of `body`. `isConstantLoad` says which loads may be repeated as well.
+bool canCopySlice(
+    mlir::Value value, mlir::Block *body,
+    llvm::function_ref<bool(mlir::Value)> isKnown,
+    llvm::function_ref<bool(mlir::Operation *)> isConstantLoad = nullptr);
 
 /// Copies to `builder` what `value` is computed from inside of `body`, with the
 /// values in `map` (which grows by the copies) for those that they replace.

@@ -14,6 +14,9 @@
 //   a put at the top of the role   one
 //   a put in a loop at its top     as many as the loop has iterations
 //
+// The bounds of such a loop may be read from device memory, as those of
+// documents are: a kernel does not write what it reads.
+//
 // A kernel of another form, or whose shared memory does not fit when nothing in
 // it shares its place, is left alone.
 //
@@ -39,6 +42,10 @@ namespace seqc {
 using namespace mlir;
 using namespace seqc;
 using namespace seqc::tile;
+
+/// A role that only copies has few registers: bounds that take more operations
+/// than this (a window beside a prefix, among documents) would not fit twice.
+static constexpr int64_t kMaxProducerOps = 160;
 
 namespace {
 
@@ -110,9 +117,14 @@ bool Rewriter::analyzeRing(MakeRingOp ring) {
       !countsIterations(put.getNumber(), loop))
     return false;
   auto isKnown = [](Value) { return false; };
+  auto isInput = [&](Operation *op) {
+    auto load = dyn_cast<memref::LoadOp>(op);
+    return load && isa<BlockArgument>(load.getMemRef()) &&
+           llvm::none_of(load.getMemRef().getUsers(), llvm::IsaPred<StoreOp>);
+  };
   for (Value bound :
        {loop.getLowerBound(), loop.getUpperBound(), loop.getStep()})
-    if (!canCopySlice(bound, producer, isKnown))
+    if (!canCopySlice(bound, producer, isKnown, isInput))
       return false;
   groups[loop].push_back(ring);
   return true;
@@ -142,6 +154,9 @@ bool Rewriter::analyze() {
   if (!roles || roles.getRoles().size() != 2 || rings.empty() ||
       bytes > kMaxSharedBytes - kBarrierBytes ||
       !isForOneThread(roles.getRoles().front()))
+    return false;
+  Block &producer = roles.getRoles().front().front();
+  if (llvm::range_size(producer) > kMaxProducerOps)
     return false;
   return llvm::all_of(rings,
                       [&](MakeRingOp ring) { return analyzeRing(ring); });

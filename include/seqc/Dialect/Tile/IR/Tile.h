@@ -60,8 +60,8 @@ constexpr int64_t kThreadsPerWarp = 32;
 /// Warps of a block.
 constexpr int64_t kMaxWarps = 32;
 
-/// Whether one thread can do all that a role does: it computes numbers and
-/// starts copies.
+/// Whether one thread can do all that a role does: it computes and reads
+/// numbers, and starts copies.
 bool isForOneThread(mlir::Region &role);
 
 } // namespace seqc::tile
