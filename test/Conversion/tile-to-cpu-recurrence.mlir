@@ -1,0 +1,40 @@
+// RUN: seqc-opt %s --convert-tile-to-cpu | FileCheck %s
+// RUN: seqc-opt %s --seqc-tile-to-cpu -o /dev/null
+
+// One step after the other, each a multiply-add of what the step before left; and
+// both of what an element of a shift may come from, of which one is taken.
+// CHECK-LABEL: func.func @f(
+// CHECK: scf.forall
+// CHECK: %[[S0:.*]] = tensor.extract_slice %[[A:.*]][0, 0, 0] [64, 1, 16] [1, 1, 1]
+// CHECK: linalg.generic
+// CHECK: math.fma
+// CHECK: tensor.insert_slice {{.*}}[0, 0, 0] [64, 1, 16] [1, 1, 1]
+// CHECK: tensor.extract_slice %[[A]][0, 1, 0] [64, 1, 16] [1, 1, 1]
+// CHECK: linalg.generic
+// CHECK: tensor.insert_slice {{.*}}[0, 1, 0] [64, 1, 16] [1, 1, 1]
+// CHECK: linalg.reduce
+// CHECK: linalg.generic
+// CHECK: arith.remui
+// CHECK-COUNT-2: tensor.extract %
+// CHECK: arith.select
+func.func @f(%x: tensor<64x32xf32>, %a: f32) -> tensor<64x32xf32> {
+  %c1 = arith.constant 1 : index
+  %e = tensor.empty() : tensor<64x32xf32>
+  %r = tile.launch @kernel grid(%c1, %c1, %c1) ins(%x, %a : tensor<64x32xf32>, f32)
+      outs(%e : tensor<64x32xf32>) -> tensor<64x32xf32>
+  return %r : tensor<64x32xf32>
+}
+
+tile.kernel @kernel(%x: memref<64x32xf32, strided<[?, ?], offset: ?>>, %a: f32, %y: memref<64x32xf32>, %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %c0 = arith.constant 0 : index
+  %f = tensor.splat %a : tensor<64x2x16xf32>
+  %h = arith.constant dense<1.0> : tensor<64x16xf32>
+  %s, %last = tile.recurrence %f, %f from %h along 1 : tensor<64x2x16xf32>, tensor<64x16xf32>
+  %sum = tile.reduce add %last along 1 : tensor<64x16xf32> -> tensor<64xf32>
+  %t = tile.load %x[%c0, %c0] : memref<64x32xf32, strided<[?, ?], offset: ?>> -> tensor<64x32xf32>
+  %b = tile.shift %t, %t by 3 block 8 : tensor<64x32xf32>
+  %w = tile.broadcast %sum along 1 : tensor<64xf32> -> tensor<64x32xf32>
+  %v = arith.addf %b, %w : tensor<64x32xf32>
+  tile.store %v, %y[%c0, %c0] : tensor<64x32xf32>, memref<64x32xf32>
+  tile.return
+}

@@ -1,0 +1,51 @@
+// RUN: seqc-opt %s --convert-tile-to-nvvm="chip=sm_80" | FileCheck %s
+
+#l = #tile.blocked<thread = [1, 4, 8], lanes = [16, 1, 2], warps = [4, 1, 1]>
+#half = #tile.blocked<thread = [1, 2], lanes = [16, 2], warps = [4, 1]>
+#strip = #tile.blocked<thread = [2, 8], lanes = [8, 4], warps = [4, 1]>
+
+// Rows that the access knows to be inside are read in vectors, whatever their
+// length; only the channel is compared.
+// CHECK-LABEL: llvm.func @inside(
+// CHECK-SAME: seqc.aligned = array<i64: 0, 1>
+// CHECK: nvx.load {{.*}} : vector<8xbf16>
+// CHECK: nvx.load {{.*}} : vector<8xbf16>
+// CHECK-NOT: nvx.load
+// CHECK: nvx.store {{.*}} : vector<8xbf16>
+tile.kernel @inside(%x: memref<?x?xbf16, strided<[?, 1]>>, %y: memref<?x?xbf16, strided<[?, 1]>>, %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %c0 = arith.constant 0 : index
+  %c64 = arith.constant 64 : index
+  %t = tile.load %x[%c0, %c64] inside [1] : memref<?x?xbf16, strided<[?, 1]>> -> tensor<64x32xbf16, #strip>
+  tile.store %t, %y[%c0, %c64] inside [1] : tensor<64x32xbf16, #strip>, memref<?x?xbf16, strided<[?, 1]>>
+  tile.return
+}
+
+// A chain of multiply-adds for each of 8 states; the sums of four steps are
+// finished by two threads, two steps each, with two exchanges. A place in a tile
+// with a pitch is a sum: nothing is swizzled.
+// CHECK-LABEL: llvm.func @scan(
+// CHECK-COUNT-32: math.fma {{.*}} : f32
+// CHECK-NOT: math.fma
+// CHECK: arith.select
+// CHECK: nvvm.shfl.sync bfly
+// CHECK: nvvm.shfl.sync bfly
+// CHECK-NOT: nvvm.shfl.sync bfly
+// CHECK-NOT: arith.xori
+// CHECK: llvm.store {{.*}} : vector<2xf32>, !llvm.ptr<3>
+// CHECK: nvvm.bar.warp.sync
+// CHECK: llvm.load {{.*}} : !llvm.ptr<3> -> vector<4xf32>
+tile.kernel @scan(%x: memref<64x32xf32>, %a: f32, %t: index, %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %m = tile.alloc : !tile.shared<64x32xf32, pitch 36>
+  %c0 = arith.constant 0 : index
+  %c4 = arith.constant 4 : index
+  %at = arith.muli %t, %c4 : index
+  %f = tensor.splat %a : tensor<64x4x16xf32, #l>
+  %h = arith.constant dense<1.0> : tensor<64x16xf32, #tile.slice<dim = 1, of = #l>>
+  %s, %last = tile.recurrence %f, %f from %h along 1 : tensor<64x4x16xf32, #l>, tensor<64x16xf32, #tile.slice<dim = 1, of = #l>>
+  %y = tile.reduce add %s along 2 : tensor<64x4x16xf32, #l> -> tensor<64x4xf32, #half>
+  tile.shared_store %y, %m[%c0, %at] : tensor<64x4xf32, #half>, !tile.shared<64x32xf32, pitch 36>
+  tile.barrier warp
+  %r = tile.shared_load %m : !tile.shared<64x32xf32, pitch 36> -> tensor<64x32xf32, #strip>
+  tile.store %r, %x[%c0, %c0] : tensor<64x32xf32, #strip>, memref<64x32xf32>
+  tile.return
+}
