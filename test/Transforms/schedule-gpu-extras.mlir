@@ -59,10 +59,10 @@ func.func @region(%q: tensor<?x?x?x64xbf16>, %w: tensor<?x?x?x128xbf16>) -> (ten
 
 // -----
 
-// Segments are two numbers to compare, one of them of the row. Tiles that they skip were copied ahead, to a second stage.
+// Segments are two numbers to compare, one of them of the row.
 // A100-LABEL: @segments
-// A100: #seqc.schedule<tile_m = 128, tile_n = 80, splits = 1, stages = 2, warps = 4>
-// A100: #seqc.schedule<tile_m = 128, tile_n = 48, splits = 1, stages = 2, warps = 4>
+// A100: #seqc.schedule<tile_m = 128, tile_n = 80, splits = 1, stages = 1, warps = 4>
+// A100: #seqc.schedule<tile_m = 128, tile_n = 48, splits = 1, stages = 1, warps = 4>
 // H200-LABEL: @segments
 // H200: #seqc.schedule<tile_m = 192, tile_n = 128, splits = 1, stages = 2, warps = 12>
 // H200: #seqc.schedule<tile_m = 128, tile_n = 128, splits = 1, stages = 2, warps = 8>
