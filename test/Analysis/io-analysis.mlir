@@ -124,6 +124,24 @@ func.func @conv(%x: tensor<2x8x64xf32>, %w: tensor<8x4xf32>)
   return %y : tensor<2x8x64xf32>
 }
 
+// The backward reads x and the gradient of the output, 4096 bytes each, and the
+// 128 of the weights, and writes as many for x and the weights. 3 * 2 * 4 * E: the
+// window again, turned round, and for the weights; 6 E for the gate.
+// JSON-LABEL: "name": "conv_backward"
+// JSON:         "dram": {
+// JSON-NEXT:      "read": 8320,
+// JSON-NEXT:      "written": 4224
+// JSON:         "exps": 1024
+// JSON:         "flops": 30720
+func.func @conv_backward(%x: tensor<2x8x64xf32>, %w: tensor<8x4xf32>)
+    -> (tensor<2x8x64xf32>, tensor<8x4xf32>) {
+  %dx, %dw = seqc.causal_conv1d_backward x(%x) weight(%w) out_grad(%x)
+      activation(silu)
+    : (tensor<2x8x64xf32>, tensor<8x4xf32>, tensor<2x8x64xf32>)
+    -> (tensor<2x8x64xf32>, tensor<8x4xf32>)
+  return %dx, %dw : tensor<2x8x64xf32>, tensor<8x4xf32>
+}
+
 // Sizes travel through the graph: S reaches the projection from the attention.
 // The mask region is causal: of 8 x 8 tiles 36 hold something, 28 are full.
 // The loop runs its product four times.

@@ -7,8 +7,8 @@
 
 // STATS: seqc-vectorize
 // STATS-NEXT: 8 contractions
-// STATS-NEXT: 3 ops-to-loops
-// STATS-NEXT: 10 ops-vectorized
+// STATS-NEXT: 4 ops-to-loops
+// STATS-NEXT: 12 ops-vectorized
 
 //===----------------------------------------------------------------------===//
 // Contractions
@@ -258,6 +258,31 @@ func.func @strides(%a: memref<?xf32, strided<[?], offset: ?>>,
                    %b: memref<?xf32, strided<[?], offset: ?>>) {
   linalg.negf ins(%a : memref<?xf32, strided<[?], offset: ?>>)
       outs(%b : memref<?xf32, strided<[?], offset: ?>>)
+  return
+}
+
+// A copy of rows that lie side by side the other way is a transposition of
+// square tiles; only other strides are left to loops.
+// CHECK-LABEL: func @copy_strides(
+// CHECK-SAME: %[[A:[a-z0-9]+]]: memref
+// CHECK: %{{.*}}, %{{.*}}, %{{.*}}:3, %[[STRIDES:.*]]:3 = memref.extract_strided_metadata %[[A]]
+// CHECK: %[[UNIT:.*]] = arith.cmpi eq, %[[STRIDES]]#2, %c1
+// CHECK: scf.if %[[UNIT]]
+// CHECK:   vector.transfer_read {{.*}} vector<1x{{.*}}xf32>
+// CHECK: } else {
+// CHECK:   %[[OTHER:.*]] = arith.cmpi eq, %[[STRIDES]]#1, %c1
+// CHECK:   scf.if %[[OTHER]]
+// CHECK:     memref.reinterpret_cast %[[A]] {{.*}} to memref<1x128x16xf32, strided<[?, ?, 1], offset: ?>>
+// CHECK:     vector.transfer_read {{.*}} permutation_map = #{{.*}} : memref<1x16x16xf32, strided<[?, ?, 1], offset: ?>>, vector<1x16x16xf32>
+// CHECK:   } else {
+// CHECK-NOT: vector.
+// CHECK:     memref.load
+// CHECK:     memref.store
+// CHECK: return
+func.func @copy_strides(%a: memref<1x16x128xf32, strided<[?, ?, ?], offset: ?>>,
+                        %b: memref<1x16x128xf32>) {
+  memref.copy %a, %b : memref<1x16x128xf32, strided<[?, ?, ?], offset: ?>>
+    to memref<1x16x128xf32>
   return
 }
 

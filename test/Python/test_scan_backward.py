@@ -308,3 +308,39 @@ def test_arguments_are_checked() -> None:
         final_state_grad=np.zeros((2, 6, 3), np.float32),
     )
     fails(ValueError, "delta: has shape", delta=arguments["delta"][:1])
+
+
+def test_programs_tie_sizes() -> None:
+    """What a compiled program refuses: gradients of other sizes than operands."""
+    program = seqc.compile("""
+    func.func @f(%u: tensor<?x?x?xf32>, %A: tensor<?x4xf32>, %B: tensor<?x2x4x?xf32>,
+                 %dy: tensor<?x?x?xf32>) -> tensor<?x2x4x?xf32> {
+      %0:5 = seqc.selective_scan_backward u(%u) delta(%u) A(%A) B(%B) C(%A)
+          out_grad(%dy)
+        : (tensor<?x?x?xf32>, tensor<?x?x?xf32>, tensor<?x4xf32>,
+           tensor<?x2x4x?xf32>, tensor<?x4xf32>, tensor<?x?x?xf32>)
+        -> (tensor<?x?x?xf32>, tensor<?x?x?xf32>, tensor<?x4xf32>,
+            tensor<?x2x4x?xf32>, tensor<?x4xf32>)
+      return %0#3 : tensor<?x2x4x?xf32>
+    }
+    func.func @g(%x: tensor<?x?x?xf32>, %w: tensor<?x4xf32>, %dy: tensor<?x?x?xf32>)
+        -> tensor<?x4xf32> {
+      %dx, %dw = seqc.causal_conv1d_backward x(%x) weight(%w) out_grad(%dy)
+        : (tensor<?x?x?xf32>, tensor<?x4xf32>, tensor<?x?x?xf32>)
+        -> (tensor<?x?x?xf32>, tensor<?x4xf32>)
+      return %dw : tensor<?x4xf32>
+    }
+    """)
+    u, A, B = np.ones((1, 6, 9)), np.ones((6, 4)), np.ones((1, 2, 4, 9))
+    u, A, B = (x.astype(np.float32) for x in (u, A, B))
+    assert program["f"](u, -A, B, u).shape == B.shape
+    assert program["g"](u, A, u).shape == A.shape
+    for name, arguments in (
+        ("f", (u, A, B, u[..., :8])),
+        ("f", (u, A[:5], B, u)),
+        ("f", (u[:, :5], A[:5], B, u[:, :5])),  # Groups that do not divide.
+        ("g", (u, A, u[..., :8])),
+        ("g", (u, A[:5], u)),
+    ):
+        with pytest.raises(seqc.SeqcArgumentError):
+            program[name](*arguments)

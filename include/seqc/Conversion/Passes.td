@@ -252,7 +252,8 @@ def SeqcVectorize : Pass<"seqc-vectorize", "::mlir::func::FuncOp"> {
     Each `linalg` operator becomes loops over register tiles. A contraction keeps an (8 x 2 registers) block of its result in vector
     registers over the whole reduction; elementwise operators, reductions and transposes are cut into tiles that upstream's linalg
     vectorizer handles. Static remainders get tiles of their own size; a dynamic dimension gets a scalar remainder loop. An operator
-    that reads a buffer whose innermost stride is unknown is versioned on that stride being 1. What cannot be
+    that reads a buffer whose innermost stride is unknown is versioned on that stride being 1; a copy also on the stride before it being 1, which
+    makes it a transposition of square tiles. What cannot be
     vectorized (gathers from captured tables) becomes plain loops.
 
     Before:
@@ -324,8 +325,10 @@ def ConvertSeqcToTile : Pass<"convert-seqc-to-tile", "::mlir::ModuleOp"> {
     that is no multiple of 16 is padded with zeros. Expects the IR as `seqc-tile` left it: canonicalization would
     drop loops of one iteration.
 
-    A scan reads one time step of each input at a time and keeps its state in a tile; a chunk of at most 16 steps is unrolled. A
-    convolution reads its input once per tap. A `linalg` operator that is left in the function becomes a kernel as well: an
+    A scan keeps its state in a tile. It reads the steps of a chunk as tiles and takes them through `tile.recurrence` in groups;
+    chunks of fewer than 16 steps are read one time step at a time. A convolution reads a chunk and the 8 steps before it, and
+    shifts them (`tile.shift`) for each tap; where rows are not `aligned`, in the first chunk and in one that is cut it reads its
+    input once per tap. A `linalg` operator that is left in the function becomes a kernel as well: an
     elementwise one of up to three dimensions, with tiles of 1024 elements, or one that reduces its last dimension to sums or largest
     values, starting from constants, with tiles of 32 rows and a loop over 64 columns at a time.
 

@@ -15,6 +15,9 @@
 //   dimension that is innermost in memory, and handed to linalg's vectorizer.
 //   Where operands disagree about the lanes (a transpose) both dimensions get a
 //   register's width.
+// * A copy from memory whose lanes turn out to be the dimension before the
+//   innermost (an argument's strides are known when it is called) is a
+//   transposition.
 // * Bodies that load from captured buffers become loops.
 //
 //===----------------------------------------------------------------------===//
@@ -391,10 +394,86 @@ static bool hasUnknownLaneStride(MemRefType type) {
   return ShapedType::isDynamic(strides.back());
 }
 
+/// What `parts` describe, with a stride that is now known to be 1. If it is not
+/// that of the last dimension, the two change places.
+static Value castToUnitStride(RewriterBase &b, Location loc, MemRefType type,
+                              memref::ExtractStridedMetadataOp parts,
+                              unsigned unit) {
+  SmallVector<int64_t> strides, shape(type.getShape());
+  int64_t offset;
+  (void)type.getStridesAndOffset(strides, offset);
+  SmallVector<Fold> mixedStrides, sizes;
+  for (auto [i, stride] : llvm::enumerate(strides))
+    mixedStrides.push_back(ShapedType::isDynamic(stride)
+                               ? Fold(Value(parts.getStrides()[i]))
+                               : Fold(b.getIndexAttr(stride)));
+  strides[unit] = 1;
+  mixedStrides[unit] = b.getIndexAttr(1);
+  for (auto [i, size] : llvm::enumerate(shape))
+    sizes.push_back(ShapedType::isDynamic(size)
+                        ? Fold(Value(parts.getSizes()[i]))
+                        : Fold(b.getIndexAttr(size)));
+  std::swap(strides[unit], strides.back());
+  std::swap(shape[unit], shape.back());
+  std::swap(mixedStrides[unit], mixedStrides.back());
+  std::swap(sizes[unit], sizes.back());
+  auto known =
+      MemRefType::get(shape, type.getElementType(),
+                      StridedLayoutAttr::get(b.getContext(), offset, strides),
+                      type.getMemorySpace());
+  Fold mixedOffset = ShapedType::isDynamic(offset)
+                         ? Fold(Value(parts.getOffset()))
+                         : Fold(b.getIndexAttr(offset));
+  return memref::ReinterpretCastOp::create(b, loc, known, parts.getBaseBuffer(),
+                                           mixedOffset, sizes, mixedStrides);
+}
+
+/// Whether the operator copies its input as it lies.
+static bool isCopy(linalg::LinalgOp op) {
+  return op.getNumDpsInputs() == 1 && op.getNumDpsInits() == 1 &&
+         op.getNumLoops() >= 2 && op.getNumReductionLoops() == 0 &&
+         op.getBlock()->getTerminator()->getOperand(0) ==
+             op.getBlock()->getArgument(0) &&
+         llvm::all_of(op.getIndexingMapsArray(),
+                      [](AffineMap map) { return map.isIdentity(); });
+}
+
+/// Where the innermost stride of an input that is copied is not 1: a test that
+/// the one before it is (sequences with the channels side by side), and then a
+/// transposition, which is returned; else loops.
+static linalg::LinalgOp versionCopy(RewriterBase &b, linalg::LinalgOp op,
+                                    memref::ExtractStridedMetadataOp parts) {
+  Location loc = op.getLoc();
+  unsigned rank = op.getNumLoops();
+  Value one = arith::ConstantIndexOp::create(b, loc, 1);
+  Value isUnit = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::eq,
+                                       parts.getStrides()[rank - 2], one);
+  auto choice = scf::IfOp::create(b, loc, isUnit, /*withElseRegion=*/true);
+  b.setInsertionPoint(choice.elseBlock()->getTerminator());
+  b.clone(*op);
+  b.setInsertionPoint(choice.thenBlock()->getTerminator());
+  auto type = cast<MemRefType>(op.getDpsInputs()[0].getType());
+  Value swapped = castToUnitStride(b, loc, type, parts, rank - 2);
+  AffineMap id = b.getMultiDimIdentityMap(rank);
+  SmallVector<unsigned> order = llvm::to_vector(llvm::seq(rank));
+  std::swap(order[rank - 2], order[rank - 1]);
+  SmallVector<utils::IteratorType> iterators(rank,
+                                             utils::IteratorType::parallel);
+  return cast<linalg::LinalgOp>(
+      linalg::GenericOp::create(b, loc, swapped, op.getDpsInits()[0],
+                                ArrayRef<AffineMap>{id.getSubMap(order), id},
+                                iterators,
+                                [](OpBuilder &nb, Location l, ValueRange a) {
+                                  linalg::YieldOp::create(nb, l, a[0]);
+                                })
+          .getOperation());
+}
+
 /// If some operand's innermost stride is unknown, emits a test that all of them
-/// are 1, a copy of the operator with that knowledge, which is returned, and a
-/// copy as loops.
-static linalg::LinalgOp versionOnStride(RewriterBase &b, linalg::LinalgOp op) {
+/// are 1, a copy of the operator with that knowledge, and a copy as loops (for
+/// one that copies, see above). Returns those that lie side by side.
+static SmallVector<linalg::LinalgOp> versionOnStride(RewriterBase &b,
+                                                     linalg::LinalgOp op) {
   Location loc = op.getLoc();
   b.setInsertionPoint(op);
   Value unit;
@@ -411,43 +490,25 @@ static linalg::LinalgOp versionOnStride(RewriterBase &b, linalg::LinalgOp op) {
     unit = unit ? arith::AndIOp::create(b, loc, unit, is).getResult() : is;
   }
   if (!unit)
-    return op;
+    return {op};
+  SmallVector<linalg::LinalgOp> vectors;
   auto choice = scf::IfOp::create(b, loc, unit, /*withElseRegion=*/true);
   b.setInsertionPoint(choice.elseBlock()->getTerminator());
-  b.clone(*op);
+  if (metadata.size() == 1 && isCopy(op) &&
+      metadata.contains(op.getDpsInputs()[0]))
+    vectors.push_back(versionCopy(b, op, metadata.front().second));
+  else
+    b.clone(*op);
   b.setInsertionPoint(choice.thenBlock()->getTerminator());
   IRMapping mapping;
   for (auto &[operand, parts] : metadata) {
     auto type = cast<MemRefType>(operand.getType());
-    SmallVector<int64_t> strides;
-    int64_t offset;
-    (void)type.getStridesAndOffset(strides, offset);
-    SmallVector<Fold> mixedStrides;
-    for (auto [i, stride] : llvm::enumerate(strides))
-      mixedStrides.push_back(ShapedType::isDynamic(stride)
-                                 ? Fold(Value(parts.getStrides()[i]))
-                                 : Fold(b.getIndexAttr(stride)));
-    strides.back() = 1;
-    mixedStrides.back() = b.getIndexAttr(1);
-    SmallVector<Fold> sizes;
-    for (auto [i, size] : llvm::enumerate(type.getShape()))
-      sizes.push_back(ShapedType::isDynamic(size)
-                          ? Fold(Value(parts.getSizes()[i]))
-                          : Fold(b.getIndexAttr(size)));
-    auto known =
-        MemRefType::get(type.getShape(), type.getElementType(),
-                        StridedLayoutAttr::get(b.getContext(), offset, strides),
-                        type.getMemorySpace());
-    Fold mixedOffset = ShapedType::isDynamic(offset)
-                           ? Fold(Value(parts.getOffset()))
-                           : Fold(b.getIndexAttr(offset));
-    Value cast = memref::ReinterpretCastOp::create(
-        b, loc, known, parts.getBaseBuffer(), mixedOffset, sizes, mixedStrides);
-    mapping.map(operand, cast);
+    mapping.map(operand,
+                castToUnitStride(b, loc, type, parts, type.getRank() - 1));
   }
-  auto versioned = cast<linalg::LinalgOp>(b.clone(*op, mapping));
+  vectors.push_back(cast<linalg::LinalgOp>(b.clone(*op, mapping)));
   b.eraseOp(op);
-  return versioned;
+  return vectors;
 }
 
 namespace {
@@ -481,17 +542,18 @@ struct VectorizePass : public seqc::impl::SeqcVectorizeBase<VectorizePass> {
     for (linalg::LinalgOp op : ops) {
       if (!hasElementwiseBody(op))
         continue;
-      op = versionOnStride(rewriter, op);
-      rewriter.setInsertionPoint(op);
-      if (isMultiplyAdd(op) &&
-          op.getMatchingIndexingMap(op.getDpsInitOperand(0)).getNumResults() >
-              0) {
-        blockContraction(rewriter, op, vectorBits);
-        ++numContractions;
-      } else {
-        if (failed(tileAndVectorize(rewriter, op, vectorBits)))
-          return signalPassFailure();
-        ++numVectorized;
+      for (linalg::LinalgOp version : versionOnStride(rewriter, op)) {
+        rewriter.setInsertionPoint(version);
+        if (isMultiplyAdd(version) &&
+            version.getMatchingIndexingMap(version.getDpsInitOperand(0))
+                    .getNumResults() > 0) {
+          blockContraction(rewriter, version, vectorBits);
+          ++numContractions;
+        } else {
+          if (failed(tileAndVectorize(rewriter, version, vectorBits)))
+            return signalPassFailure();
+          ++numVectorized;
+        }
       }
     }
 
