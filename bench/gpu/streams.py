@@ -1,0 +1,117 @@
+# Part of the seqc project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The selective scan and the convolution: problems, sides and checks."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import seqc
+import torch
+from seqc import reference
+
+from .cases import WIDTH, Side, Stream
+from .devices import Device
+
+# How many channels of the first batch are compared.
+CHECKED = 4
+
+
+def to_numpy(x: Any) -> Any:
+    return x.double().cpu().numpy() if isinstance(x, torch.Tensor) else x
+
+
+def stream_inputs(task: Stream, device: str) -> dict[str, Any]:
+    generator = torch.Generator(device).manual_seed(0)
+    batch, dim, length = task.batch, task.dim, task.length
+
+    def random_tensor(*shape: int, dtype: Any = torch.bfloat16) -> Any:
+        return torch.randn(shape, generator=generator, device=device, dtype=dtype)
+
+    single = torch.float32
+    if task.kind == "conv":
+        return {
+            "x": random_tensor(batch, dim, length),
+            "weight": random_tensor(dim, WIDTH),
+            "bias": random_tensor(dim),
+            "activation": "silu",
+        }
+    states = task.states
+    rates = torch.arange(1, states + 1, device=device, dtype=single)
+    given: dict[str, Any] = {}
+    if task.is_step:
+        given["initial_state"] = random_tensor(batch, dim, states, dtype=single)
+        given["return_final_state"] = True
+    # softplus(-7) is 9e-4.
+    shift = -7.0 if task.small_steps else 0.0
+    return given | {
+        "u": random_tensor(batch, dim, length),
+        "delta": random_tensor(batch, dim, length),
+        "A": -rates.expand(dim, states).contiguous(),
+        "B": random_tensor(batch, states, length),
+        "C": random_tensor(batch, states, length),
+        "D": random_tensor(dim, dtype=single),
+        "z": random_tensor(batch, dim, length),
+        "delta_bias": random_tensor(dim, dtype=single) * 0.1 + shift,
+        "delta_softplus": True,
+    }
+
+
+def first_channels(name: str, x: Any) -> Any:
+    """The part of an argument that the first channels of the first batch need."""
+    if not isinstance(x, torch.Tensor):
+        return x
+    if name in ("A", "D", "delta_bias", "weight", "bias"):
+        return x[:CHECKED]
+    return x[:1] if name in ("B", "C") else x[:1, :CHECKED]
+
+
+def stream_sides(
+    task: Stream, device: Device, args: argparse.Namespace
+) -> Iterator[Side]:
+    arguments = stream_inputs(task, device.name)
+    call: Any = seqc.selective_scan if task.kind == "scan" else seqc.causal_conv1d
+    exact: Any = getattr(reference, call.__name__)
+    part = {
+        name: to_numpy(first_channels(name, x))
+        for name, x in arguments.items()
+        if name != "return_final_state"
+    }
+    expected, _ = exact(**part)
+    largest = max(1.0, float(np.abs(expected).max()))
+
+    def error(out: Any) -> float:
+        got = to_numpy((out[0] if task.is_step else out)[:1, :CHECKED])
+        difference = np.nan_to_num(np.abs(got - expected), nan=math.inf)
+        return float(difference.max()) / largest
+
+    for target in device.targets():
+        run = functools.partial(call, **arguments, target=device.target(target))
+        yield Side(target, run, error)
+    half = torch.empty(moved_bytes(task) // 2, dtype=torch.uint8, device=device.name)
+    copied = torch.empty_like(half)
+    yield Side("copy", lambda: copied.copy_(half))
+    if task.kind == "conv":
+        x, weight, bias = (arguments[name] for name in ("x", "weight", "bias"))
+        f = torch.nn.functional
+
+        def theirs() -> Any:
+            padded = f.pad(x, (WIDTH - 1, 0))
+            return f.silu(f.conv1d(padded, weight[:, None], bias, groups=task.dim))
+
+        yield Side("torch", theirs, error)
+
+
+def moved_bytes(task: Stream) -> int:
+    """What must be read and written: once each operand of the size of the
+    problem. Those of fewer dimensions are left out but for the scan's B and C."""
+    each = 2 * task.batch * task.dim * task.length
+    if task.kind == "conv":
+        return 2 * each
+    state = 2 * 4 * task.batch * task.dim * task.states if task.is_step else 0
+    return 4 * each + 2 * 2 * task.batch * task.states * task.length + state
