@@ -77,7 +77,7 @@ private:
     Value dt, dtU, g;                     // Read.
     Value A, B, C, start;                 // Read.
     Value sumB, sumA, y;                  // sum_n dh B, sum_n dh A a h, C h.
-    Value stateGrad, AGrad, BGrad, CGrad; // Written.
+    Value gradState, gradA, gradB, gradC; // Written.
   };
 
   void prepare();
@@ -192,16 +192,16 @@ void ScanGradients::prepare() {
   io.B = projection(op.getB());
   io.C = projection(op.getC());
   io.start = transpose(op.getState());
-  io.stateGrad = transpose(op.getStateGradInit());
+  io.gradState = transpose(op.getStateGradInit());
   io.sumB = e.zeros({steps, channels});
   io.sumA = e.zeros({steps, channels});
   if (needsY)
     io.y = e.zeros({steps, channels});
-  io.AGrad = e.empty({states, channels}, e.acc);
+  io.gradA = e.empty({states, channels}, e.acc);
   // Shared gradients are added to where they go.
-  io.BGrad = variableB() ? e.collapseUnitDims(op.getBGradInit(), 2)
+  io.gradB = variableB() ? e.collapseUnitDims(op.getBGradInit(), 2)
                          : e.empty({states, channels}, e.acc);
-  io.CGrad = variableC() ? e.collapseUnitDims(op.getCGradInit(), 2)
+  io.gradC = variableC() ? e.collapseUnitDims(op.getCGradInit(), 2)
                          : e.empty({states, channels}, e.acc);
   numSteps = op.getSteps();
   if (!numSteps)
@@ -227,7 +227,7 @@ void ScanGradients::runState(Value n, Value lane, int64_t width, Buffers &io) {
   // if constant, its sum), y.
   SmallVector<Value> carried = {
       read(io.start, n, lane, width), e.empty({steps, channels}, e.acc),
-      e.empty({steps, channels}, e.acc), variableC() ? io.CGrad : none};
+      e.empty({steps, channels}, e.acc), variableC() ? io.gradC : none};
   if (needsY)
     carried.push_back(io.y);
   auto forward = scf::ForOp::create(b, zeroIndex, numSteps, oneIndex, carried);
@@ -252,15 +252,15 @@ void ScanGradients::runState(Value n, Value lane, int64_t width, Buffers &io) {
     scf::YieldOp::create(b, yielded);
   }
   Value decays = forward.getResult(1), before = forward.getResult(2);
-  io.CGrad = variableC() ? Value(forward.getResult(3))
-                         : write(forward.getResult(3), io.CGrad, n, lane);
+  io.gradC = variableC() ? Value(forward.getResult(3))
+                         : write(forward.getResult(3), io.gradC, n, lane);
   if (needsY)
     io.y = forward.getResult(4);
 
   // Backwards. Carried: the gradient of the state, A_grad's sum, B_grad, the
   // two sums over states.
-  carried = {read(io.stateGrad, n, lane, width), none,
-             variableB() ? io.BGrad : none, io.sumB, io.sumA};
+  carried = {read(io.gradState, n, lane, width), none,
+             variableB() ? io.gradB : none, io.sumB, io.sumA};
   auto backward = scf::ForOp::create(b, zeroIndex, numSteps, oneIndex, carried);
   {
     OpBuilder::InsertionGuard guard(b);
@@ -285,10 +285,10 @@ void ScanGradients::runState(Value n, Value lane, int64_t width, Buffers &io) {
             write(fma(ofExponent, A, read(args[4], t, lane, width)), args[4], t,
                   lane)});
   }
-  io.stateGrad = write(backward.getResult(0), io.stateGrad, n, lane);
-  io.AGrad = write(backward.getResult(1), io.AGrad, n, lane);
-  io.BGrad = variableB() ? Value(backward.getResult(2))
-                         : write(backward.getResult(2), io.BGrad, n, lane);
+  io.gradState = write(backward.getResult(0), io.gradState, n, lane);
+  io.gradA = write(backward.getResult(1), io.gradA, n, lane);
+  io.gradB = variableB() ? Value(backward.getResult(2))
+                         : write(backward.getResult(2), io.gradB, n, lane);
   io.sumB = backward.getResult(3);
   io.sumA = backward.getResult(4);
 }
@@ -296,8 +296,8 @@ void ScanGradients::runState(Value n, Value lane, int64_t width, Buffers &io) {
 /// Every state of every channel, a vector of channels at a time.
 void ScanGradients::runStates() {
   auto written = [&](Buffers &io) {
-    SmallVector<Value *> all = {&io.sumB,  &io.sumA,  &io.stateGrad,
-                                &io.AGrad, &io.BGrad, &io.CGrad};
+    SmallVector<Value *> all = {&io.sumB,  &io.sumA,  &io.gradState,
+                                &io.gradA, &io.gradB, &io.gradC};
     if (needsY)
       all.push_back(&io.y);
     return all;
@@ -441,19 +441,19 @@ SmallVector<Value> ScanGradients::finish() {
   // The state's gradient goes back to where it came from.
   Value stateGrad = op.getStateGradInit();
   add(e.elementwise(
-          {channels, states}, e.acc, io.stateGrad, swapped,
+          {channels, states}, e.acc, io.gradState, swapped,
           [](ImplicitLocOpBuilder &nb, ValueRange a) { return a[0]; },
           e.collapseUnitDims(stateGrad, 2)),
       stateGrad);
-  addState(io.AGrad, op.getAGradInit());
+  addState(io.gradA, op.getAGradInit());
   if (variableB())
-    add(io.BGrad, op.getBGradInit());
+    add(io.gradB, op.getBGradInit());
   else
-    addState(io.BGrad, op.getBGradInit());
+    addState(io.gradB, op.getBGradInit());
   if (variableC())
-    add(io.CGrad, op.getCGradInit());
+    add(io.gradC, op.getCGradInit());
   else
-    addState(io.CGrad, op.getCGradInit());
+    addState(io.gradC, op.getCGradInit());
   if (Value init = op.getDGradInit())
     addSum({io.g, u}, init);
   if (Value init = op.getDeltaBiasGradInit())

@@ -65,7 +65,6 @@ namespace {
 struct PartialSums {
   unsigned destination;
   int64_t groups;
-  Value tensor;
 };
 
 } // namespace
@@ -119,7 +118,7 @@ LogicalResult seqc::tileScanBackward(RewriterBase &rewriter,
     llvm::append_range(sizes, tensor::getMixedSizes(rewriter, loc, init));
     outs[i] = tensor::EmptyOp::create(rewriter, loc, sizes,
                                       getElementTypeOrSelf(init.getType()));
-    partials.push_back({i, own, outs[i]});
+    partials.push_back({i, own});
   }
 
   auto forall = scf::ForallOp::create(
