@@ -22,6 +22,7 @@ from seqc._program import _options
 from seqc._scan import ConvKey, ScanKey, causal_conv1d_text, selective_scan_text
 from seqc._text import Masking
 from seqc._trace import trace_regions
+from seqc_testing import SANITIZED
 
 CHIPS = ("sm_80", "sm_90a")
 
@@ -208,7 +209,7 @@ def check(source: str, chip: str, aligned: bool = True, is_common: bool = True) 
     most = QUIET_SPILL_BYTES if is_common else FEW_SPILLED_BYTES
     for kernel in target["kernels"]:
         assert kernel["spill_bytes"] <= most, kernel["name"]
-    assert taken <= COMPILE_SECONDS
+    assert taken <= COMPILE_SECONDS or SANITIZED
 
 
 @pytest.mark.parametrize("chip", CHIPS)
