@@ -131,14 +131,21 @@ def tanh_slope(score: Any, b: Any, h: Any, q_idx: Any, kv_idx: Any) -> Any:
     return np.where((q_idx + b + 0 * kv_idx) % 2 == 0, bent, 0.5)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("dtype", [name for name in DTYPES if name != "f32"])
 @given(shape=shapes, layout=layouts, seed=seeds)
 def test_dtypes(dtype: str, shape: Shape, layout: str, seed: int) -> None:
     rng = np.random.default_rng(seed)
     q, k, v = inputs(shape, rng, 40, 40, dtype)
-    options = OPTIONS["everything"](shape, rng)
-    options["bias"] = options["bias"].astype(q.dtype)
-    options.update(score_mod=tanh_score, score_slope=tanh_slope)
+    options = {
+        "causal": True,
+        "window": (70, None),
+        "score_mod": tanh_score,
+        "score_slope": tanh_slope,
+        "bias": random(rng, (1, shape.heads, shape.queries, shape.keys), dtype),
+        "sinks": rng.standard_normal(shape.heads),
+        "dropout_p": 0.1,
+        "seed": 1234,
+    }
     check(q, k, v, dtype, layout, lse_grad=True, **options)
 
 

@@ -154,3 +154,30 @@ func.func @part(%q: tensor<1x2x?x8xf32>, %k: tensor<1x2x64x8xf32>,
     -> (tensor<1x2x64x8xf32>, tensor<1x2x64x8xf32>)
   return %0#0 : tensor<1x2x64x8xf32>
 }
+
+// Segments: which queries those of a tile of keys reach is found before the
+// grid, and read in it.
+// CHECK-LABEL: func @segments
+// CHECK-SAME: %[[QS:[a-z0-9]+]]: tensor<1x128xi32>, %[[KS:[a-z0-9]+]]: tensor<1x128xi32>
+// CHECK: linalg.generic {{.*}}["parallel", "parallel", "reduction"]}
+// CHECK: scf.forall (%[[B:.*]], %{{.*}}, %[[J:.*]]) =
+// CHECK: tensor.extract %{{.*}}[%[[B]], %{{.*}}] : tensor<1x{{.*}}xi32>
+// CHECK: scf.for
+// CHECK: seqc.block_attention_backward
+func.func @segments(%q: tensor<1x2x128x8xf32>, %qs: tensor<1x128xi32>,
+                    %ks: tensor<1x128xi32>, %rows: tensor<1x2x128xf32>)
+    -> tensor<1x2x128x8xf32> {
+  %c0 = arith.constant 0 : index
+  %n = arith.constant 128 : index
+  %0:2 = seqc.block_attention_backward query(%q) key(%q) value(%q)
+      out_grad(%q) lse(%rows) delta(%rows) segments(%qs, %ks)
+      offsets(%c0, %c0, %c0, %c0) lengths(%n, %n)
+      outs(key_grad %q, value_grad %q) scale(1.0)
+      {schedule = #seqc.schedule<tile_m = 32, tile_n = 64>}
+    : (tensor<1x2x128x8xf32>, tensor<1x2x128x8xf32>, tensor<1x2x128x8xf32>,
+       tensor<1x2x128x8xf32>, tensor<1x2x128xf32>, tensor<1x2x128xf32>,
+       tensor<1x128xi32>, tensor<1x128xi32>, index, index, index, index, index,
+       index, tensor<1x2x128x8xf32>, tensor<1x2x128x8xf32>)
+    -> (tensor<1x2x128x8xf32>, tensor<1x2x128x8xf32>)
+  return %0#0 : tensor<1x2x128x8xf32>
+}

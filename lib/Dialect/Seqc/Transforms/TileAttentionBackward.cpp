@@ -29,7 +29,11 @@
 
 #include "TileAttentionBackward.h"
 
+#include "SegmentBounds.h"
+
 #include "seqc/Analysis/MaskAnalysis.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 
 using namespace mlir;
 using namespace seqc;
@@ -124,6 +128,8 @@ private:
   /// From the outermost to the innermost.
   SmallVector<Dim, 4> loops;
   bool isGrouped = false;
+  /// Which tiles of the innermost loop the segments of the others reach.
+  std::optional<SegmentBounds> segmentBounds;
   /// The present tile, and the part of the whole that this task owns.
   Box tile, share;
   Value query, outGrad, lse, delta, querySegments, key, value, keySegments;
@@ -432,13 +438,19 @@ SmallVector<Value> BackwardTiler::buildTileLoop(ValueRange carried) {
   bool transposed = inner == Query;
   unsigned innerNumber = transposed ? 2 : 3, outerNumber = transposed ? 3 : 2;
   loadInvariants();
-  MaskAnalysis mask(MaskSpec::get(op, transposed), op.getContext());
+  MaskSpec spec = MaskSpec::get(op, transposed);
+  spec.hasSegmentBounds = segmentBounds.has_value();
+  MaskAnalysis mask(spec, op.getContext());
   MaskOperands operands =
       MaskOperands::get(b, loc, op, t.index(tile.offsets[Batch]),
                         t.index(tile.offsets[Head]), transposed);
   // Positions are global in the bounds and local in the slices.
   Value innerBase = op.getOffsets()[innerNumber];
   Value innerEnd = t.index(add(innerBase, extents[inner]));
+  if (segmentBounds)
+    operands.segments =
+        segmentBounds->read(b, loc, t.index(tile.offsets[Batch]),
+                            t.index(tile.offsets[outer]), innerBase);
   Value first = t.index(add(op.getOffsets()[outerNumber], tile.offsets[outer]));
   int64_t rows = tileOf(outer), columns = tileOf(inner);
   LoopBounds bounds = mask.buildBounds(b, loc, first, innerBase, innerEnd, rows,
@@ -547,6 +559,15 @@ LogicalResult BackwardTiler::run() {
     group = arith::DivUIOp::create(b, loc, t.index(extents[Head]),
                                    t.index(extents[KeyHead]))
                 .getResult();
+
+  // The segments are read where the whole of them is.
+  if (op.getQuerySegments() && isa<func::FuncOp>(op->getParentOp())) {
+    bool overKeys = loops.back() == Key;
+    Value rows = overKeys ? op.getQuerySegments() : op.getKeySegments();
+    Value columns = overKeys ? op.getKeySegments() : op.getQuerySegments();
+    segmentBounds.emplace(b, loc, rows, columns, overKeys ? tileM : tileN,
+                          overKeys ? tileN : tileM);
+  }
 
   // A dimension that is no loop of the grid has one task.
   SmallVector<Fold> from(3, t.attr(0)), to(3, t.attr(1)), steps(3, t.attr(1));
