@@ -39,7 +39,8 @@ pybind=$(.venv/bin/python -m pybind11 --includes | tr ' ' '\n' |
   done | head -1)
 tar -cJf "$pack/sources.tar.xz" \
   --exclude='__pycache__' --exclude='.hypothesis' --exclude='.pytest_cache' \
-  python/seqc include/seqc-c test/Python bench docs/performance.md pyproject.toml \
+  python/seqc include/seqc-c include/seqc/Support/FixedArray.h test/Python bench \
+  docs/performance.md pyproject.toml \
   -C "$pybind" pybind11
 
 # The Python packages of the tests that are Python only. run.sh uses those that

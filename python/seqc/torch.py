@@ -105,6 +105,20 @@ def _no_backward(name: str) -> Callable[..., Any]:
     return backward
 
 
+def _refuse_gradients_on_gpus(**values: Any) -> None:
+    """The backward is compiled for CPUs only so far. Better said by the call than by
+    its backward, an hour later."""
+    if not torch.is_grad_enabled():
+        return
+    for name, value in values.items():
+        if isinstance(value, Tensor) and value.requires_grad and value.is_cuda:
+            raise TypeError(
+                f"{name}: requires grad and is on {value.device}, but gradients are "
+                "computed on CPUs only so far: call it under torch.no_grad(), or pass "
+                f"{name}.detach()"
+            )
+
+
 def _register(
     schema: str,
     kernel: Callable[..., Any],
@@ -412,6 +426,7 @@ def attention(
     target: str | None = None,
 ) -> Any:
     """`seqc.attention` as one operator of torch."""
+    _refuse_gradients_on_gpus(query=query, key=key, value=value, bias=bias, sinks=sinks)
     if isinstance(segment_ids, (tuple, list)):
         query_segments, key_segments = segment_ids
     else:
@@ -633,6 +648,17 @@ def selective_scan(
     target: str | None = None,
 ) -> Any:
     """`seqc.selective_scan` as one operator of torch."""
+    _refuse_gradients_on_gpus(
+        u=u,
+        delta=delta,
+        A=A,
+        B=B,
+        C=C,
+        D=D,
+        z=z,
+        delta_bias=delta_bias,
+        initial_state=initial_state,
+    )
     out, state = torch.ops.seqc.selective_scan(
         u,
         delta,
@@ -794,6 +820,9 @@ def causal_conv1d(
     target: str | None = None,
 ) -> Any:
     """`seqc.causal_conv1d` as one operator of torch."""
+    _refuse_gradients_on_gpus(
+        x=x, weight=weight, bias=bias, initial_state=initial_state
+    )
     out, state = torch.ops.seqc.causal_conv1d(
         x,
         weight,

@@ -184,10 +184,7 @@ def test_read_only_inputs_are_accepted_by_the_checks() -> None:
 
 def test_torch_tensors_that_cannot_be_used() -> None:
     torch = pytest.importorskip("torch")
-    q = torch.zeros(2, 4, 5, 16, requires_grad=True)
     k, v = torch.zeros(2, 2, 7, 16), torch.zeros(2, 2, 7, 24)
-    with pytest.raises(TypeError, match=r"query: requires grad.*no_grad"):
-        seqc.attention(q, k, v)
     with pytest.raises(TypeError, match="query: is on device meta"):
         seqc.attention(torch.zeros(2, 4, 5, 16, device="meta"), k, v)
     with pytest.raises(TypeError, match="query: has layout"):

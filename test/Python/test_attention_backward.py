@@ -50,8 +50,14 @@ def check(
     more: dict[str, Any] = {}
     if lse_grad:
         more["lse_grad"] = rng.standard_normal(lse.shape).astype(lse.dtype)
+    g_, q_, k_, v_, out_, lse_ = (lay_out(x, layout) for x in (g, q, k, v, out, lse))
     found = seqc.attention_backward(
-        *(lay_out(x, layout) for x in (g, q, k, v, out, lse)),
+        g_,
+        q_,
+        k_,
+        v_,
+        out_,
+        lse_,
         schedule=schedule,
         **more,
         **options,
@@ -136,7 +142,7 @@ def tanh_slope(score: Any, b: Any, h: Any, q_idx: Any, kv_idx: Any) -> Any:
 def test_dtypes(dtype: str, shape: Shape, layout: str, seed: int) -> None:
     rng = np.random.default_rng(seed)
     q, k, v = inputs(shape, rng, 40, 40, dtype)
-    options = {
+    options: dict[str, Any] = {
         "causal": True,
         "window": (70, None),
         "score_mod": tanh_score,

@@ -331,8 +331,8 @@ def test_programs_tie_sizes() -> None:
       return %dw : tensor<?x4xf32>
     }
     """)
-    u, A, B = np.ones((1, 6, 9)), np.ones((6, 4)), np.ones((1, 2, 4, 9))
-    u, A, B = (x.astype(np.float32) for x in (u, A, B))
+    u = np.ones((1, 6, 9), np.float32)
+    A, B = np.ones((6, 4), np.float32), np.ones((1, 2, 4, 9), np.float32)
     assert program["f"](u, -A, B, u).shape == B.shape
     assert program["g"](u, A, u).shape == A.shape
     for name, arguments in (
