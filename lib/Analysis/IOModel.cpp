@@ -306,7 +306,8 @@ FailureOr<Report> seqc::analyze(ModuleOp module,
       }
       // What is inside these belongs to them.
       if (isa<linalg::LinalgOp, AttentionOp, AttentionBackwardOp,
-              BlockAttentionBackwardOp, OnlineAttentionOp, tensor::PadOp, tensor::GenerateOp>(op))
+              BlockAttentionBackwardOp, OnlineAttentionOp, tensor::PadOp,
+              tensor::GenerateOp>(op))
         return WalkResult::skip();
       return WalkResult::advance();
     });

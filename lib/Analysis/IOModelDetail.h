@@ -253,9 +253,9 @@ std::optional<FormReport> upstreamForm(Operation *op, DimTable &dims,
 /// As seqc-pack-heads has it, and as it has it for a GPU.
 constexpr int64_t kFewQueries = 16, kMostPackedRows = 64;
 
-/// The shape that the compiler gives few queries of grouped heads, where `op` is
-/// an L0 operator that it does that to (seqc-pack-heads): one head for each key
-/// head, and the queries of a group as its queries.
+/// The shape that the compiler gives few queries of grouped heads, where `op`
+/// is an L0 operator that it does that to (seqc-pack-heads): one head for each
+/// key head, and the queries of a group as its queries.
 void packHeads(Operation *op, const ChipInfo &chip, AttentionShape &shape);
 
 /// The number of parts of a call with these sizes, if `schedule` leaves that to

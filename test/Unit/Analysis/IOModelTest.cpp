@@ -256,8 +256,8 @@ TEST_F(IOModelTest, ScanBoundsOnH200) {
 
 TEST_F(IOModelTest, DecodeOnH200) {
   // Batch 64, 32 query and 8 key/value heads of 128, 128k keys, bf16: measured
-  // 7.70 ms, 4460 GB/s of keys and values. The heads of a group share a tile, so
-  // that memory is what limits them.
+  // 7.70 ms, 4460 GB/s of keys and values. The heads of a group share a tile,
+  // so that memory is what limits them.
   ExplainOptions options = chip("h200");
   Report report =
       run(attention(64, 32, 8, 1, 131072, 128, "bf16", ""), options);

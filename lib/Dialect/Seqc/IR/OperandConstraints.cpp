@@ -311,8 +311,8 @@ LogicalResult seqc::verifyConv(const Constraints &check, Value x, Value weight,
                                Value bias, Value initialState,
                                ArrayRef<NamedValue> sameAsX) {
   constexpr StringLiteral dataDims = "(batch, channels, length)";
-  if (failed(check.hasRank(1, "x", x, 3, dataDims,
-                           getDataTypes(x.getContext()))))
+  if (failed(
+          check.hasRank(1, "x", x, 3, dataDims, getDataTypes(x.getContext()))))
     return failure();
   auto xType = cast<RankedTensorType>(x.getType());
   Type element = xType.getElementType();
@@ -334,9 +334,9 @@ LogicalResult seqc::verifyConv(const Constraints &check, Value x, Value weight,
     return check.fail(4)
            << "weight to have a static width of at least 1, but got "
            << weightType;
-  return failure(failed(check.tensor(5, "bias", bias, {sizes.channels},
-                                     "(channels)", elementOrAcc)) ||
-                 failed(check.tensor(6, "initial_state", initialState,
-                                     sizes.state(),
-                                     "(batch, channels, width - 1)", element)));
+  return failure(
+      failed(check.tensor(5, "bias", bias, {sizes.channels}, "(channels)",
+                          elementOrAcc)) ||
+      failed(check.tensor(6, "initial_state", initialState, sizes.state(),
+                          "(batch, channels, width - 1)", element)));
 }

@@ -24,8 +24,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "SegmentBounds.h"
-#include "TileScanBackward.h"
 #include "TileAttentionBackward.h"
+#include "TileScanBackward.h"
 #include "Tiler.h"
 
 #include "seqc/Analysis/MaskAnalysis.h"
@@ -53,7 +53,6 @@ namespace seqc {
 
 using namespace mlir;
 using namespace seqc;
-
 
 namespace {
 
