@@ -198,15 +198,19 @@ func.func @negative_scale(%q: tensor<?x8x?x64xf16>) -> tensor<?x8x?x64xf16> {
   return %o : tensor<?x8x?x64xf16>
 }
 
-// Segments of the queries are read once, those of the keys with the keys and
-// one after the other. What they hide is what the mask hides.
+// Segments of the queries are read once, those of the keys one after the other
+// and in front of the product, where a tile is not full. What they hide is what
+// the mask hides.
 // CHECK-LABEL: tile.kernel @segments_0(
 // CHECK-DAG: %[[QS:[a-z0-9_]+]] = tile.load {{.*}} : memref<?x?xi32, strided<[?, ?], offset: ?>> -> tensor<64xi32>
 // CHECK-COUNT-5: memref.load %{{.*}} : memref<?x?xi32, strided<[?, ?], offset: ?>>
 // CHECK: scf.for
-// CHECK: %[[KS:[a-z0-9_]+]] = tile.load {{.*}} : memref<?x?xi32, strided<[?, 1], offset: ?>> -> tensor<64xi32>
+// CHECK: %[[KS:[a-z0-9_]+]] = scf.if %[[FULL:[a-z0-9_]+]] -> (tensor<64xi32>) {
+// CHECK-NEXT: scf.yield
+// CHECK-NEXT: } else {
+// CHECK-NEXT: tile.load {{.*}} : memref<?x?xi32, strided<[?, 1], offset: ?>> -> tensor<64xi32>
 // CHECK: tile.dot
-// CHECK-NEXT: scf.if
+// CHECK-NEXT: scf.if %[[FULL]]
 // CHECK-NEXT: scf.yield
 // CHECK-NEXT: } else {
 // CHECK: %[[QSB:[a-z0-9_]+]] = tile.broadcast %[[QS]] along 1

@@ -110,7 +110,9 @@ private:
   FailureOr<Value> load(Operation *user, Value v, ArrayRef<int64_t> shape,
                         ArrayRef<int64_t> dims = {});
 
-  FailureOr<Value> buildMask(OnlineAttentionOp op, Lanes &lanes, Value scores);
+  FailureOr<Value> loadKeySegments(OnlineAttentionOp op, Value isFull);
+  FailureOr<Value> buildMask(OnlineAttentionOp op, Lanes &lanes, Value scores,
+                             Value keySegments);
   void startFromPositions(Lanes &lanes, tile::DotOp product,
                           SmallVectorImpl<Term> &terms);
   FailureOr<Lane> getBias(OnlineAttentionOp op);
@@ -449,6 +451,15 @@ LogicalResult AttentionConverter::convert(OnlineAttentionOp op, Value isFull) {
     return failure();
   b.setLoc(op.getLoc());
 
+  // Asked for in front of the product, which is long enough for them to come.
+  Value keySegments;
+  if (isPartial && op.getKeySegments()) {
+    FailureOr<Value> loaded = loadKeySegments(op, isFull);
+    if (failed(loaded))
+      return failure();
+    keySegments = *loaded;
+  }
+
   auto finish = [&](Value max, Value sum, Value acc) {
     k.setTile(op.getMax(), max);
     k.setTile(op.getSum(), sum);
@@ -537,13 +548,13 @@ LogicalResult AttentionConverter::convert(OnlineAttentionOp op, Value isFull) {
     b.setInsertionPointToStart(choice.thenBlock());
     scf::YieldOp::create(b, scores);
     b.setInsertionPointToStart(choice.elseBlock());
-    FailureOr<Value> masked = buildMask(op, lanes, scores);
+    FailureOr<Value> masked = buildMask(op, lanes, scores, keySegments);
     if (failed(masked))
       return failure();
     scf::YieldOp::create(b, *masked);
     scores = choice.getResult(0);
   } else if (isPartial) {
-    FailureOr<Value> masked = buildMask(op, lanes, scores);
+    FailureOr<Value> masked = buildMask(op, lanes, scores, keySegments);
     if (failed(masked))
       return failure();
     scores = *masked;
@@ -665,8 +676,31 @@ FailureOr<Lane> AttentionConverter::getBias(OnlineAttentionOp op) {
   return Lane{*bias, on};
 }
 
+/// The segments of a tile's keys. A tile that is full needs none.
+FailureOr<Value> AttentionConverter::loadKeySegments(OnlineAttentionOp op,
+                                                     Value isFull) {
+  int64_t columns = getTensorType(op.getKey()).getDimSize(2);
+  auto slice = k.getSlice(op.getKeySegments());
+  if (!isFull || !slice)
+    return load(op, op.getKeySegments(), {columns});
+  TypedAttr zero =
+      b.getZeroAttr(getTensorType(op.getKeySegments()).getElementType());
+  Value none = k.constant({columns}, zero);
+  auto choice = scf::IfOp::create(b, none.getType(), isFull,
+                                  /*addThenBlock=*/true, /*addElseBlock=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(choice.thenBlock());
+  scf::YieldOp::create(b, none);
+  b.setInsertionPointToStart(choice.elseBlock());
+  Value loaded = tile::LoadOp::create(b, none.getType(), slice->view,
+                                      slice->offsets, /*dims=*/nullptr);
+  scf::YieldOp::create(b, loaded);
+  return choice.getResult(0);
+}
+
 FailureOr<Value> AttentionConverter::buildMask(OnlineAttentionOp op,
-                                               Lanes &lanes, Value scores) {
+                                               Lanes &lanes, Value scores,
+                                               Value keySegments) {
   using Predicate = arith::CmpIPredicate;
   Value queryLength = k.scalar(op.getLengths()[0]),
         keyLength = k.scalar(op.getLengths()[1]);
@@ -731,13 +765,12 @@ FailureOr<Value> AttentionConverter::buildMask(OnlineAttentionOp op,
     }
   }
   visible = both(visible, lanes.compare(Predicate::sle, j, last));
-  if (op.getQuerySegments()) {
-    FailureOr<Value> query = load(op, op.getQuerySegments(), {lanes.rows}),
-                     key = load(op, op.getKeySegments(), {lanes.columns});
-    if (failed(query) || failed(key))
+  if (keySegments) {
+    FailureOr<Value> query = load(op, op.getQuerySegments(), {lanes.rows});
+    if (failed(query))
       return failure();
     visible = both(visible, lanes.compare(Predicate::eq, {*query, Lane::Row},
-                                          {*key, Lane::Column}));
+                                          {keySegments, Lane::Column}));
   }
   if (Region &region = op.getMask(); !region.empty()) {
     Lanes inner(k, lanes.rows, lanes.columns, Lanes::getPositionType(region));
