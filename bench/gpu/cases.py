@@ -55,7 +55,7 @@ class Cell:
     @property
     def kernel(self) -> tuple[int, str]:
         """Cells that are equal in this run the same code."""
-        return self.head_dim, self.variant
+        return self.head_dim, "documents" if self.has_documents else self.variant
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def speed_text(result: Any) -> str:
     return f"{result['tflops']:.0f}" if result else ""
 
 
-TASK_NAME = re.compile(r"d(\d+)-s(\d+)-(\w+?)(?:-kv(\d+))?$")
+TASK_NAME = re.compile(r"d(\d+)-s(\d+)-([\w-]+?)(?:-kv(\d+))?$")
 
 
 def attention_table(report: Report) -> Table:

@@ -73,6 +73,7 @@ def attention(
         k = random(rng, (1, key_heads, keys, head_dim), dtype)
         v = random(rng, (1, key_heads, keys, value_dim or head_dim), dtype)
         options = {**fixed, **make(rng)}
+        schedule = options.pop("schedule", None)
         expected = reference.attention(q, k, v, **options)
         tensors = [moved(x, device) for x in (q, k, v)]
         if unaligned:
@@ -82,7 +83,9 @@ def attention(
         if "segment_ids" in options:
             ids = options["segment_ids"]
             options["segment_ids"] = tuple(moved(x, device) for x in ids)
-        results = seqc.attention(*tensors, return_lse=True, target=target, **options)
+        results = seqc.attention(
+            *tensors, return_lse=True, schedule=schedule, target=target, **options
+        )
         return max(map(difference, results, expected))
 
     CASES[name] = case
@@ -105,12 +108,18 @@ attention("attention D 256", "f16", head_dim=256, causal=True)
 attention("attention D 40, value 24", head_dim=40, value_dim=24)
 attention("attention unaligned", unaligned=True, causal=True)
 attention("attention one query", queries=1, keys=300)
+attention("decode", queries=1, keys=700, heads=8, key_heads=2, causal=True)
+attention("decode D 128", head_dim=128, queries=1, keys=300, heads=4, key_heads=1)
+attention("decode four queries", queries=4, keys=700, heads=8, key_heads=2, causal=True)
+attention("decode window", queries=2, heads=8, window=(90, None), causal=True)
+attention("split keys", queries=70, causal=True, schedule={"splits": 3})
 attention("attention grouped heads", heads=4, key_heads=2, causal=True)
 attention("attention top left", causal="top_left", queries=300)
 attention("attention rows without keys", causal=True, queries=300, keys=140)
 attention("attention window", window=(70, 10))
 attention("attention prefix", causal=True, prefix=150)
 attention("attention segments", make=sorted_ids)
+attention("attention causal segments", make=sorted_ids, causal=True)
 attention("attention softcap", softcap=2.0)
 attention("attention mask_mod", mask_mod=lambda b, h, i, j: (i + j) % 3 != 0)
 attention("attention dropout", dropout_p=0.25, seed=7)
@@ -154,6 +163,8 @@ def scan(name: str, length: int, **options: Any) -> None:
 scan("scan f32", 70)
 scan("scan bf16 grouped", 100, dtype="bf16", matrices="grouped")
 scan("scan one step", 1)
+scan("scan bf16", 128, dtype="bf16")
+scan("scan 64 states", 70, dtype="bf16", state=64)
 
 
 def conv(name: str, dtype: str, width: int) -> None:
