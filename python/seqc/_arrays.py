@@ -63,8 +63,8 @@ def _torch_kind(torch: Any) -> Kind:
         if tensor.requires_grad:
             if is_grad_enabled():
                 raise TypeError(
-                    "requires grad, and seqc has no backward pass: call it under "
-                    "torch.no_grad() or pass tensor.detach()"
+                    "requires grad, and seqc computes no gradient for it: call it "
+                    "under torch.no_grad() or pass tensor.detach()"
                 )
             tensor = tensor.detach()
         if tensor.device.type not in ("cpu", "cuda"):

@@ -52,15 +52,11 @@ llvm.func @tied(%c: vector<2xf32>, %r: i32, %x: f32) -> f32 {
 // CHECK: %[[W:.*]] = llvm.zext %arg2 : i1 to i32
 // CHECK: @p mbarrier.arrive.shared::cta.b64 _, [$0];
 // CHECK-SAME: %[[W]]
-// CHECK: %[[S:.*]] = llvm.inline_asm has_side_effects {{.*}}barrier.cta.red.or.pred q, 2, 256, p;
-// CHECK: llvm.icmp "ne" %[[S]]
 // CHECK: %[[P:.*]] = llvm.inline_asm has_side_effects {{.*}}"mov.b32 $0, $1;", "=r,r"
 // CHECK: llvm.inttoptr %[[P]] : i32 to !llvm.ptr<3>
 llvm.func @barriers(%p: !llvm.ptr<3>, %parity: i32, %c: i1) -> !llvm.ptr<3> {
   nvx.mbarrier_wait %p, %parity
   nvx.mbarrier_arrive %p when %c
-  %any = nvx.barrier_any %c, id 2, threads 256
-  nvx.mbarrier_arrive %p when %any
   %q = nvx.pin %p : !llvm.ptr<3>
   llvm.return %q : !llvm.ptr<3>
 }

@@ -107,3 +107,14 @@ func.func @user_loop(%q: tensor<1x1x64x64xf16>, %o: tensor<4x1x1x64x64xf16>)
   }
   return %r : tensor<4x1x1x64x64xf16>
 }
+
+// -----
+
+// Gradients are computed on CPUs so far.
+func.func @backward(%q: tensor<1x2x8x16xf32>, %lse: tensor<1x2x8xf32>) -> tensor<1x2x8x16xf32> {
+  // expected-error @below {{'seqc.attention_backward' op is not supported on target sm_80 yet: it is compiled for the target cpu only}}
+  %dq, %dk, %dv = seqc.attention_backward query(%q) key(%q) value(%q) out(%q) lse(%lse) out_grad(%q)
+    : (tensor<1x2x8x16xf32>, tensor<1x2x8x16xf32>, tensor<1x2x8x16xf32>, tensor<1x2x8x16xf32>, tensor<1x2x8xf32>, tensor<1x2x8x16xf32>)
+    -> (tensor<1x2x8x16xf32>, tensor<1x2x8x16xf32>, tensor<1x2x8x16xf32>)
+  return %dq : tensor<1x2x8x16xf32>
+}

@@ -113,23 +113,3 @@ tile.kernel @no_barrier(%x: memref<64x64xbf16>, %bx: index, %by: index, %bz: ind
   tile.shared_store %t, %s : tensor<64x64xbf16, #mma>, !tile.shared<64x64xbf16>
   tile.return
 }
-
-// -----
-
-// A vote of the block, or of the role: its barrier and its threads.
-// CHECK-LABEL: llvm.func @any(
-// CHECK-COUNT-2: arith.ori %{{.*}}, %{{.*}} : i1
-// CHECK: %[[MINE:.*]] = arith.ori %{{.*}}, %{{.*}} : i1
-// CHECK-NEXT: %[[SOME:.*]] = nvx.barrier_any %[[MINE]], id 0, threads 128
-// CHECK: scf.if %[[SOME]]
-tile.kernel @any(%x: memref<64x8xf32>, %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
-  %c0 = arith.constant 0 : index
-  %zeros = arith.constant dense<0.0> : tensor<64x8xf32, #tile.mma<warps = 4>>
-  %t = tile.load %x[%bx, %c0] : memref<64x8xf32> -> tensor<64x8xf32, #tile.mma<warps = 4>>
-  %c = arith.cmpf ogt, %t, %zeros : tensor<64x8xf32, #tile.mma<warps = 4>>
-  %some = tile.any %c : tensor<64x8xi1, #tile.mma<warps = 4>>
-  scf.if %some {
-    tile.store %zeros, %x[%bx, %c0] : tensor<64x8xf32, #tile.mma<warps = 4>>, memref<64x8xf32>
-  }
-  tile.return
-}

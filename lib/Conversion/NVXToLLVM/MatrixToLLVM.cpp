@@ -231,27 +231,6 @@ struct LowerMbarrierWait : OpRewritePattern<nvx::MbarrierWaitOp> {
   }
 };
 
-struct LowerBarrierAny : OpRewritePattern<nvx::BarrierAnyOp> {
-  using OpRewritePattern::OpRewritePattern;
-
-  LogicalResult matchAndRewrite(nvx::BarrierAnyOp op,
-                                PatternRewriter &rewriter) const override {
-    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    Value mine = LLVM::ZExtOp::create(b, b.getI32Type(), op.getMine());
-    std::string text =
-        llvm::formatv("{{\n.reg .pred p, q;\nsetp.ne.b32 p, $1, 0;\n"
-                      "barrier.cta.red.or.pred q, {0}, {1}, p;\n"
-                      "selp.b32 $0, 1, 0, q;\n}",
-                      op.getId(), op.getThreads())
-            .str();
-    Value some = assembly(b, text, {b.getI32Type()}, {mine}, 0)[0];
-    Value zero = LLVM::ConstantOp::create(b, b.getI32IntegerAttr(0));
-    rewriter.replaceOpWithNewOp<LLVM::ICmpOp>(op, LLVM::ICmpPredicate::ne, some,
-                                              zero);
-    return success();
-  }
-};
-
 struct LowerMbarrierArrive : OpRewritePattern<nvx::MbarrierArriveOp> {
   using OpRewritePattern::OpRewritePattern;
 
@@ -272,6 +251,5 @@ struct LowerMbarrierArrive : OpRewritePattern<nvx::MbarrierArriveOp> {
 
 void nvx::populateNVXMatrixPatterns(RewritePatternSet &patterns) {
   patterns.add<LowerWgmma, LowerWgmmaFence, LowerWgmmaWait, LowerPin,
-               LowerMbarrierWait, LowerBarrierAny, LowerMbarrierArrive>(
-      patterns.getContext());
+               LowerMbarrierWait, LowerMbarrierArrive>(patterns.getContext());
 }

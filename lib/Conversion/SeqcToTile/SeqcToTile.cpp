@@ -240,6 +240,9 @@ LogicalResult ConvertSeqcToTilePass::verifyHost(func::FuncOp func) {
                   (isa<arith::ArithDialect>(op.getDialect()) &&
                    llvm::all_of(op.getOperandTypes(), isInteger) &&
                    llvm::all_of(op.getResultTypes(), isInteger));
+    if (!isHost && isa<SeqcDialect>(op.getDialect()))
+      return op.emitOpError("is not supported on target ")
+             << chip << " yet: it is compiled for the target cpu only";
     if (!isHost)
       return op.emitOpError("is not supported on target ")
              << chip

@@ -96,7 +96,6 @@ private:
   Value convertGather(GatherOp op);
   Value convertReduce(ReduceKind kind, Value source, ArrayRef<int64_t> dims,
                       RankedTensorType type);
-  Value convertAny(AnyOp op);
   Value convertFold(FoldOp op);
   void convertRecurrence(RecurrenceOp op);
   Value convertShift(ShiftOp op);
@@ -466,24 +465,6 @@ Value BodyConverter::convertDot(DotOp op) {
       .getResult(0);
 }
 
-Value BodyConverter::convertAny(AnyOp op) {
-  RankedTensorType type = op.getSource().getType();
-  Type word = b.getI32Type();
-  Value words =
-      elementwise(type.clone(word), ValueRange{op.getSource()},
-                  [&](ImplicitLocOpBuilder &nb, ValueRange args) -> Value {
-                    return arith::ExtUIOp::create(nb, word, args[0]);
-                  });
-  Value none = arith::ConstantIntOp::create(b, 0, 32);
-  Value some = reduce(words, llvm::to_vector(llvm::seq(type.getRank())),
-                      RankedTensorType::get({}, word), none,
-                      [](ImplicitLocOpBuilder &nb, ValueRange args) -> Value {
-                        return arith::OrIOp::create(nb, args[0], args[1]);
-                      });
-  return arith::CmpIOp::create(b, arith::CmpIPredicate::ne,
-                               tensor::ExtractOp::create(b, some), none);
-}
-
 void BodyConverter::convertUpdateWhere(UpdateWhereOp op) {
   // All is computed, and chosen from.
   Block &body = op.getBody().front();
@@ -579,8 +560,6 @@ LogicalResult BodyConverter::convert(Operation *op) {
     replacement =
         convertReduce(reduceOp.getKind(), reduceOp.getSource(),
                       {int64_t(reduceOp.getDim())}, reduceOp.getType());
-  } else if (auto anyOp = dyn_cast<AnyOp>(op)) {
-    replacement = convertAny(anyOp);
   } else if (auto foldOp = dyn_cast<FoldOp>(op)) {
     replacement = convertFold(foldOp);
   } else if (auto dotOp = dyn_cast<DotOp>(op)) {

@@ -168,7 +168,7 @@ static LogicalResult planRoles(KernelContext &context) {
       firstWarp += warps;
       plan.roles[roles].push_back(role);
       region.walk([&](Operation *op) {
-        if (isa<AnyOp, BarrierOp>(op))
+        if (isa<BarrierOp>(op))
           plan.barriers[op] = role;
       });
     }

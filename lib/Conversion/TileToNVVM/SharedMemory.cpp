@@ -177,30 +177,6 @@ struct LowerBarrier : KernelPattern<BarrierOp> {
   }
 };
 
-/// A vote at a barrier.
-struct LowerAny : KernelPattern<AnyOp> {
-  using KernelPattern::KernelPattern;
-
-  LogicalResult
-  matchAndRewrite(AnyOp op, OpAdaptor adaptor,
-                  ConversionPatternRewriter &rewriter) const override {
-    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    Value mine;
-    for (Value element : unpack(b, adaptor.getSource()))
-      mine =
-          mine ? arith::OrIOp::create(b, mine, element).getResult() : element;
-    RolePlan role;
-    role.warps = context.blockWarps;
-    auto known = context.memory->barriers.find(op);
-    if (known != context.memory->barriers.end())
-      role = known->second;
-    rewriter.replaceOp(op,
-                       nvx::BarrierAnyOp::create(b, mine, role.barrier,
-                                                 role.warps * kThreadsPerWarp));
-    return success();
-  }
-};
-
 struct LowerSharedStore : KernelPattern<SharedStoreOp> {
   using KernelPattern::KernelPattern;
 
@@ -283,7 +259,6 @@ struct LowerSharedLoad : KernelPattern<SharedLoadOp> {
 void seqc::tile::populateSharedPatterns(const TypeConverter &converter,
                                         RewritePatternSet &patterns,
                                         KernelContext &context) {
-  patterns.add<LowerAlloc, LowerAny, LowerMakeRing, LowerBarrier,
-               LowerSharedStore, LowerSharedLoad>(
-      converter, patterns.getContext(), context);
+  patterns.add<LowerAlloc, LowerMakeRing, LowerBarrier, LowerSharedStore,
+               LowerSharedLoad>(converter, patterns.getContext(), context);
 }

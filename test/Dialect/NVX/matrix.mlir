@@ -25,7 +25,5 @@ llvm.func @barriers(%p: !llvm.ptr<3>, %parity: i32, %c: i1) {
   nvx.mbarrier_wait %q, %parity
   // CHECK: nvx.mbarrier_arrive %[[P]] when %{{.*}}
   nvx.mbarrier_arrive %q when %c
-  // CHECK: nvx.barrier_any %{{.*}}, id 2, threads 256
-  %any = nvx.barrier_any %c, id 2, threads 256
   llvm.return
 }

@@ -301,12 +301,6 @@ LogicalResult BroadcastOp::verify() {
   return verifySlice(*this, getSource().getType(), getType(), getDim());
 }
 
-LogicalResult AnyOp::verify() {
-  if (!getSource().getType().getElementType().isInteger(1))
-    return emitOpError("needs a tile of i1, but got ") << getSource().getType();
-  return success();
-}
-
 /// Whether each thread has, of a tile in layout `part`, a part of what it has
 /// of it in `whole`.
 static bool isPartOf(Attribute part, Attribute whole, ArrayRef<int64_t> shape) {
@@ -896,10 +890,7 @@ LogicalResult UpdateWhereOp::verifyRegions() {
     if (!isPure(&op) || op.getNumRegions())
       return op.emitOpError("cannot be in tile.update_where: it must have no "
                             "effects and no regions");
-    bool acrossRows = isa<AnyOp>(op);
-    if (auto reduce = dyn_cast<ReduceOp>(op))
-      acrossRows = reduce.getDim() != 1;
-    if (acrossRows)
+    if (auto reduce = dyn_cast<ReduceOp>(op); reduce && reduce.getDim() != 1)
       return op.emitOpError("cannot be in tile.update_where: it combines rows");
   }
   return success();

@@ -570,7 +570,7 @@ LogicalResult Assigner::fixOperands() {
     } else if (isa<tensor::ExtractSliceOp>(op)) {
       // In shared memory, all layouts are the same.
     } else if (!isLeaf(op) &&
-               !isa<AnyOp, LoadOp, StoreOp, scf::YieldOp, YieldOp>(op)) {
+               !isa<LoadOp, StoreOp, scf::YieldOp, YieldOp>(op)) {
       for (Value value : op->getOperands())
         if (isTile(value))
           return op->emitOpError() << "on a tile of type " << value.getType()

@@ -257,22 +257,6 @@ def NVX_MbarrierWaitOp : NVX_Op<"mbarrier_wait", [MemoryEffects<[MemRead, MemWri
   let assemblyFormat = "$barrier `,` $parity attr-dict";
 }
 
-def NVX_BarrierAnyOp : NVX_Op<"barrier_any", [MemoryEffects<[MemRead, MemWrite]>]> {
-  let summary = "A barrier that tells whether a predicate holds in some thread";
-  let description = [{
-    `threads` threads, whole warps, wait for each other at barrier `id` of the block (`bar.red.or`), and each gets whether
-    `mine` was true in one of them.
-
-    Example:
-    ```mlir
-    %some = nvx.barrier_any %mine, id 2, threads 256
-    ```
-  }];
-  let arguments = (ins I1:$mine, I32Attr:$id, I32Attr:$threads);
-  let results = (outs I1:$result);
-  let assemblyFormat = "$mine `,` `id` $id `,` `threads` $threads attr-dict";
-}
-
 def NVX_MbarrierArriveOp : NVX_Op<"mbarrier_arrive",
     [MemoryEffects<[MemRead, MemWrite]>]> {
   let summary = "Arrives at a barrier where a predicate holds";

@@ -352,26 +352,6 @@ def Tile_RecurrenceOp : Tile_Op<"recurrence", [Pure,
   let hasVerifier = 1;
 }
 
-def Tile_AnyOp : Tile_Op<"any", [Pure]> {
-  let summary = "Whether some element is true";
-  let description = [{
-    The same for the whole block, or the whole role, so that it can decide what all of them do: it lowers to a vote of
-    all warps at a barrier.
-
-    Example:
-    ```mlir
-    %some = tile.any %visible : tensor<128x8xi1>
-    scf.if %some {
-      ...
-    }
-    ```
-  }];
-  let arguments = (ins Tile_Tile:$source);
-  let results = (outs I1:$result);
-  let assemblyFormat = "$source attr-dict `:` type($source)";
-  let hasVerifier = 1;
-}
-
 def Tile_ConvertOp : Tile_Op<"convert", [Pure]> {
   let summary = "Moves a tile to another layout";
   let description = [{
