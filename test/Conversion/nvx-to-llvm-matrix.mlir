@@ -60,3 +60,17 @@ llvm.func @barriers(%p: !llvm.ptr<3>, %parity: i32, %c: i1) -> !llvm.ptr<3> {
   %q = nvx.pin %p : !llvm.ptr<3>
   llvm.return %q : !llvm.ptr<3>
 }
+
+// -----
+
+// No instruction: registers go through, in their order, and memory is left out. LLVM keeps the text where it is.
+// CHECK-LABEL: llvm.func @order
+// CHECK: llvm.inline_asm has_side_effects asm_dialect = att "", "" : () -> ()
+// CHECK: %[[R:.*]] = llvm.inline_asm has_side_effects asm_dialect = att "", "=f,=f,=r,0,1,2" %{{.*}}, %{{.*}}, %arg1 : (f32, f32, i32) -> !llvm.struct<(f32, f32, i32)>
+// CHECK: %[[WORD:.*]] = llvm.extractvalue %[[R]][2]
+// CHECK: llvm.return %[[WORD]]
+llvm.func @order(%v: vector<2xf32>, %r: i32) -> i32 {
+  nvx.keep_branch
+  %0:2 = nvx.ready(%v, %r : vector<2xf32>, i32)
+  llvm.return %0#1 : i32
+}

@@ -40,3 +40,16 @@ tile.kernel @wgmma(%bx: index, %by: index, %bz: index) attributes {warps = 4 : i
   %s = tile.wait %a : !tile.async<tensor<64x64xf32, #mma>>
   tile.return
 }
+
+// -----
+
+// Registers of 32 bits hold two elements.
+tile.kernel @odd(%x: memref<?xf16>, %y: memref<?xf16>, %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %c0 = arith.constant 0 : index
+  %t = tile.load %x[%c0] : memref<?xf16> -> tensor<128xf16, #tile.blocked<thread = [1], lanes = [32], warps = [4]>>
+  // expected-error @below {{'tile.ready' op needs an even number of elements in each thread}}
+  // expected-error @below {{failed to legalize operation 'tile.ready'}}
+  %r = tile.ready %t : tensor<128xf16, #tile.blocked<thread = [1], lanes = [32], warps = [4]>>
+  tile.store %r, %y[%c0] : tensor<128xf16, #tile.blocked<thread = [1], lanes = [32], warps = [4]>>, memref<?xf16>
+  tile.return
+}

@@ -114,3 +114,47 @@ tile.kernel @others(%by_how_much: i32, %s: memref<64xi32>, %y: memref<64x16xf32>
   tile.store %w, %y[%c0, %c0] : tensor<64x16xf32, #mma>, memref<64x16xf32>
   tile.return
 }
+
+// One row of columns is compared, the same for all rows: with a bound of the thread's own, too. In a union both ways
+// meet.
+// CHECK-LABEL: llvm.func @row_of_columns(
+// CHECK-SAME: %[[LENGTH:[a-z0-9]+]]: i32
+// CHECK-DAG: %[[C9:.*]] = arith.constant 9 : i32
+// CHECK-DAG: %[[NEAR:.*]] = arith.constant -1073741824 : i32
+// CHECK-DAG: %[[FAR:.*]] = arith.constant 1073741824 : i32
+// CHECK-DAG: %[[M1:.*]] = arith.constant -1 : i32
+// CHECK: %[[B0:.*]] = arith.maxsi %[[LENGTH]], %[[NEAR]]
+// CHECK: %[[B1:.*]] = arith.minsi %[[B0]], %[[FAR]]
+// CHECK: %[[B2:.*]] = arith.subi %[[B1]], %{{.*}}
+// CHECK: %[[BOUND:.*]] = arith.addi %[[B2]], %[[M1]]
+// CHECK: arith.cmpi sge, %[[BOUND]], %{{.*}} : i32
+// CHECK: arith.cmpi sge, %[[BOUND]], %[[C9]] : i32
+// CHECK-NOT: arith.cmpi
+// CHECK: arith.select %{{.*}} : vector<8xi1>, vector<8xf32>
+// CHECK: nvx.store
+// CHECK: %[[WORD:.*]] = arith.ori %{{.*}} : i32
+// CHECK: arith.andi %[[WORD]], %{{.*}} : i32
+// CHECK-NOT: vector<8xi32>
+// CHECK: arith.select %{{.*}} : vector<8xi1>, vector<8xf32>
+// SM80-LABEL: llvm.func @row_of_columns(
+// SM80: arith.cmpi slt, %{{.*}} : vector<4xi32>
+tile.kernel @row_of_columns(%length: i32, %s: memref<64xi32>, %y: memref<64x16xf32>,
+                            %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %c0 = arith.constant 0 : index
+  %x = arith.constant dense<1.0> : tensor<64x16xf32, #mma>
+  %hidden = arith.constant dense<0xFF800000> : tensor<64x16xf32, #mma>
+  %j = tile.iota 0 : tensor<16xi32, #column>
+  %end = tensor.splat %length : tensor<16xi32, #column>
+  %inside = arith.cmpi slt, %j, %end : tensor<16xi32, #column>
+  %c = tile.broadcast %inside along 0 : tensor<16xi1, #column> -> tensor<64x16xi1, #mma>
+  %z = arith.select %c, %x, %hidden : tensor<64x16xi1, #mma>, tensor<64x16xf32, #mma>
+  tile.store %z, %y[%c0, %c0] : tensor<64x16xf32, #mma>, memref<64x16xf32>
+  %start = tile.load %s[%c0] : memref<64xi32> -> tensor<64xi32, #row>
+  %columns = tile.broadcast %j along 0 : tensor<16xi32, #column> -> tensor<64x16xi32, #mma>
+  %starts = tile.broadcast %start along 1 : tensor<64xi32, #row> -> tensor<64x16xi32, #mma>
+  %d = arith.cmpi sle, %starts, %columns : tensor<64x16xi32, #mma>
+  %both = arith.andi %c, %d : tensor<64x16xi1, #mma>
+  %w = arith.select %both, %x, %hidden : tensor<64x16xi1, #mma>, tensor<64x16xf32, #mma>
+  tile.store %w, %y[%c0, %c0] : tensor<64x16xf32, #mma>, memref<64x16xf32>
+  tile.return
+}

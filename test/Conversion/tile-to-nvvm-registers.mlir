@@ -135,13 +135,15 @@ tile.kernel @ramp_sum(%start: f32, %step: f32, %x: memref<64xf32>, %y: memref<64
   tile.return
 }
 
-// A warp votes, and branches as one.
-// CHECK-LABEL: llvm.func @update
+// A warp votes, and branches as one; LLVM must not make a choice of it.
+// CHECK-LABEL: llvm.func @update(
 // CHECK: %[[ANY:.*]] = nvvm.vote.sync any %c-1_i32, %{{.*}} -> i1
 // CHECK: scf.if %[[ANY]] -> (vector<2xf32>)
+// CHECK-NEXT: nvx.keep_branch
 // CHECK: arith.addf
 // CHECK: scf.yield
 // CHECK: else
+// CHECK-NOT: nvx.keep_branch
 // CHECK: scf.yield
 tile.kernel @update(%x: memref<64xf32>, %y: memref<64xf32>, %bx: index, %by: index, %bz: index)
     attributes {warps = 4 : i64} {
@@ -155,5 +157,58 @@ tile.kernel @update(%x: memref<64xf32>, %y: memref<64xf32>, %bx: index, %by: ind
     tile.yield %s : tensor<64xf32, #row>
   } : tensor<64x8xi1, #mma>, tensor<64xf32, #row>
   tile.store %r, %y[%c0] : tensor<64xf32, #row>, memref<64xf32>
+  tile.return
+}
+
+// Two updates with one condition: one vote, which branches behind it see too. A vote in a branch is for that branch
+// alone.
+// CHECK-LABEL: llvm.func @votes(
+// CHECK: %[[FIRST:.*]] = nvvm.vote.sync any %c-1_i32, %{{.*}} -> i1
+// CHECK: %[[X:.*]] = scf.if %[[FIRST]] -> (vector<2xf32>)
+// CHECK: %[[Y:.*]] = scf.if %[[FIRST]] -> (vector<2xf32>)
+// CHECK-NEXT: nvx.keep_branch
+// CHECK-NEXT: arith.mulf %[[X]], %[[X]]
+// CHECK: scf.if %{{.*}} -> (vector<2xf32>) {
+// CHECK: %[[SECOND:.*]] = nvvm.vote.sync any
+// CHECK: scf.if %[[SECOND]]
+// CHECK: scf.if %[[FIRST]]
+// CHECK: %[[THIRD:.*]] = nvvm.vote.sync any
+// CHECK: scf.if %[[THIRD]]
+// CHECK-NOT: nvvm.vote
+// CHECK: llvm.return
+tile.kernel @votes(%x: memref<64xf32>, %y: memref<64xf32>, %when: i1, %bx: index, %by: index, %bz: index)
+    attributes {warps = 4 : i64} {
+  %c0 = arith.constant 0 : index
+  %m = tile.load %x[%c0] : memref<64xf32> -> tensor<64xf32, #row>
+  %b = tile.broadcast %m along 1 : tensor<64xf32, #row> -> tensor<64x8xf32, #mma>
+  %zero = arith.constant dense<0.0> : tensor<64x8xf32, #mma>
+  %c = arith.cmpf ogt, %b, %zero : tensor<64x8xf32, #mma>
+  %d = arith.cmpf olt, %b, %zero : tensor<64x8xf32, #mma>
+  %r = tile.update_where %c (%m) warps 4 {
+    %s = arith.addf %m, %m : tensor<64xf32, #row>
+    tile.yield %s : tensor<64xf32, #row>
+  } : tensor<64x8xi1, #mma>, tensor<64xf32, #row>
+  %t = tile.update_where %c (%r) warps 4 {
+    %s = arith.mulf %r, %r : tensor<64xf32, #row>
+    tile.yield %s : tensor<64xf32, #row>
+  } : tensor<64x8xi1, #mma>, tensor<64xf32, #row>
+  %u = scf.if %when -> (tensor<64xf32, #row>) {
+    %v = tile.update_where %d (%t) warps 4 {
+      %s = arith.addf %t, %t : tensor<64xf32, #row>
+      tile.yield %s : tensor<64xf32, #row>
+    } : tensor<64x8xi1, #mma>, tensor<64xf32, #row>
+    %w = tile.update_where %c (%v) warps 4 {
+      %s = arith.subf %v, %m : tensor<64xf32, #row>
+      tile.yield %s : tensor<64xf32, #row>
+    } : tensor<64x8xi1, #mma>, tensor<64xf32, #row>
+    scf.yield %w : tensor<64xf32, #row>
+  } else {
+    scf.yield %t : tensor<64xf32, #row>
+  }
+  %z = tile.update_where %d (%u) warps 4 {
+    %s = arith.addf %u, %m : tensor<64xf32, #row>
+    tile.yield %s : tensor<64xf32, #row>
+  } : tensor<64x8xi1, #mma>, tensor<64xf32, #row>
+  tile.store %z, %y[%c0] : tensor<64xf32, #row>, memref<64xf32>
   tile.return
 }

@@ -115,3 +115,35 @@ tile.kernel @proxies(%x: memref<64x64xbf16>, %y: memref<64x64xf32>, %bx: index, 
   tile.store %s, %y[%c0, %c0] : tensor<64x64xf32, #mma>, memref<64x64xf32>
   tile.return
 }
+
+// -----
+
+#mma = #tile.mma<warps = 4>
+
+// Pairs of 16-bit elements go through as the words that products read, 32-bit elements as they are.
+// CHECK-LABEL: llvm.func @ready
+// CHECK: %[[PAIR0:.*]] = vector.shuffle %[[T:.*]], %[[T]] [0, 1] : vector<16xf16>
+// CHECK: %[[W0:.*]] = llvm.bitcast %[[PAIR0]] : vector<2xf16> to i32
+// CHECK: %[[PAIR7:.*]] = vector.shuffle %[[T]], %[[T]] [14, 15] : vector<16xf16>
+// CHECK: %[[W7:.*]] = llvm.bitcast %[[PAIR7]] : vector<2xf16> to i32
+// CHECK: %[[R:.*]]:8 = nvx.ready(%[[W0]], {{.*}}, %[[W7]] : i32, i32, i32, i32, i32, i32, i32, i32)
+// CHECK: %[[V:.*]] = vector.from_elements %[[R]]#0, %[[R]]#1, {{.*}}, %[[R]]#7 : vector<8xi32>
+// CHECK: %[[P:.*]] = llvm.bitcast %[[V]] : vector<8xi32> to vector<16xf16>
+// CHECK: vector.shuffle %[[P]], %[[P]] [0, 1]
+// CHECK: %[[E0:.*]] = vector.extract %{{.*}}[0] : f32 from vector<2xf32>
+// CHECK: vector.extract %{{.*}}[1]
+// CHECK: vector.extract %{{.*}}[0]
+// CHECK: %[[E3:.*]] = vector.extract %{{.*}}[1] : f32 from vector<2xf32>
+// CHECK: %[[F:.*]]:4 = nvx.ready(%[[E0]], {{.*}}, %[[E3]] : f32, f32, f32, f32)
+// CHECK: %[[SUMS:.*]] = vector.from_elements %[[F]]#0, %[[F]]#1, %[[F]]#2, %[[F]]#3 : vector<4xf32>
+// CHECK: vector.shuffle %[[SUMS]], %[[SUMS]]
+tile.kernel @ready(%x: memref<64x32xf16>, %y: memref<64x8xf32>, %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %c0 = arith.constant 0 : index
+  %p = tile.load %x[%c0, %c0] : memref<64x32xf16> -> tensor<64x32xf16, #mma>
+  %p1 = tile.ready %p : tensor<64x32xf16, #mma>
+  tile.store %p1, %x[%c0, %c0] : tensor<64x32xf16, #mma>, memref<64x32xf16>
+  %s = tile.load %y[%c0, %c0] : memref<64x8xf32> -> tensor<64x8xf32, #mma>
+  %s1 = tile.ready %s : tensor<64x8xf32, #mma>
+  tile.store %s1, %y[%c0, %c0] : tensor<64x8xf32, #mma>, memref<64x8xf32>
+  tile.return
+}

@@ -110,6 +110,12 @@ struct PTXPipelineOptions
           "sm_90a: run the second product of an iteration during the "
           "softmax of the next"),
       llvm::cl::init(true)};
+  Option<int64_t> turns{
+      *this, "turns",
+      llvm::cl::desc(
+          "sm_90a: from so many groups of four warps on, they start their "
+          "products in turn; 0: never"),
+      llvm::cl::init(3)};
   Option<int64_t> polynomials{
       *this, "polynomials",
       llvm::cl::desc("Attention's exponentials are polynomials in one of this "

@@ -165,13 +165,14 @@ struct LowerWgmma : OpRewritePattern<nvx::WgmmaOp> {
 
 /// `text`, with all operands of `op` going through it.
 template <typename OpTy>
-void replaceByTied(OpTy op, const Twine &text, PatternRewriter &rewriter) {
+void replaceByTied(OpTy op, const Twine &text, PatternRewriter &rewriter,
+                   bool memory = true) {
   ImplicitLocOpBuilder b(op.getLoc(), rewriter);
   SmallVector<Value> operands = explode(b, op.getOperands_());
   SmallVector<Type> types = llvm::to_vector(
       llvm::map_range(operands, [](Value value) { return value.getType(); }));
   SmallVector<Value> registers =
-      assembly(b, text, types, operands, operands.size());
+      assembly(b, text, types, operands, operands.size(), memory);
   rewriter.replaceOp(op, implode(b, op.getResultTypes(), registers));
 }
 
@@ -181,6 +182,16 @@ struct LowerWgmmaFence : OpRewritePattern<nvx::WgmmaFenceOp> {
   LogicalResult matchAndRewrite(nvx::WgmmaFenceOp op,
                                 PatternRewriter &rewriter) const override {
     replaceByTied(op, "wgmma.fence.sync.aligned;", rewriter);
+    return success();
+  }
+};
+
+struct LowerReady : OpRewritePattern<nvx::ReadyOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(nvx::ReadyOp op,
+                                PatternRewriter &rewriter) const override {
+    replaceByTied(op, "", rewriter, /*memory=*/false);
     return success();
   }
 };
@@ -210,6 +221,19 @@ struct LowerPin : OpRewritePattern<nvx::PinOp> {
             .front();
     rewriter.replaceOpWithNewOp<LLVM::IntToPtrOp>(op, op.getResult().getType(),
                                                   address);
+    return success();
+  }
+};
+
+struct LowerKeepBranch : OpRewritePattern<nvx::KeepBranchOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(nvx::KeepBranchOp op,
+                                PatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    // No instruction, but with side effects as far as LLVM knows.
+    assembly(b, "", {}, {}, 0, /*memory=*/false);
+    rewriter.eraseOp(op);
     return success();
   }
 };
@@ -250,6 +274,8 @@ struct LowerMbarrierArrive : OpRewritePattern<nvx::MbarrierArriveOp> {
 } // namespace
 
 void nvx::populateNVXMatrixPatterns(RewritePatternSet &patterns) {
-  patterns.add<LowerWgmma, LowerWgmmaFence, LowerWgmmaWait, LowerPin,
-               LowerMbarrierWait, LowerMbarrierArrive>(patterns.getContext());
+  patterns
+      .add<LowerWgmma, LowerWgmmaFence, LowerWgmmaWait, LowerPin,
+           LowerKeepBranch, LowerReady, LowerMbarrierWait, LowerMbarrierArrive>(
+          patterns.getContext());
 }

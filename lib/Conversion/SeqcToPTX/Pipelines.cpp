@@ -124,6 +124,11 @@ void seqc::buildPTXPipeline(OpPassManager &pm,
   kernel.addPass(createTilePipeline());
   if (options.overlap)
     kernel.addPass(createTileOverlapProducts());
+  if (options.turns > 0) {
+    TileTakeTurnsOptions turns;
+    turns.groups = options.turns;
+    kernel.addPass(createTileTakeTurns(turns));
+  }
   if (options.persistent)
     kernel.addPass(createTilePersistentBlocks());
   addCleanup(kernel);

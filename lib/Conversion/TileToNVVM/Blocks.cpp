@@ -1,5 +1,4 @@
-//===- Blocks.cpp - Points of the grid that thread blocks take
-//-------------===//
+//===- Blocks.cpp - Points of the grid that thread blocks take ------------===//
 //
 // Part of the seqc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -9,8 +8,8 @@
 // A tile.for_each_block becomes a loop in each of its roles. A thread block
 // starts with the point of its own number. Then the role that copies takes the
 // next one off a counter in device memory, when it has asked for its last copy,
-// and leaves it in shared memory, between two mbarriers, for the role that
-// computes:
+// works out which point that is, and leaves it in shared memory, between two
+// mbarriers, for the role that computes:
 //
 //   copies:    while t < n                computes:  while t < n
 //                copies of t                           products of t
@@ -41,6 +40,10 @@ using namespace mlir;
 using namespace seqc;
 using namespace seqc::tile;
 
+/// Rows of a section, at most: with short rows, sections for balance would be
+/// more than what L2 holds well.
+static constexpr int64_t kMaxSectionRows = 16;
+
 namespace {
 
 /// The loop of one role.
@@ -58,8 +61,11 @@ private:
   Value getAddress(int64_t offset) {
     return addBytes(b, context.shared, context.memory->queue + offset);
   }
-  Value take(Value turn);
-  Value receive(Value turn);
+  /// A point: its number and its indices.
+  using Point = SmallVector<Value>;
+  Point find(Value number);
+  Point take(Value turn);
+  Point receive(Value turn);
 
   KernelContext &context;
   ForEachBlockOp points;
@@ -73,8 +79,43 @@ private:
 
 } // namespace
 
+RoleLoop::Point RoleLoop::find(Value number) {
+  auto div = [&](Value x, Value y) -> Value {
+    return arith::DivUIOp::create(b, x, y);
+  };
+  auto rem = [&](Value x, Value y) -> Value {
+    return arith::RemUIOp::create(b, x, y);
+  };
+  auto mul = [&](Value x, Value y) -> Value {
+    return arith::MulIOp::create(b, x, y);
+  };
+  Value sizeX = context.gridSizes[0], sizeY = context.gridSizes[1];
+  Value x, row;
+  if (!points.getSection()) {
+    x = rem(number, sizeX);
+    row = div(number, sizeX);
+  } else {
+    // Rows of a section, and of this one, which may be the last.
+    Value one = i.constant(1);
+    Value rows = arith::MaxUIOp::create(
+        b, div(i.constant(*points.getSection()), sizeX), one);
+    rows = arith::MinUIOp::create(b, rows, i.constant(kMaxSectionRows));
+    Value size = mul(rows, sizeX);
+    Value first = mul(div(number, size), rows);
+    Value left =
+        arith::SubIOp::create(b, mul(sizeY, context.gridSizes[2]), first);
+    // Numbers behind the last point give any indices.
+    Value mine =
+        arith::MaxSIOp::create(b, arith::MinSIOp::create(b, rows, left), one);
+    Value place = rem(number, size);
+    x = div(place, mine);
+    row = i.add(first, rem(place, mine));
+  }
+  return {number, x, rem(row, sizeY), div(row, sizeY)};
+}
+
 /// The next point, for both roles.
-Value RoleLoop::take(Value turn) {
+RoleLoop::Point RoleLoop::take(Value turn) {
   Value counters = LLVM::AddressOfOp::create(
       b, LLVM::LLVMPointerType::get(b.getContext(), kGlobalSpace),
       getCounterName(context.function.getName()));
@@ -90,10 +131,12 @@ Value RoleLoop::take(Value turn) {
     b.setInsertionPoint(reset.thenBlock()->getTerminator());
     LLVM::StoreOp::create(b, i.constant(0), counter);
   }
-  Value next = i.add(taken, NVVM::GridDimXOp::create(b, b.getI32Type()));
+  Point next = find(i.add(taken, NVVM::GridDimXOp::create(b, b.getI32Type())));
   nvx::MbarrierWaitOp::create(b, getAddress(kQueueEmpty),
                               i.lxor(i.land(turn, 1), 1));
-  LLVM::StoreOp::create(b, next, getAddress(kQueueMessage));
+  auto type = VectorType::get({int64_t(next.size())}, b.getI32Type());
+  LLVM::StoreOp::create(b, pack(b, type, next), getAddress(kQueueMessage),
+                        /*alignment=*/16);
   nvx::MbarrierArriveOp::create(
       b, getAddress(kQueueFull),
       arith::ConstantOp::create(b, b.getBoolAttr(true)));
@@ -101,15 +144,18 @@ Value RoleLoop::take(Value turn) {
 }
 
 /// What take() left.
-Value RoleLoop::receive(Value turn) {
+RoleLoop::Point RoleLoop::receive(Value turn) {
   nvx::MbarrierWaitOp::create(b, getAddress(kQueueFull), i.land(turn, 1));
-  Value next =
-      LLVM::LoadOp::create(b, b.getI32Type(), getAddress(kQueueMessage));
-  // A shuffle, after which all lanes have read, and ptxas knows that they have
+  Value message = LLVM::LoadOp::create(b, VectorType::get({4}, b.getI32Type()),
+                                       getAddress(kQueueMessage),
+                                       /*alignment=*/16);
+  // Shuffles, after which all lanes have read, and ptxas knows that they have
   // read the same.
-  next = NVVM::ShflOp::create(b, b.getI32Type(), i.constant(-1), next,
-                              i.constant(0), i.constant(31),
-                              NVVM::ShflKind::idx, UnitAttr());
+  Point next;
+  for (Value word : unpack(b, message))
+    next.push_back(NVVM::ShflOp::create(b, b.getI32Type(), i.constant(-1), word,
+                                        i.constant(0), i.constant(31),
+                                        NVVM::ShflKind::idx, UnitAttr()));
   nvx::MbarrierArriveOp::create(
       b, getAddress(kQueueEmpty),
       i.cmp(arith::CmpIPredicate::eq, context.lane, i.constant(0)));
@@ -130,7 +176,9 @@ void RoleLoop::build() {
       b, arith::MulIOp::create(b, context.gridSizes[0], context.gridSizes[1]),
       context.gridSizes[2]);
   // The point, the turn, the numbers.
-  SmallVector<Value> inits = {NVVM::BlockIdXOp::create(b, i32), i.constant(0)};
+  SmallVector<Value> inits = find(NVVM::BlockIdXOp::create(b, i32));
+  const unsigned numPoint = inits.size();
+  inits.push_back(i.constant(0));
   for (Value init : points.getInits())
     inits.push_back(fromIndex(init));
   SmallVector<Type> types(inits.size(), i32);
@@ -143,16 +191,11 @@ void RoleLoop::build() {
   Block *after = b.createBlock(&loop.getAfter(), {}, types, locations);
 
   IRMapping map;
-  Value point = after->getArgument(0), turn = after->getArgument(1);
-  Value rows = arith::DivUIOp::create(b, point, context.gridSizes[0]);
-  Value x = arith::RemUIOp::create(b, point, context.gridSizes[0]);
-  Value y = arith::RemUIOp::create(b, rows, context.gridSizes[1]);
-  Value z = arith::DivUIOp::create(b, rows, context.gridSizes[1]);
-  map.map(points.getBlockId(0), toIndex(x));
-  map.map(points.getBlockId(1), toIndex(y));
-  map.map(points.getBlockId(2), toIndex(z));
+  Value turn = after->getArgument(numPoint);
+  for (unsigned dim = 0; dim < 3; ++dim)
+    map.map(points.getBlockId(dim), toIndex(after->getArgument(1 + dim)));
   for (auto [number, argument] : llvm::zip_equal(
-           points.getNumbers(), after->getArguments().drop_front(2)))
+           points.getNumbers(), after->getArguments().drop_front(numPoint + 1)))
     map.map(number, toIndex(argument));
   // What both roles compute, each for itself.
   for (Operation &op : points.getBody().front().without_terminator())
@@ -168,8 +211,8 @@ void RoleLoop::build() {
     });
 
   b.setInsertionPointToEnd(after);
-  SmallVector<Value> next = {isProducer ? take(turn) : receive(turn),
-                             i.add(turn, i.constant(1))};
+  SmallVector<Value> next = isProducer ? take(turn) : receive(turn);
+  next.push_back(i.add(turn, i.constant(1)));
   for (Value number : points.getYield().getOperands())
     next.push_back(fromIndex(map.lookup(number)));
   scf::YieldOp::create(b, next);

@@ -76,6 +76,9 @@ struct KernelContext {
   /// Start of dynamic shared memory, !llvm.ptr<3>; null when nothing needs it.
   mlir::Value shared;
 
+  /// What the warps have voted, by the condition of `tile.update_where`.
+  llvm::DenseMap<mlir::Value, mlir::Value> votes;
+
   /// Shared memory, filled by planKernel. Offsets by alloc, make_ring, ...
   int64_t sharedBytes = 0;
   llvm::DenseMap<mlir::Operation *, int64_t> sharedOffsets;

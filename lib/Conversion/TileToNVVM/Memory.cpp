@@ -166,9 +166,14 @@ static LogicalResult planRoles(KernelContext &context) {
       role.barrier = nextBarrier++;
       role.oneThread = isForOneThread(region);
       firstWarp += warps;
+      if (region.walk([](BeginTurnOp) { return WalkResult::interrupt(); })
+              .wasInterrupted()) {
+        role.turns = nextBarrier;
+        nextBarrier += warps / kWarpsPerGroup;
+      }
       plan.roles[roles].push_back(role);
       region.walk([&](Operation *op) {
-        if (isa<BarrierOp>(op))
+        if (isa<BarrierOp, BeginTurnOp, EndTurnOp>(op))
           plan.barriers[op] = role;
       });
     }
@@ -365,7 +370,7 @@ static bool mayReplaceRings(KernelContext &context, AllocOp alloc,
     return true;
   for (Operation *op = last->getNextNode(); op && op != first;
        op = op->getNextNode())
-    if (isa<BarrierOp>(op))
+    if (auto barrier = dyn_cast<BarrierOp>(op); barrier && !barrier.getWarp())
       return last->isBeforeInBlock(first);
   return false;
 }
@@ -407,7 +412,7 @@ static LogicalResult placeTiles(KernelContext &context) {
   }
 
   if (!context.kernel.getBody().getOps<ForEachBlockOp>().empty())
-    context.memory->queue = context.allocateShared(kQueueBytes, kBarrierSize);
+    context.memory->queue = context.allocateShared(kQueueBytes, 16);
 
   // What a block can have: 227 KB on sm_90, 163 KB on sm_80.
   int64_t limit = context.isSM90 ? 232448 : 166912;
@@ -429,6 +434,8 @@ LogicalResult seqc::tile::planKernel(KernelContext &context) {
   });
   if (result.wasInterrupted() || failed(placeTiles(context)))
     return failure();
+
+  context.kernel.walk([&](GatherOp) { context.memory->hasGathers = true; });
 
   // Who writes what the tensor cores read: threads, if it is not the engine.
   context.kernel.walk([&](MmaAsyncOp mma) {

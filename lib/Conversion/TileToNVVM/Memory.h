@@ -43,6 +43,9 @@ struct RolePlan {
   int64_t warps = 0;
   /// The named barrier of its warps.
   int64_t barrier = 0;
+  /// The first of the named barriers of its groups' turns, one for each group;
+  /// 0 if they take none.
+  int64_t turns = 0;
   /// It only starts copies, which one thread can do alone.
   bool oneThread = false;
 };
@@ -64,7 +67,7 @@ struct MemoryPlan {
   llvm::DenseMap<mlir::Operation *, RingPlan> rings; // By make_ring.
   llvm::DenseMap<mlir::Operation *, PutPlan> puts;   // By put.
   llvm::DenseMap<mlir::Operation *, llvm::SmallVector<RolePlan>> roles;
-  /// By barrier: the role that it is in.
+  /// By barrier, and by begin and end of a turn: the role that it is in.
   llvm::DenseMap<mlir::Operation *, RolePlan> barriers;
   /// Where the roles of a tile.for_each_block leave the next block for each
   /// other, in shared memory.
@@ -74,13 +77,17 @@ struct MemoryPlan {
   /// The tensor cores read what threads have written, through their own path
   /// to shared memory.
   bool needsProxyFence = false;
+  /// Scores read memory, each at its own place: such kernels have no registers
+  /// to spare.
+  bool hasGathers = false;
 };
 
 /// The queue's parts, in bytes from its start.
 constexpr int64_t kQueueFull = 0;
 constexpr int64_t kQueueEmpty = 8;
+/// The point's number and its three indices.
 constexpr int64_t kQueueMessage = 16;
-constexpr int64_t kQueueBytes = 24;
+constexpr int64_t kQueueBytes = 32;
 
 /// Counters of the blocks that launches have taken. The last one is for
 /// launches that take none.
@@ -215,6 +222,12 @@ void populateMmaSyncPatterns(const mlir::TypeConverter &converter,
 void populateWgmmaPatterns(const mlir::TypeConverter &converter,
                            mlir::RewritePatternSet &patterns,
                            KernelContext &context);
+/// What makes the first group's turn the first one, at the start of a role.
+void startTurns(mlir::ImplicitLocOpBuilder &b, const KernelContext &context,
+                const RolePlan &role);
+void populateTurnPatterns(const mlir::TypeConverter &converter,
+                          mlir::RewritePatternSet &patterns,
+                          KernelContext &context);
 void populateRolePatterns(const mlir::TypeConverter &converter,
                           mlir::RewritePatternSet &patterns,
                           KernelContext &context);

@@ -68,7 +68,7 @@ struct Comparison {
 class Mask {
 public:
   Mask(ImplicitLocOpBuilder &b, const ThreadTile &tile,
-       ConversionPatternRewriter &rewriter);
+       ConversionPatternRewriter &rewriter, bool readsRows);
 
   /// Whether each element passes `condition`, or nothing if that is not made of
   /// comparisons of positions.
@@ -90,6 +90,9 @@ private:
   ImplicitLocOpBuilder &b;
   ConversionPatternRewriter &rewriter;
   Value base;
+  /// Comparisons of one row of columns with one number, too, get a bound of the
+  /// thread's own, which is a register that the number alone is not.
+  bool readsRows;
   SmallVector<Progression> progressions;
   SmallVector<Place> places;
 };
@@ -97,8 +100,8 @@ private:
 } // namespace
 
 Mask::Mask(ImplicitLocOpBuilder &b, const ThreadTile &tile,
-           ConversionPatternRewriter &rewriter)
-    : b(b), rewriter(rewriter), base(tile.base[1]) {
+           ConversionPatternRewriter &rewriter, bool readsRows)
+    : b(b), rewriter(rewriter), base(tile.base[1]), readsRows(readsRows) {
   DenseMap<std::pair<int64_t, int64_t>, int64_t> numbers;
   for (auto [row, offset] : llvm::zip_equal(getSliceRegisters(tile.layout, 1),
                                             tile.layout.offsets)) {
@@ -111,12 +114,24 @@ Mask::Mask(ImplicitLocOpBuilder &b, const ThreadTile &tile,
   }
 }
 
-/// Whether `v` is a tile of the positions of its columns.
+/// The comparison that `condition` is: of a tile, or of one row of it, which is
+/// the same for all rows.
+static arith::CmpIOp getCompared(Value condition, bool readsRows) {
+  if (auto broadcast = condition.getDefiningOp<BroadcastOp>();
+      readsRows && broadcast && broadcast.getDim() == 0)
+    condition = broadcast.getSource();
+  return condition.getDefiningOp<arith::CmpIOp>();
+}
+
+/// Whether `v` is a tile, or a row, of the positions of its columns.
 static std::optional<Columns> getColumns(Value v) {
-  auto broadcast = v.getDefiningOp<BroadcastOp>();
-  if (!broadcast || broadcast.getDim() != 0)
-    return std::nullopt;
-  Value source = broadcast.getSource();
+  Value source = v;
+  if (cast<RankedTensorType>(v.getType()).getRank() != 1) {
+    auto broadcast = v.getDefiningOp<BroadcastOp>();
+    if (!broadcast || broadcast.getDim() != 0)
+      return std::nullopt;
+    source = broadcast.getSource();
+  }
   if (source.getDefiningOp<IotaOp>())
     return Columns{Value()};
   auto sum = source.getDefiningOp<arith::AddIOp>();
@@ -198,7 +213,7 @@ std::optional<SmallVector<Value>> Mask::getHidden(Value condition) {
                                  : arith::AndIOp::create(b, x, y).getResult();
     return left;
   }
-  auto compared = dyn_cast_if_present<arith::CmpIOp>(op);
+  arith::CmpIOp compared = getCompared(condition, readsRows);
   auto comparison = compared ? getComparison(compared) : std::nullopt;
   if (!comparison)
     return std::nullopt;
@@ -219,7 +234,7 @@ std::optional<SmallVector<Value>> Mask::getHidden(Value condition) {
 
 std::optional<SmallVector<Value>> Mask::build(Value condition) {
   SmallVector<Value> passes;
-  if (auto compared = condition.getDefiningOp<arith::CmpIOp>()) {
+  if (arith::CmpIOp compared = getCompared(condition, readsRows)) {
     auto comparison = getComparison(compared);
     if (!comparison)
       return std::nullopt;
@@ -263,7 +278,8 @@ struct ConvertMask : public OpConversionPattern<arith::SelectOp> {
     if (!type || type.getRank() != 2 || !getLayout(type))
       return failure();
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    Mask mask(b, getThreadTile(b, context, type), rewriter);
+    Mask mask(b, getThreadTile(b, context, type), rewriter,
+              !context.memory->hasGathers);
     auto passes = mask.build(op.getCondition());
     if (!passes)
       return failure();

@@ -18,6 +18,8 @@
 
 #include "Lowering.h"
 
+#include "seqc/Dialect/NVX/IR/NVX.h"
+
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -536,9 +538,11 @@ struct ConvertConvert : public OpConversionPattern<ConvertOp> {
   }
 };
 
-/// Warps vote, and branch.
+/// Warps vote, and branch: few go there.
 struct ConvertUpdateWhere : public OpConversionPattern<UpdateWhereOp> {
-  using OpConversionPattern::OpConversionPattern;
+  ConvertUpdateWhere(const TypeConverter &converter, MLIRContext *mlirContext,
+                     KernelContext &context)
+      : OpConversionPattern(converter, mlirContext), context(context) {}
 
   LogicalResult
   matchAndRewrite(UpdateWhereOp op, OpAdaptor adaptor,
@@ -547,21 +551,34 @@ struct ConvertUpdateWhere : public OpConversionPattern<UpdateWhereOp> {
     if (failed(getTypeConverter()->convertTypes(op.getResultTypes(), types)))
       return failure();
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
-    // A thread asks when one of its elements does.
-    Value any;
-    for (Value element : unpack(b, adaptor.getCondition()))
-      any = any ? arith::OrIOp::create(b, any, element).getResult() : element;
-    any = NVVM::VoteSyncOp::create(b, b.getI1Type(), constantI32(b, -1), any,
-                                   NVVM::VoteSyncKind::any);
+    Value any = vote(b, op, adaptor.getCondition());
     auto branch = scf::IfOp::create(b, types, any, /*addThenBlock=*/false,
                                     /*addElseBlock=*/false);
     rewriter.inlineRegionBefore(op.getBody(), branch.getThenRegion(),
                                 branch.getThenRegion().end());
+    b.setInsertionPointToStart(&branch.getThenRegion().front());
+    seqc::nvx::KeepBranchOp::create(b);
     rewriter.createBlock(&branch.getElseRegion());
     scf::YieldOp::create(rewriter, op.getLoc(), adaptor.getValues());
     rewriter.replaceOp(op, branch.getResults());
     return success();
   }
+
+private:
+  /// Whether an element of the warp asks for `op`.
+  Value vote(ImplicitLocOpBuilder &b, UpdateWhereOp op, Value condition) const {
+    Value &known = context.votes[op.getCondition()];
+    if (known && known.getParentRegion()->isAncestor(op->getParentRegion()))
+      return known;
+    Value any;
+    for (Value element : unpack(b, condition))
+      any = any ? arith::OrIOp::create(b, any, element).getResult() : element;
+    known = NVVM::VoteSyncOp::create(b, b.getI1Type(), constantI32(b, -1), any,
+                                     NVVM::VoteSyncKind::any);
+    return known;
+  }
+
+  KernelContext &context;
 };
 
 /// The end of a region that has become a branch.
@@ -585,8 +602,7 @@ void seqc::tile::populateRegisterPatterns(const TypeConverter &converter,
                                           KernelContext &context) {
   MLIRContext *mlirContext = patterns.getContext();
   patterns.add<ConvertBroadcast, ConvertConvert, ConvertFold, ConvertShift,
-               ConvertRecurrence, ConvertUpdateWhere, ConvertYield>(
-      converter, mlirContext);
-  patterns.add<ConvertIota, ConvertRamp, ConvertRampSum, ConvertReduce>(
-      converter, mlirContext, context);
+               ConvertRecurrence, ConvertYield>(converter, mlirContext);
+  patterns.add<ConvertUpdateWhere, ConvertIota, ConvertRamp, ConvertRampSum,
+               ConvertReduce>(converter, mlirContext, context);
 }

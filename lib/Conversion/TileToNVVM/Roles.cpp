@@ -68,6 +68,8 @@ struct LowerRoles : KernelPattern<RolesOp> {
         auto guard = scf::IfOp::create(b, first, /*withElseRegion=*/false);
         terminator = guard.thenBlock()->getTerminator();
       }
+      if (plan.turns)
+        startTurns(b, context, plan);
       if (terminator)
         inlineRole(rewriter, op.getRoles()[index], terminator);
       else
@@ -87,4 +89,5 @@ void seqc::tile::populateRolePatterns(const TypeConverter &converter,
                                       RewritePatternSet &patterns,
                                       KernelContext &context) {
   patterns.add<LowerRoles>(converter, patterns.getContext(), context);
+  populateTurnPatterns(converter, patterns, context);
 }

@@ -197,11 +197,43 @@ struct LowerWait : KernelPattern<WaitOp> {
   }
 };
 
+/// Registers of 32 bits, as products read them.
+struct LowerReady : KernelPattern<ReadyOp> {
+  using KernelPattern::KernelPattern;
+
+  LogicalResult
+  matchAndRewrite(ReadyOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    Value source = adaptor.getSource();
+    auto type = cast<VectorType>(source.getType());
+    if (type.getElementTypeBitWidth() == 32) {
+      auto ready = nvx::ReadyOp::create(b, unpack(b, source));
+      rewriter.replaceOp(
+          op, pack(b, type, llvm::to_vector_of<Value>(ready.getResults_())));
+      return success();
+    }
+    if (type.getNumElements() % 2)
+      return op.emitOpError()
+             << "needs an even number of elements in each "
+                "thread, but "
+             << op.getSource().getType() << " has " << type.getNumElements();
+    SmallVector<Value> pairs =
+        getPairs(b, source, 0, type.getNumElements() / 2);
+    SmallVector<Value> ready =
+        llvm::to_vector_of<Value>(nvx::ReadyOp::create(b, pairs).getResults_());
+    Value words = pack(
+        b, VectorType::get({int64_t(ready.size())}, b.getI32Type()), ready);
+    rewriter.replaceOp(op, LLVM::BitcastOp::create(b, type, words).getResult());
+    return success();
+  }
+};
+
 } // namespace
 
 void seqc::tile::populateWgmmaPatterns(const TypeConverter &converter,
                                        RewritePatternSet &patterns,
                                        KernelContext &context) {
-  patterns.add<LowerMmaAsync, LowerWait>(converter, patterns.getContext(),
-                                         context);
+  patterns.add<LowerMmaAsync, LowerReady, LowerWait>(
+      converter, patterns.getContext(), context);
 }

@@ -17,6 +17,15 @@ llvm.func @products(%a: i64, %b: i64, %r: i32, %c: vector<32xf32>, %p: vector<4x
   llvm.return
 }
 
+// CHECK-LABEL: llvm.func @order
+llvm.func @order(%v: vector<4xf32>, %r: i32, %c: i1) {
+  // CHECK: %{{.*}}:2 = nvx.ready(%{{.*}}, %{{.*}} : vector<4xf32>, i32)
+  %0:2 = nvx.ready(%v, %r : vector<4xf32>, i32)
+  // CHECK: nvx.keep_branch{{$}}
+  nvx.keep_branch
+  llvm.return
+}
+
 // CHECK-LABEL: llvm.func @barriers
 llvm.func @barriers(%p: !llvm.ptr<3>, %parity: i32, %c: i1) {
   // CHECK: %[[P:.*]] = nvx.pin %{{.*}} : !llvm.ptr<3>

@@ -2,8 +2,8 @@
 // RUN: seqc-opt %s --pass-pipeline='builtin.module(tile.kernel(tile-erase-async,cse))' | FileCheck %s --check-prefix=CHECKED
 // RUN: seqc-opt %s --tile-erase-async --seqc-statistics -o /dev/null 2>&1 | FileCheck %s --check-prefix=STATISTICS
 
-// STATISTICS-DAG: 3 copies-erased
-// STATISTICS-DAG: 3 products-erased
+// STATISTICS-DAG: 4 copies-erased
+// STATISTICS-DAG: 4 products-erased
 
 #mma = #tile.mma<warps = 4>
 
@@ -134,6 +134,35 @@ tile.kernel @roles(%x: memref<?x64xbf16>, %y: memref<?x64xbf16>, %n: index,
       tile.store %v, %y[%i, %c0] : tensor<64x64xbf16>, memref<?x64xbf16>
       tile.release %ring[%i] : !tile.ring<2 x 64x64xbf16>
     }
+  }
+  tile.return
+}
+
+// One group of warps after the other, and registers computed at some place:
+// all that is gone.
+// CHECK-LABEL: tile.kernel @turns(
+// CHECK-NOT: tile.begin_turn
+// CHECK: %[[T:.*]] = tile.load %{{.*}} -> tensor<128x128xf32, #tile.mma<warps = 8>>
+// CHECK-NOT: tile.ready
+// CHECK: tile.dot %{{.*}}, %{{.*}}, %[[T]] transpose_b
+// CHECK-NOT: tile.end_turn
+// CHECK: tile.return
+tile.kernel @turns(%x: memref<?x64xbf16>, %y: memref<?x128xf32>,
+                   %bx: index, %by: index, %bz: index) attributes {warps = 8 : i64} {
+  %c0 = arith.constant 0 : index
+  %ring = tile.make_ring : !tile.ring<1 x 128x64xbf16>
+  tile.roles warps [4, 8] registers [0, 0] {
+    tile.put %ring[%c0], %x[%bx, %c0] : !tile.ring<1 x 128x64xbf16>, memref<?x64xbf16>
+  }, {
+    %t = tile.load %y[%bx, %c0] : memref<?x128xf32> -> tensor<128x128xf32, #tile.mma<warps = 8>>
+    %r = tile.ready %t : tensor<128x128xf32, #tile.mma<warps = 8>>
+    %a = tile.get %ring[%c0] : !tile.ring<1 x 128x64xbf16>
+    tile.begin_turn
+    %p = tile.mma_async %a, %a acc(%r : tensor<128x128xf32, #tile.mma<warps = 8>>) transpose_b : !tile.shared<128x64xbf16>, !tile.shared<128x64xbf16> -> !tile.async<tensor<128x128xf32, #tile.mma<warps = 8>>>
+    tile.end_turn
+    %w = tile.wait %p : !tile.async<tensor<128x128xf32, #tile.mma<warps = 8>>>
+    tile.release %ring[%c0] : !tile.ring<1 x 128x64xbf16>
+    tile.store %w, %y[%bx, %c0] : tensor<128x128xf32, #tile.mma<warps = 8>>, memref<?x128xf32>
   }
   tile.return
 }

@@ -77,3 +77,36 @@ tile.kernel @roles(%q: memref<?x128xbf16>, %n: index, %bx: index, %by: index, %b
   }
   tile.return
 }
+
+// Two groups of warps one after the other.
+// CHECK-LABEL: tile.kernel @turns
+tile.kernel @turns(%q: memref<?x64xbf16>, %x: memref<128x128xf32>, %n: index, %bx: index, %by: index, %bz: index)
+    attributes {warps = 8 : i64} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %ring = tile.make_ring : !tile.ring<2 x 128x64xbf16>
+  tile.roles warps [4, 8] registers [0, 0] {
+    scf.for %i = %c0 to %n step %c1 {
+      tile.put %ring[%i], %q[%i, %c0] : !tile.ring<2 x 128x64xbf16>, memref<?x64xbf16>
+    }
+  }, {
+    // CHECK: scf.for
+    scf.for %i = %c0 to %n step %c1 {
+      %t = tile.get %ring[%i] : !tile.ring<2 x 128x64xbf16>
+      // CHECK: tile.begin_turn{{$}}
+      tile.begin_turn
+      // CHECK-NEXT: tile.mma_async
+      %p = tile.mma_async %t, %t transpose_b : !tile.shared<128x64xbf16>, !tile.shared<128x64xbf16> -> !tile.async<tensor<128x128xf32, #tile.mma<warps = 8>>>
+      // CHECK-NEXT: tile.end_turn{{$}}
+      tile.end_turn
+      // CHECK-NEXT: %[[W:.*]] = tile.wait
+      %w = tile.wait %p : !tile.async<tensor<128x128xf32, #tile.mma<warps = 8>>>
+      // CHECK-NEXT: %[[H:.*]] = tile.ready %[[W]] : tensor<128x128xf32, #{{.*}}<warps = 8>>
+      %h = tile.ready %w : tensor<128x128xf32, #tile.mma<warps = 8>>
+      tile.release %ring[%i] : !tile.ring<2 x 128x64xbf16>
+      // CHECK: tile.store %[[H]]
+      tile.store %h, %x[%c0, %c0] : tensor<128x128xf32, #tile.mma<warps = 8>>, memref<128x128xf32>
+    }
+  }
+  tile.return
+}

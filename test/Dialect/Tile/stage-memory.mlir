@@ -7,14 +7,15 @@
 // STATS-NEXT: 2 copies
 // STATS-NEXT: 98304 ring-bytes
 // STATS-NEXT: 8 rings
-// STATS-NEXT: 1 stores
+// STATS-NEXT: 2 stores
 
 !mma = tensor<64x64xf32, #tile.mma<warps = 4>>
 
 // Loads that feed products become copies to rings: one stage outside of loops,
 // the schedule's number inside. On sm_90a products of 16-bit tiles run on
 // their own. A 16-bit result goes through shared memory, to be
-// stored in rows of 16 bytes.
+// stored in rows of 16 bytes. Each warp reads the 16 rows that it wrote, so
+// behind them it waits for its own threads only.
 // CHECK-LABEL: tile.kernel @attend(
 // CHECK-DAG: %[[Q:.*]] = tile.make_ring : !tile.ring<1 x 64x64xbf16>
 // CHECK-DAG: %[[K:.*]] = tile.make_ring : !tile.ring<2 x 64x64xbf16>
@@ -27,11 +28,11 @@
 // SM90: tile.wait %[[A]]
 // CHECK: tile.release %[[K]][%[[N]]]
 // CHECK: tile.release %[[Q]]
-// CHECK: tile.barrier
-// CHECK: tile.shared_store
-// CHECK: tile.barrier
-// CHECK: tile.shared_load {{.*}} -> tensor<64x64xbf16, #tile.blocked<thread = [1, 8]
-// CHECK: tile.store {{.*}} : tensor<64x64xbf16, #tile.blocked
+// CHECK: tile.barrier{{$}}
+// CHECK-NEXT: tile.shared_store %{{.*}}, %[[OUT:.*]] :
+// CHECK-NEXT: tile.barrier warp{{$}}
+// CHECK-NEXT: tile.shared_load %[[OUT]] : {{.*}} -> tensor<64x64xbf16, #tile.blocked<thread = [4, 8], lanes = [4, 8], warps = [4, 1]>>
+// CHECK-NEXT: tile.store {{.*}} : tensor<64x64xbf16, #tile.blocked<thread = [4, 8],
 tile.kernel @attend(%q: memref<?x64xbf16>, %k: memref<?x64xbf16>, %n: index, %o: memref<?x64xbf16>,
                     %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64, tile.stages = 2 : i64} {
   %c0 = arith.constant 0 : index
@@ -160,5 +161,20 @@ tile.kernel @wide(%v: memref<?x64xf32>, %o: memref<?x64xf32>, %bx: index, %by: i
   %vt = tile.load %v[%bx, %c0] : memref<?x64xf32> -> tensor<64x64xf32>
   %r = tile.dot %p, %vt, %p : !mma, tensor<64x64xf32>, !mma
   tile.store %r, %o[%bx, %c0] : !mma, memref<?x64xf32>
+  tile.return
+}
+
+// Rows so short that a warp reads 32 of them: some are another warp's.
+// CHECK-LABEL: tile.kernel @narrow(
+// CHECK: tile.barrier{{$}}
+// CHECK-NEXT: tile.shared_store
+// CHECK-NEXT: tile.barrier{{$}}
+// CHECK-NEXT: tile.shared_load {{.*}} -> tensor<128x8xbf16, #tile.blocked<thread = [1, 8], lanes = [32, 1], warps = [4, 1]>>
+tile.kernel @narrow(%x: memref<?x8xf32>, %o: memref<?x8xbf16>, %bx: index, %by: index, %bz: index)
+    attributes {warps = 4 : i64} {
+  %c0 = arith.constant 0 : index
+  %t = tile.load %x[%bx, %c0] : memref<?x8xf32> -> tensor<128x8xf32, #tile.mma<warps = 4>>
+  %h = arith.truncf %t : tensor<128x8xf32, #tile.mma<warps = 4>> to tensor<128x8xbf16, #tile.mma<warps = 4>>
+  tile.store %h, %o[%bx, %c0] : tensor<128x8xbf16, #tile.mma<warps = 4>>, memref<?x8xbf16>
   tile.return
 }

@@ -88,6 +88,14 @@ LogicalResult WgmmaFenceOp::inferReturnTypes(MLIRContext *context,
   return success();
 }
 
+LogicalResult ReadyOp::inferReturnTypes(MLIRContext *context,
+                                        std::optional<Location> location,
+                                        ReadyOp::Adaptor adaptor,
+                                        SmallVectorImpl<Type> &types) {
+  llvm::append_range(types, adaptor.getOperands_().getTypes());
+  return success();
+}
+
 LogicalResult WgmmaWaitOp::inferReturnTypes(MLIRContext *context,
                                             std::optional<Location> location,
                                             WgmmaWaitOp::Adaptor adaptor,

@@ -749,6 +749,61 @@ LogicalResult RolesOp::verifyRegions() {
   return success();
 }
 
+LogicalResult ReadyOp::verify() {
+  Type element = getSource().getType().getElementType();
+  if (!element.isIntOrFloat() || (element.getIntOrFloatBitWidth() != 16 &&
+                                  element.getIntOrFloatBitWidth() != 32))
+    return emitOpError("needs elements of 16 or 32 bits, but got ") << element;
+  return success();
+}
+
+void BeginTurnOp::getEffects(Effects &effects) {
+  effects.emplace_back(MemoryEffects::Read::get(), SharedResource::get());
+  effects.emplace_back(MemoryEffects::Write::get(), SharedResource::get());
+}
+
+void EndTurnOp::getEffects(Effects &effects) {
+  effects.emplace_back(MemoryEffects::Read::get(), SharedResource::get());
+  effects.emplace_back(MemoryEffects::Write::get(), SharedResource::get());
+}
+
+/// The next operation of a turn in the block of `op`, in a direction.
+template <typename Step>
+static Operation *findTurn(Operation *op, Step step) {
+  for (op = step(op); op; op = step(op))
+    if (isa<BeginTurnOp, EndTurnOp>(op))
+      return op;
+  return nullptr;
+}
+
+LogicalResult BeginTurnOp::verify() {
+  if (!isa_and_nonnull<EndTurnOp>(
+          findTurn(*this, [](Operation *op) { return op->getNextNode(); })))
+    return emitOpError("needs 'tile.end_turn' behind it in its block");
+  auto roles = (*this)->getParentOfType<RolesOp>();
+  if (!roles || !roles.getRoles().back().isAncestor((*this)->getParentRegion()))
+    return emitOpError("must be in the last role of 'tile.roles', whose groups "
+                       "of warps take turns");
+  int64_t warps = roles.getWarps().back();
+  if (warps % kWarpsPerGroup || warps == kWarpsPerGroup)
+    return emitOpError("needs two or more groups of ")
+           << kWarpsPerGroup << " warps, but the role has " << warps
+           << " warps";
+  for (Operation *op = (*this)->getParentOp(); op != roles;
+       op = op->getParentOp())
+    if (isa<UpdateWhereOp>(op))
+      return emitOpError("cannot be in 'tile.update_where', where some warps "
+                         "do not come");
+  return success();
+}
+
+LogicalResult EndTurnOp::verify() {
+  if (!isa_and_nonnull<BeginTurnOp>(
+          findTurn(*this, [](Operation *op) { return op->getPrevNode(); })))
+    return emitOpError("needs 'tile.begin_turn' in front of it in its block");
+  return success();
+}
+
 bool seqc::tile::isForOneThread(Region &role) {
   WalkResult result = role.walk([](Operation *op) {
     bool isKnown = isa<PutOp, YieldOp, memref::LoadOp>(op) ||
@@ -810,6 +865,9 @@ void ForEachBlockOp::print(OpAsmPrinter &p) {
 }
 
 LogicalResult ForEachBlockOp::verify() {
+  if (getSection() && *getSection() < 1)
+    return emitOpError("needs a 'section' of at least 1 point, but got ")
+           << *getSection();
   if (!isa_and_nonnull<KernelOp>((*this)->getParentOp()))
     return emitOpError("must be at the top level of a tile.kernel");
   for (Operation &other : *(*this)->getBlock())

@@ -575,7 +575,12 @@ void Eraser::eraseSharedMemory() {
     }
     alloc.erase();
   }
-  kernel.walk([](BarrierOp barrier) { barrier.erase(); });
+  kernel.walk([](Operation *op) {
+    if (isa<ReadyOp>(op))
+      op->replaceAllUsesWith(op->getOperands());
+    if (isa<BarrierOp, BeginTurnOp, EndTurnOp, ReadyOp>(op))
+      op->erase();
+  });
 }
 
 /// Lets a block that failed a check store no number.

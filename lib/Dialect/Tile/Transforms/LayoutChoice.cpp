@@ -23,6 +23,12 @@
 using namespace mlir;
 using namespace seqc::tile;
 
+/// The rows of the block of a product that a warp has.
+static constexpr int64_t kMmaRows = 16;
+/// Fewer rows that a warp reads at once would be too many for a thread, which
+/// has an address for each of its own.
+static constexpr int64_t kMinRows = 2;
+
 /// The largest power of two that divides `value`, at most `limit`.
 static int64_t powerDivisor(int64_t value, int64_t limit) {
   int64_t power = 1;
@@ -86,6 +92,45 @@ Attribute seqc::tile::chooseBlockedLayout(RankedTensorType type,
   if (type.getRank() == 2)
     return chooseBlocked2(type, elements, kThreadsPerWarp, warps);
   return {};
+}
+
+Attribute seqc::tile::chooseBlockedLayout(RankedTensorType type, int64_t warps,
+                                          MmaLayoutAttr source) {
+  Attribute plain = chooseBlockedLayout(type, warps);
+  auto layout = dyn_cast_if_present<BlockedLayoutAttr>(plain);
+  if (!layout || type.getRank() != 2)
+    return plain;
+  // A warp takes the rows of its product's blocks, one after the other.
+  SmallVector<int64_t> thread(layout.getThread());
+  int64_t rows = thread[0] * layout.getLanes()[0];
+  if (layout.getWarps()[1] != 1 || kMmaRows % rows || rows < kMinRows ||
+      type.getDimSize(0) % (kMmaRows * warps))
+    return plain;
+  thread[0] *= kMmaRows / rows;
+  auto same = BlockedLayoutAttr::get(type.getContext(), thread,
+                                     layout.getLanes(), layout.getWarps());
+  return keepsRowsInWarps(source, same, type.getShape()) ? same : plain;
+}
+
+bool seqc::tile::keepsRowsInWarps(Attribute a, Attribute b,
+                                  ArrayRef<int64_t> shape) {
+  assert(shape.size() == 2 && "a tile of rows and columns");
+  std::pair<Attribute, SmallVector<int64_t>> owners[2] = {{a, {}}, {b, {}}};
+  for (auto &[attribute, owner] : owners) {
+    ThreadLayout layout = getThreadLayout(attribute, shape);
+    if (layout.getWarpBits(1) != 0)
+      return false;
+    owner.assign(shape[0], -1);
+    for (int64_t warp = 0; warp < layout.numWarps; ++warp)
+      for (int64_t lane = 0; lane < kThreadsPerWarp; ++lane)
+        for (int64_t reg = 0; reg < layout.getNumRegisters(); ++reg) {
+          int64_t &place = owner[layout.getCoordinates(warp, lane, reg)[0]];
+          if (place != -1 && place != warp)
+            return false;
+          place = warp;
+        }
+  }
+  return owners[0].second == owners[1].second;
 }
 
 Attribute seqc::tile::chooseReducedLayout(RankedTensorType type,

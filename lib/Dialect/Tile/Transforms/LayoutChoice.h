@@ -18,6 +18,17 @@ namespace seqc::tile {
 /// along it as fit. Null where no layout of that rank and shape exists.
 mlir::Attribute chooseBlockedLayout(mlir::RankedTensorType type, int64_t warps);
 
+/// The same for a tile that comes from `source` through shared memory: a warp
+/// has the rows that it has in `source`, where that is possible.
+mlir::Attribute chooseBlockedLayout(mlir::RankedTensorType type, int64_t warps,
+                                    MmaLayoutAttr source);
+
+/// Whether each warp holds the same rows of a 2-D tile of `shape` in both
+/// layouts, all of their columns, so that warps which take a tile from one to
+/// the other need nothing from each other.
+bool keepsRowsInWarps(mlir::Attribute a, mlir::Attribute b,
+                      llvm::ArrayRef<int64_t> shape);
+
 /// A layout for a 2-D tile whose rows are reduced: each thread has up to 16
 /// elements of a row, so that a sum needs few exchanges between lanes. Null
 /// where there is none.

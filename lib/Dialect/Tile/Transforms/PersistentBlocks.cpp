@@ -17,6 +17,17 @@
 // The bounds of such a loop may be read from device memory, as those of
 // documents are: a kernel does not write what it reads.
 //
+// With several points in a row, two more things pay off. A tile that a point
+// copies once, as queries are, gets a second stage, where there is room, so
+// that the next point's tile arrives while this one's products still read
+// theirs. And where the rows of a result stay in the warps that computed them,
+// these do not wait for each other before they write it: nothing else lies in
+// its place.
+//
+// Where the number of copies depends on x, as under a causal mask, points are
+// taken in sections of a few for each processor, and all of a section's
+// first x come first: the kernel's blocks count x from the longest row.
+//
 // A kernel of another form, or whose shared memory does not fit when nothing in
 // it shares its place, is left alone.
 //
@@ -31,6 +42,7 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/IR/Matchers.h"
+#include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -46,6 +58,11 @@ using namespace seqc::tile;
 /// A role that only copies has few registers: bounds that take more operations
 /// than this (a window beside a prefix, among documents) would not fit twice.
 static constexpr int64_t kMaxProducerOps = 160;
+/// Points of a section: two for each processor of an H100 or H200. Of
+/// attention, 128 rows and keys of 128 dimensions each, all keys and values of
+/// a section are 17 MB: L2 holds 50. (Twice as many are slower: 13% at 512
+/// keys.)
+static constexpr int64_t kSectionPoints = 264;
 
 namespace {
 
@@ -57,14 +74,19 @@ public:
   bool analyze();
   void rewrite();
 
-  int64_t numRings = 0;
+  int64_t numRings = 0, numStages = 0, numBarriers = 0;
 
 private:
   bool analyzeRing(MakeRingOp ring);
+  bool isUneven();
+  void addStages();
+  void relaxBarriers();
   Value countCopies(ImplicitLocOpBuilder &b, Operation *source, IRMapping &map);
 
   KernelOp kernel;
   RolesOp roles;
+  /// Shared memory of rings and tiles, side by side.
+  int64_t bytes = 0;
   /// The rings that are filled together, by the loop that holds their puts;
   /// null for those with a put at the top of the role.
   llvm::MapVector<Operation *, SmallVector<MakeRingOp>> groups;
@@ -132,7 +154,6 @@ bool Rewriter::analyzeRing(MakeRingOp ring) {
 
 bool Rewriter::analyze() {
   Block &body = kernel.getBody().front();
-  int64_t bytes = 0;
   SmallVector<MakeRingOp> rings;
   for (Operation &op : body) {
     if (auto found = dyn_cast<RolesOp>(op)) {
@@ -178,12 +199,70 @@ Value Rewriter::countCopies(ImplicitLocOpBuilder &b, Operation *source,
   return arith::CeilDivUIOp::create(b, length, step);
 }
 
+/// Whether the copies of a point depend on its first index.
+bool Rewriter::isUneven() {
+  SmallVector<Value> work;
+  for (auto &[source, rings] : groups)
+    if (auto loop = dyn_cast_if_present<scf::ForOp>(source))
+      work.append({loop.getLowerBound(), loop.getUpperBound()});
+  DenseSet<Value> seen;
+  while (!work.empty()) {
+    Value value = work.pop_back_val();
+    if (value == kernel.getBlockId(0))
+      return true;
+    if (Operation *op = value.getDefiningOp(); op && seen.insert(value).second)
+      llvm::append_range(work, op->getOperands());
+  }
+  return false;
+}
+
+void Rewriter::addStages() {
+  for (MakeRingOp ring : groups.lookup(nullptr)) {
+    RingType type = ring.getResult().getType();
+    int64_t more = llvm::alignTo(type.getTile().getNumBytes(), 1024);
+    if (type.getStages() != 1 || bytes + more > kMaxSharedBytes - kBarrierBytes)
+      continue;
+    bytes += more;
+    ring.getResult().setType(
+        RingType::get(ring.getContext(), 2, type.getTile()));
+    ++numStages;
+  }
+}
+
+/// What each warp writes and reads alone: the block's barrier in front of it
+/// was there for what lies in the same place in a kernel of one point.
+void Rewriter::relaxBarriers() {
+  for (auto alloc : kernel.getBody().getOps<AllocOp>()) {
+    SmallVector<BarrierOp> barriers;
+    bool isOfWarps = true;
+    for (Operation *user : alloc.getResult().getUsers()) {
+      auto before = dyn_cast_if_present<BarrierOp>(user->getPrevNode());
+      isOfWarps &= before && isa<SharedStoreOp, SharedLoadOp>(user);
+      if (isa<SharedStoreOp>(user))
+        barriers.push_back(before);
+      else
+        isOfWarps &= before && before.getWarp();
+    }
+    if (!isOfWarps)
+      continue;
+    for (BarrierOp barrier : barriers)
+      if (!barrier.getWarp()) {
+        barrier.setWarp(true);
+        ++numBarriers;
+      }
+  }
+}
+
 void Rewriter::rewrite() {
+  addStages();
+  relaxBarriers();
   Block &body = kernel.getBody().front();
   ImplicitLocOpBuilder b(kernel.getLoc(), roles);
   Value zero = arith::ConstantIndexOp::create(b, 0);
   SmallVector<Value> inits(groups.size(), zero);
   auto loop = ForEachBlockOp::create(b, inits);
+  if (isUneven())
+    loop.setSection(kSectionPoints);
   auto *inside = new Block();
   loop.getBody().push_back(inside);
   for (unsigned i = 0; i < 3 + inits.size(); ++i)
@@ -228,6 +307,8 @@ struct PersistentBlocks
     rewriter.rewrite();
     ++numKernels;
     numRings += rewriter.numRings;
+    numStages += rewriter.numStages;
+    numBarriers += rewriter.numBarriers;
   }
 };
 } // namespace

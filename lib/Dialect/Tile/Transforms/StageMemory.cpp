@@ -15,7 +15,9 @@
 //      them. An operand that is no load, or one in a branch, is written to
 //      shared memory between two barriers.
 //   2. What leaves. A 16-bit tile in the layout of a product would be stored 4
-//      bytes at a time; it is turned into one with 16 bytes per thread.
+//      bytes at a time; it is turned into one with 16 bytes per thread, in
+//      which each warp has the rows that it had, where there is one: then a
+//      warp waits for its own threads only.
 //   3. On sm_90, products of 16-bit tiles read shared memory asynchronously:
 //      they become a start and a wait, which later passes move apart.
 //
@@ -240,11 +242,12 @@ LogicalResult Stager::stageOperand(DotOp dot, OpOperand &operand) {
 
 LogicalResult Stager::stageStore(StoreOp store) {
   auto type = cast<RankedTensorType>(store.getValue().getType());
-  if (!isa_and_nonnull<MmaLayoutAttr>(type.getEncoding()) ||
-      type.getElementTypeBitWidth() != 16)
+  auto source = dyn_cast_if_present<MmaLayoutAttr>(type.getEncoding());
+  if (!source || type.getElementTypeBitWidth() != 16)
     return success();
   auto plain = RankedTensorType::get(type.getShape(), type.getElementType());
-  Attribute layout = chooseBlockedLayout(plain, int64_t(kernel.getWarps()));
+  Attribute layout =
+      chooseBlockedLayout(plain, int64_t(kernel.getWarps()), source);
   if (!layout)
     return success();
   FailureOr<SharedType> tile = getSharedType(store, plain);
@@ -258,7 +261,8 @@ LogicalResult Stager::stageStore(StoreOp store) {
   OpBuilder builder(store);
   BarrierOp::create(builder, store.getLoc());
   SharedStoreOp::create(builder, store.getLoc(), store.getValue(), shared);
-  BarrierOp::create(builder, store.getLoc());
+  BarrierOp::create(builder, store.getLoc(),
+                    keepsRowsInWarps(source, layout, type.getShape()));
   Value loaded = SharedLoadOp::create(builder, store.getLoc(),
                                       withLayout(plain, layout), shared);
   store.getValueMutable().assign(loaded);

@@ -206,6 +206,22 @@ def NVX_WgmmaFenceOp : NVX_Op<"wgmma_fence", [
   let assemblyFormat = "(`(` $operands_^ `:` type($operands_) `)`)? attr-dict";
 }
 
+def NVX_ReadyOp : NVX_Op<"ready", [
+    MemoryEffects<[MemRead, MemWrite]>, InferTypeOpAdaptor]> {
+  let summary = "The same registers, computed by here";
+  let description = [{
+    No instruction, but what goes through it is not computed later, behind the next branch.
+
+    Example:
+    ```mlir
+    %p1 = nvx.ready(%p0 : i32)
+    ```
+  }];
+  let arguments = (ins Variadic<NVX_Registers>:$operands_);
+  let results = (outs Variadic<NVX_Registers>:$results_);
+  let assemblyFormat = "`(` $operands_ `:` type($operands_) `)` attr-dict";
+}
+
 def NVX_WgmmaWaitOp : NVX_Op<"wgmma_wait", [
     MemoryEffects<[MemRead, MemWrite]>, InferTypeOpAdaptor]> {
   let summary = "Waits for matrix products";
@@ -240,6 +256,24 @@ def NVX_PinOp : NVX_Op<"pin", [AllTypesMatch<["pointer", "result"]>,
   let arguments = (ins LLVM_PointerInAddressSpace<3>:$pointer);
   let results = (outs LLVM_PointerInAddressSpace<3>:$result);
   let assemblyFormat = "$pointer attr-dict `:` qualified(type($pointer))";
+}
+
+def NVX_KeepBranchOp : NVX_Op<"keep_branch", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "Keeps the branch around it a branch";
+  let description = [{
+    LLVM computes both sides of a short branch and selects, and counts one operation on a vector as short, which is
+    one instruction for each element. A block with this operation, which costs nothing itself, runs only where its branch goes
+    there.
+
+    Example:
+    ```mlir
+    scf.if %rare {
+      nvx.keep_branch
+      ...
+    }
+    ```
+  }];
+  let assemblyFormat = "attr-dict";
 }
 
 def NVX_MbarrierWaitOp : NVX_Op<"mbarrier_wait", [MemoryEffects<[MemRead, MemWrite]>]> {

@@ -57,6 +57,8 @@ constexpr int64_t kBarrierBytes = 1024;
 /// Registers of a multiprocessor, which a block's threads share.
 constexpr int64_t kMaxRegisters = 65536;
 constexpr int64_t kThreadsPerWarp = 32;
+/// Warps that run an asynchronous product together.
+constexpr int64_t kWarpsPerGroup = 4;
 /// Warps of a block.
 constexpr int64_t kMaxWarps = 32;
 

@@ -648,6 +648,24 @@ def Tile_WaitOp : Tile_Op<"wait", [
   let hasVerifier = 1;
 }
 
+def Tile_ReadyOp : Tile_Op<"ready", [Pure, AllTypesMatch<["source", "result"]>]> {
+  let summary = "The same tile, computed by here";
+  let description = [{
+    What a loop hands to its next iteration could as well be computed at the end of this one, after everything that
+    waits and branches there. Behind a `tile.ready` it has been computed where the operation stands. Costs nothing. The
+    elements are of 16 or 32 bits.
+
+    Example:
+    ```mlir
+    %p1 = tile.ready %p : tensor<128x128xbf16, #tile.mma<warps = 8>>
+    ```
+  }];
+  let arguments = (ins Tile_Tile:$source);
+  let results = (outs Tile_Tile:$result);
+  let assemblyFormat = "$source attr-dict `:` type($source)";
+  let hasVerifier = 1;
+}
+
 def Tile_RolesOp : Tile_Op<"roles", [RecursiveMemoryEffects, NoRegionArguments,
     SingleBlockImplicitTerminator<"YieldOp">]> {
   let summary = "Splits the warps of a block into roles that run at the same time";
@@ -672,6 +690,37 @@ def Tile_RolesOp : Tile_Op<"roles", [RecursiveMemoryEffects, NoRegionArguments,
   let hasRegionVerifier = 1;
 }
 
+def Tile_BeginTurnOp : Tile_Op<"begin_turn", [
+    DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "Waits until it is this group of warps' turn";
+  let description = [{
+    The last role's warps in groups of four, warpgroups, go through what is between `tile.begin_turn` and the next `tile.end_turn`
+    of the same block one group after the other: group 0 first, then group 1, after the last one group 0 again. All
+    groups must come here equally often. It orders the groups' work and nothing else: data
+    that they exchange needs `tile.barrier`.
+
+    Example:
+    ```mlir
+    tile.begin_turn
+    %s = tile.mma_async %q, %k transpose_b : ...
+    %o = tile.mma_async %p, %v acc(%acc : ...) : ...
+    tile.end_turn
+    ```
+  }];
+  let assemblyFormat = "attr-dict";
+  let hasVerifier = 1;
+}
+
+def Tile_EndTurnOp : Tile_Op<"end_turn", [
+    DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
+  let summary = "Hands the turn to the next group of warps";
+  let description = [{
+    Returns at once. See `tile.begin_turn`.
+  }];
+  let assemblyFormat = "attr-dict";
+  let hasVerifier = 1;
+}
+
 def Tile_ForEachBlockOp : Tile_Op<"for_each_block", [RecursiveMemoryEffects,
     SingleBlockImplicitTerminator<"YieldOp">]> {
   let summary = "Runs its body for blocks of the grid until all are done";
@@ -680,7 +729,9 @@ def Tile_ForEachBlockOp : Tile_Op<"for_each_block", [RecursiveMemoryEffects,
     name. With it, fewer thread blocks run, as many as there is room for at once, and each does the work of
     one point after another; the region's first three arguments name the point. A point is done by exactly
     one thread block. Which one is decided while the kernel runs: who is done takes the next, in the order of
-    the grid, x first. Roles inside do not wait for each other between points: the one that copies takes the
+    the grid, x first. With `section`, x comes last among as many neighbours in y and z as make about `section` points
+    (1 to 16): where the work of a point falls with x, the last points taken are then all short, while points that read the same
+    memory stay close to each other. Roles inside do not wait for each other between points: the one that copies takes the
     next point as soon as it has nothing left to copy.
 
     Rings stay as they are from one point to the next, so the numbers of their copies go on: the region's other
@@ -696,7 +747,10 @@ def Tile_ForEachBlockOp : Tile_Op<"for_each_block", [RecursiveMemoryEffects,
     }
     ```
   }];
-  let arguments = (ins Variadic<Index>:$inits);
+  let arguments = (ins Variadic<Index>:$inits, OptionalAttr<I64Attr>:$section);
+  let builders = [OpBuilder<(ins "::mlir::ValueRange":$inits), [{
+    build($_builder, $_state, inits, ::mlir::IntegerAttr());
+  }]>];
   let regions = (region SizedRegion<1>:$body);
   let extraClassDeclaration = [{
     ::mlir::BlockArgument getBlockId(unsigned dim) { return getBody().getArgument(dim); }

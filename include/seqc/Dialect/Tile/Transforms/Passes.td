@@ -331,8 +331,11 @@ def TilePersistentBlocks : Pass<"tile-persistent-blocks", "::seqc::tile::KernelO
     takes the next point. The copies of the next point start while the products of this one still run and its
     result is stored, the start of a thread block is paid for once, and no processor waits while another one has several points left
     (the persistent kernels of FlashAttention-3). Copies are numbered through, so rings and their
-    barriers need no reset. Kernels without roles stay as they are, and those whose shared memory would not hold the
-    rings and the tiles of the result side by side.
+    barriers need no reset. Tiles of which a point copies one get a second stage where shared memory has room for it, so that the next point's
+    arrives early, and warps that write and read rows of their own no longer wait for each other. Points whose work depends on their first index, as under a causal mask,
+    are taken longest first within sections of 264. Kernels without
+    roles stay as they are, and those whose shared memory would not hold the rings and the tiles of the result side by
+    side.
 
     Before:
     ```mlir
@@ -360,7 +363,9 @@ def TilePersistentBlocks : Pass<"tile-persistent-blocks", "::seqc::tile::KernelO
   let dependentDialects = ["::mlir::arith::ArithDialect"];
   let statistics = [
     Statistic<"numKernels", "persistent-kernels", "Kernels whose thread blocks do several points">,
-    Statistic<"numRings", "rings-numbered", "Rings whose copies are numbered through">
+    Statistic<"numRings", "rings-numbered", "Rings whose copies are numbered through">,
+    Statistic<"numStages", "stages-added", "Rings that got a second stage">,
+    Statistic<"numBarriers", "barriers-relaxed", "Barriers that only a warp's own threads are left at">
   ];
 }
 
@@ -371,7 +376,8 @@ def TileOverlapProducts : Pass<"tile-overlap-products", "::seqc::tile::KernelOp"
     iteration needs: it is started right after the first product of that iteration, and waited for where its result is
     needed, so that the tensor cores work while the softmax runs (FlashAttention-3's overlap
     within a warpgroup). What the first iteration computes before its second product is copied in front of the loop, and the
-    last second product behind it. Loops that load a bias, whose elements need the registers of the second product, stay as they
+    last second product behind it. Rows are rescaled in two steps, so that only the second one, after the
+    softmax, waits for the product: where maxima grew, new maxima and factors first, the accumulator last. Loops that load a bias, whose elements need the registers of the second product, stay as they
     are.
 
     Before:
@@ -390,8 +396,9 @@ def TileOverlapProducts : Pass<"tile-overlap-products", "::seqc::tile::KernelOp"
       %a = tile.mma_async %q, %k transpose_b
       %b = tile.mma_async %p, %v acc(%acc1)
       %s = tile.wait %a pending 1
+      %p1 = ... softmax of %s ...
       %acc2 = tile.wait %b
-      %p1, %acc3 = ... softmax of %s and rescaling of %acc2 ...
+      %acc3 = ... rescaling of %acc2 ...
     }
     %acc4 = tile.wait (tile.mma_async %p, %v acc(%acc1))
     ```
@@ -400,7 +407,43 @@ def TileOverlapProducts : Pass<"tile-overlap-products", "::seqc::tile::KernelOp"
     "::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"
   ];
   let statistics = [
-    Statistic<"numLoops", "loops-rotated", "Loops whose products overlap">
+    Statistic<"numLoops", "loops-rotated", "Loops whose products overlap">,
+    Statistic<"numSplit", "rescalings-delayed", "Accumulators that are rescaled after the weights are computed">
+  ];
+}
+
+def TileTakeTurns : Pass<"tile-take-turns", "::seqc::tile::KernelOp"> {
+  let summary = "Let groups of warps start their products in turn";
+  let description = [{
+    Of loops in which a warpgroup starts two products before it waits for one (`tile-overlap-products` leaves such), lets one group
+    after the other start its own, so that the softmax of one group runs under the products of the others (FlashAttention-3's
+    ping-pong scheduling). It pays where exponentials take as long as products, with small head dimensions,
+    whose kernels have three groups. With two groups it costs more than it gains, so by default these are left as they are.
+
+    Before:
+    ```mlir
+    %k = tile.get ...
+    %a = tile.mma_async %q, %k transpose_b
+    %v = tile.get ...
+    %b = tile.mma_async %p, %v acc(%acc)
+    %s = tile.wait %a pending 1
+    ```
+    After:
+    ```mlir
+    %k = tile.get ...
+    tile.begin_turn
+    %a = tile.mma_async %q, %k transpose_b
+    %v = tile.get ...
+    %b = tile.mma_async %p, %v acc(%acc)
+    tile.end_turn
+    %s = tile.wait %a pending 1
+    ```
+  }];
+  let options = [
+    Option<"groups", "groups", "int64_t", "3", "The fewest groups of four warps that take turns, at least 2">
+  ];
+  let statistics = [
+    Statistic<"numLoops", "loops-in-turns", "Loops whose groups take turns">
   ];
 }
 
