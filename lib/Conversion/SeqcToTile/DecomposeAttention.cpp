@@ -54,9 +54,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Lanes.h"
+#include "TileScores.h"
 
-#include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -64,7 +63,6 @@
 #include "mlir/IR/PatternMatch.h"
 #include "llvm/ADT/TypeSwitch.h"
 
-#include <array>
 #include <cmath>
 #include <limits>
 
@@ -78,18 +76,6 @@ static RankedTensorType getTensorType(Value v) {
   return cast<RankedTensorType>(v.getType());
 }
 
-/// Inner dimensions of products come in steps of 16; zeros add nothing.
-static int64_t padInner(int64_t size) { return (size + 15) / 16 * 16; }
-
-/// The tile of a state (1, 1, rows) or (1, 1, rows, value dim).
-static SmallVector<int64_t> getStateShape(Type type) {
-  ArrayRef<int64_t> shape = cast<RankedTensorType>(type).getShape();
-  SmallVector<int64_t> tile = {shape[2]};
-  if (shape.size() == 4)
-    tile.push_back(padInner(shape[3]));
-  return tile;
-}
-
 namespace {
 class AttentionConverter {
 public:
@@ -98,7 +84,6 @@ public:
   LogicalResult convertBlock(Block &block);
 
 private:
-  LogicalResult hoistInvariants(Block &block);
   LogicalResult convert(Operation *op);
   LogicalResult convert(scf::ForOp op);
   LogicalResult convert(scf::IfOp op);
@@ -110,25 +95,8 @@ private:
   FailureOr<Value> load(Operation *user, Value v, ArrayRef<int64_t> shape,
                         ArrayRef<int64_t> dims = {});
 
-  FailureOr<Value> loadKeySegments(OnlineAttentionOp op, Value isFull);
-  FailureOr<Value> buildMask(OnlineAttentionOp op, Lanes &lanes, Value scores,
-                             Value keySegments);
   void startFromPositions(Lanes &lanes, tile::DotOp product,
                           SmallVectorImpl<Term> &terms);
-  FailureOr<Lane> getBias(OnlineAttentionOp op);
-  Value buildDropout(OnlineAttentionOp op, Lanes &lanes, Value weights);
-
-  Lane queryPosition(OnlineAttentionOp op, Lanes &lanes) {
-    return lanes.positions(k.scalar(op.getOffsets()[2]), Lane::Row);
-  }
-  Lane keyPosition(OnlineAttentionOp op, Lanes &lanes) {
-    return lanes.positions(k.scalar(op.getOffsets()[3]), Lane::Column);
-  }
-  /// A position that exists.
-  Lane clamp(Lanes &lanes, Lane position, Value length) {
-    Value last = arith::SubIOp::create(b, k.scalar(length), k.index(1));
-    return lanes.make<arith::MinSIOp>(position, lanes.uniform(last));
-  }
 
   KernelBuilder &k;
   ImplicitLocOpBuilder &b;
@@ -136,35 +104,6 @@ private:
   bool growsWithKeys = false;
 };
 } // namespace
-
-/// Moves `v` in front of `loop` if it can be computed there.
-static bool hoist(scf::ForOp loop, Value v) {
-  if (loop.isDefinedOutsideOfLoop(v))
-    return true;
-  Operation *op = v.getDefiningOp();
-  if (!op || op->getNumRegions() != 0 ||
-      !(isPure(op) || isa<memref::LoadOp, tile::LoadOp, tile::GatherOp>(op)) ||
-      !llvm::all_of(op->getOperands(), [&](Value v) { return hoist(loop, v); }))
-    return false;
-  op->moveBefore(loop);
-  return true;
-}
-
-/// What regions and masks read for all tiles of keys, such as a slope or the
-/// segments of rows, they read once: a kernel does not write what it reads.
-/// Tiles of two dimensions stay, as they would need registers.
-static void hoistLoads(scf::ForOp loop) {
-  SmallVector<Operation *> loads;
-  loop.walk([&](Operation *op) {
-    if (!isa<memref::LoadOp, tile::LoadOp, tile::GatherOp>(op))
-      return;
-    auto type = dyn_cast<RankedTensorType>(op->getResult(0).getType());
-    if (!type || type.getRank() <= 1)
-      loads.push_back(op);
-  });
-  for (Operation *op : loads)
-    hoist(loop, op->getResult(0));
-}
 
 LogicalResult totile::decomposeAttention(KernelBuilder &k,
                                          scf::ForallOp forall) {
@@ -193,22 +132,6 @@ LogicalResult AttentionConverter::convertBlock(Block &block) {
     b.setLoc(op.getLoc());
     if (failed(convert(&op)))
       return failure();
-  }
-  return success();
-}
-
-/// Converts the arithmetic of `block` that depends on nothing in it: the group
-/// of a head, say, a division that the loop need not repeat.
-LogicalResult AttentionConverter::hoistInvariants(Block &block) {
-  for (Operation &op : block.without_terminator()) {
-    bool isInvariant =
-        op.getNumRegions() == 0 && op.getNumOperands() > 0 &&
-        llvm::all_of(op.getOperands(), [&](Value v) { return k.isScalar(v); });
-    bool isSize = isa<tensor::DimOp>(op) && k.getView(op.getOperand(0)) &&
-                  k.isScalar(op.getOperand(1));
-    if (!isa<tensor::EmptyOp, linalg::FillOp>(op) && (isInvariant || isSize))
-      if (failed(k.convert(&op)))
-        return failure();
   }
   return success();
 }
@@ -244,13 +167,6 @@ FailureOr<SmallVector<Value>> AttentionConverter::getStates(Operation *user,
     states.push_back(*state);
   }
   return states;
-}
-
-static bool isState(Type type) {
-  auto tensor = dyn_cast<RankedTensorType>(type);
-  return tensor && tensor.hasStaticShape() &&
-         (tensor.getRank() == 3 || tensor.getRank() == 4) &&
-         tensor.getShape().take_front(2) == ArrayRef<int64_t>({1, 1});
 }
 
 /// Moves `v` and what it is computed from in front of `place`, in whose block
@@ -289,7 +205,7 @@ LogicalResult AttentionConverter::convert(scf::ForOp op) {
   FailureOr<SmallVector<Value>> inits = getStates(op, op.getInitArgs());
   if (failed(inits))
     return failure();
-  if (failed(hoistInvariants(*op.getBody())))
+  if (failed(convertInvariants(k, *op.getBody())))
     return failure();
   auto loop = scf::ForOp::create(b, k.scalar(op.getLowerBound()),
                                  k.scalar(op.getUpperBound()),
@@ -414,20 +330,6 @@ static bool isBoundedByOne(Value v) {
   return v.getDefiningOp<math::TanhOp>() != nullptr;
 }
 
-/// Whether `region` must not see a position past the end. What it computes of
-/// one is not used, but a division by 0 may stop the program.
-static bool needsRealPositions(Region &region) {
-  return region
-      .walk([](Operation *op) {
-        return isa<arith::DivSIOp, arith::DivUIOp, arith::RemSIOp,
-                   arith::RemUIOp, arith::CeilDivSIOp, arith::CeilDivUIOp,
-                   arith::FloorDivSIOp, affine::AffineApplyOp>(op)
-                   ? WalkResult::interrupt()
-                   : WalkResult::advance();
-      })
-      .wasInterrupted();
-}
-
 LogicalResult AttentionConverter::convert(OnlineAttentionOp op, Value isFull) {
   if (failed(verifyTile(op, k.kernel.getWarps())))
     return failure();
@@ -440,6 +342,7 @@ LogicalResult AttentionConverter::convert(OnlineAttentionOp op, Value isFull) {
   bool isPartial = op.getTileClass() == TileClass::Partial;
   bool hasScore = !op.getScore().empty(), hasBias = bool(op.getBias());
 
+  TileScores<OnlineAttentionOp> tile(k, op);
   FailureOr<Value> query = load(op, op.getQuery(), {M, D}),
                    key = load(op, op.getKey(), {N, D}),
                    value = load(op, op.getValue(), {N, Dv}),
@@ -454,7 +357,7 @@ LogicalResult AttentionConverter::convert(OnlineAttentionOp op, Value isFull) {
   // Asked for in front of the product, which is long enough for them to come.
   Value keySegments;
   if (isPartial && op.getKeySegments()) {
-    FailureOr<Value> loaded = loadKeySegments(op, isFull);
+    FailureOr<Value> loaded = tile.loadColumnSegments(isFull);
     if (failed(loaded))
       return failure();
     keySegments = *loaded;
@@ -477,11 +380,11 @@ LogicalResult AttentionConverter::convert(OnlineAttentionOp op, Value isFull) {
     Region &region = op.getScore();
     Lanes lanes(k, M, N, Lanes::getPositionType(region),
                 queryType.getElementTypeBitWidth() <= 16);
-    Lane i = queryPosition(op, lanes), j = keyPosition(op, lanes);
+    Lane i = tile.queryPosition(lanes), j = tile.keyPosition(lanes);
     if (needsRealPositions(region)) {
-      i = clamp(lanes, i, op.getLengths()[0]);
+      i = tile.clamp(lanes, i, op.getLengths()[0]);
       if (isPartial)
-        j = clamp(lanes, j, op.getLengths()[1]);
+        j = tile.clamp(lanes, j, op.getLengths()[1]);
     }
     Value scaled = scores;
     if (scale != 1.0)
@@ -508,7 +411,7 @@ LogicalResult AttentionConverter::convert(OnlineAttentionOp op, Value isFull) {
   Type i32 = b.getI32Type();
   Lanes lanes(k, M, N, i32);
   if (hasBias) {
-    FailureOr<Lane> bias = getBias(op);
+    FailureOr<Lane> bias = tile.loadBias();
     if (failed(bias))
       return failure();
     terms.push_back({1.0, Value(), {k.extend(bias->value), bias->on}});
@@ -548,13 +451,13 @@ LogicalResult AttentionConverter::convert(OnlineAttentionOp op, Value isFull) {
     b.setInsertionPointToStart(choice.thenBlock());
     scf::YieldOp::create(b, scores);
     b.setInsertionPointToStart(choice.elseBlock());
-    FailureOr<Value> masked = buildMask(op, lanes, scores, keySegments);
+    FailureOr<Value> masked = tile.mask(lanes, scores, keySegments);
     if (failed(masked))
       return failure();
     scf::YieldOp::create(b, *masked);
     scores = choice.getResult(0);
   } else if (isPartial) {
-    FailureOr<Value> masked = buildMask(op, lanes, scores, keySegments);
+    FailureOr<Value> masked = tile.mask(lanes, scores, keySegments);
     if (failed(masked))
       return failure();
     scores = *masked;
@@ -570,7 +473,7 @@ LogicalResult AttentionConverter::convert(OnlineAttentionOp op, Value isFull) {
     Value sum = arith::AddFOp::create(
         b, *oldSum, k.reduce(tile::ReduceKind::Add, weights, 1));
     if (op.getDropout())
-      weights = buildDropout(op, lanes, weights);
+      weights = tile.drop(lanes, tile.isKept(lanes), weights);
     weights = k.truncate(weights, valueType.getElementType());
     Value acc = tile::DotOp::create(b, weights, *value, *oldAcc,
                                     /*transpose_b=*/false);
@@ -611,7 +514,7 @@ LogicalResult AttentionConverter::convert(OnlineAttentionOp op, Value isFull) {
       arith::AddFOp::create(b, arith::MulFOp::create(b, *oldSum, alpha),
                             k.reduce(tile::ReduceKind::Add, weights, 1));
   if (op.getDropout())
-    weights = buildDropout(op, lanes, weights);
+    weights = tile.drop(lanes, tile.isKept(lanes), weights);
 
   // The weighted values.
   weights = k.truncate(weights, valueType.getElementType());
@@ -650,212 +553,6 @@ void AttentionConverter::startFromPositions(Lanes &lanes, tile::DotOp product,
   moveBefore(product, start);
   product.getAccMutable().assign(start);
   terms.assign(others);
-}
-
-FailureOr<Lane> AttentionConverter::getBias(OnlineAttentionOp op) {
-  // A broadcast dimension of the bias has extent 1.
-  auto type = getTensorType(op.getBias());
-  SmallVector<int64_t> shape, dims;
-  unsigned on = Lane::Uniform;
-  for (unsigned d : {2u, 3u})
-    if (type.getDimSize(d) != 1) {
-      shape.push_back(type.getDimSize(d));
-      dims.push_back(d);
-      on |= d == 2 ? Lane::Row : Lane::Column;
-    }
-  if (on == Lane::Uniform) {
-    auto slice = k.getSlice(op.getBias());
-    if (!slice)
-      return op.emitOpError("reads a bias of ")
-             << type << " that is not a tile of device memory";
-    return Lane{k.loadScalar(slice->view, slice->offsets), on};
-  }
-  FailureOr<Value> bias = load(op, op.getBias(), shape, dims);
-  if (failed(bias))
-    return failure();
-  return Lane{*bias, on};
-}
-
-/// The segments of a tile's keys. A tile that is full needs none.
-FailureOr<Value> AttentionConverter::loadKeySegments(OnlineAttentionOp op,
-                                                     Value isFull) {
-  int64_t columns = getTensorType(op.getKey()).getDimSize(2);
-  auto slice = k.getSlice(op.getKeySegments());
-  if (!isFull || !slice)
-    return load(op, op.getKeySegments(), {columns});
-  TypedAttr zero =
-      b.getZeroAttr(getTensorType(op.getKeySegments()).getElementType());
-  Value none = k.constant({columns}, zero);
-  auto choice = scf::IfOp::create(b, none.getType(), isFull,
-                                  /*addThenBlock=*/true, /*addElseBlock=*/true);
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointToStart(choice.thenBlock());
-  scf::YieldOp::create(b, none);
-  b.setInsertionPointToStart(choice.elseBlock());
-  Value loaded = tile::LoadOp::create(b, none.getType(), slice->view,
-                                      slice->offsets, /*dims=*/nullptr);
-  scf::YieldOp::create(b, loaded);
-  return choice.getResult(0);
-}
-
-FailureOr<Value> AttentionConverter::buildMask(OnlineAttentionOp op,
-                                               Lanes &lanes, Value scores,
-                                               Value keySegments) {
-  using Predicate = arith::CmpIPredicate;
-  Value queryLength = k.scalar(op.getLengths()[0]),
-        keyLength = k.scalar(op.getLengths()[1]);
-  Lane j = keyPosition(op, lanes);
-  auto both = [&](std::optional<Lane> x, Lane y) {
-    return x ? lanes.make<arith::AndIOp>(*x, y) : y;
-  };
-
-  // The last key of each row, one comparison for the band's right side and the
-  // key length.
-  Lane last = lanes.uniform(
-      arith::SubIOp::create(b, keyLength, k.index(1)).getResult());
-  std::optional<Lane> visible;
-  if (op.getCausal() || op.getWindowLeft() || op.getWindowRight()) {
-    // The diagonal's key in the first row.
-    Value diagonal = k.scalar(op.getOffsets()[2]);
-    if (op.getAlignment() == Alignment::BottomRight)
-      diagonal = arith::AddIOp::create(
-          b, diagonal, arith::SubIOp::create(b, keyLength, queryLength));
-    auto shifted = [&](int64_t by) -> Lane {
-      Value first = diagonal;
-      if (by != 0)
-        first = arith::AddIOp::create(b, first, k.index(by));
-      return {k.positions(first, lanes.rows, lanes.position), Lane::Row};
-    };
-    std::optional<Lane> right, left;
-    if (op.getCausal())
-      right = shifted(0);
-    if (auto window = op.getWindowRight()) {
-      Lane bound = shifted(*window);
-      right = right ? lanes.make<arith::MinSIOp>(*right, bound) : bound;
-    }
-    if (auto window = op.getWindowLeft())
-      left = shifted(-int64_t(*window));
-    if (op.getPrefix()) {
-      auto slice = k.getSlice(op.getPrefix());
-      if (!slice)
-        return op.emitOpError("reads a prefix of ")
-               << op.getPrefix().getType() << " that is not device memory";
-      Value read = k.loadScalar(slice->view, slice->offsets);
-      Value end = arith::IndexCastOp::create(b, b.getIndexType(), read);
-      end = arith::MaxSIOp::create(b, end, k.index(0));
-      Lane prefix = lanes.uniform(end);
-      // Without a left side the prefix moves the right one.
-      if (!left) {
-        Lane inPrefix = lanes.uniform(
-            arith::SubIOp::create(b, end, k.index(1)).getResult());
-        last = lanes.make<arith::MinSIOp>(
-            last, lanes.make<arith::MaxSIOp>(*right, inPrefix));
-      } else {
-        Lane band = lanes.compare(Predicate::sge, j, *left);
-        if (right)
-          band = both(band, lanes.compare(Predicate::sle, j, *right));
-        visible = lanes.make<arith::OrIOp>(
-            band, lanes.compare(Predicate::slt, j, prefix));
-      }
-    } else {
-      if (right)
-        last = lanes.make<arith::MinSIOp>(last, *right);
-      if (left)
-        visible = lanes.compare(Predicate::sge, j, *left);
-    }
-  }
-  visible = both(visible, lanes.compare(Predicate::sle, j, last));
-  if (keySegments) {
-    FailureOr<Value> query = load(op, op.getQuerySegments(), {lanes.rows});
-    if (failed(query))
-      return failure();
-    visible = both(visible, lanes.compare(Predicate::eq, {*query, Lane::Row},
-                                          {keySegments, Lane::Column}));
-  }
-  if (Region &region = op.getMask(); !region.empty()) {
-    Lanes inner(k, lanes.rows, lanes.columns, Lanes::getPositionType(region));
-    Lane row = queryPosition(op, inner);
-    Lane column = inner.position == lanes.position ? j : keyPosition(op, inner);
-    row = clamp(inner, row, op.getLengths()[0]);
-    column = clamp(inner, column, op.getLengths()[1]);
-    FailureOr<Lane> passes = inner.apply(
-        region, {inner.uniform(k.scalar(op.getOffsets()[0])),
-                 inner.uniform(k.scalar(op.getOffsets()[1])), row, column});
-    if (failed(passes))
-      return failure();
-    visible = both(visible, *passes);
-    b.setLoc(op.getLoc());
-  }
-  Value hidden = k.constant({lanes.rows, lanes.columns}, -infinity);
-  return arith::SelectOp::create(b, lanes.tile(*visible), scores, hidden)
-      .getResult();
-}
-
-//===----------------------------------------------------------------------===//
-// Dropout
-//===----------------------------------------------------------------------===//
-
-/// Philox4x32-10 (Salmon et al. 2011): the first word of the block that
-/// `counter` and `key` name. All values are i32.
-static Lane buildPhilox(Lanes &lanes, std::array<Lane, 4> counter,
-                        std::array<Lane, 2> key) {
-  KernelBuilder &k = lanes.k;
-  Type i32 = k.b.getI32Type(), i64 = k.b.getI64Type();
-  auto word = [&](uint32_t value) {
-    return lanes.uniform(
-        k.scalarConstant(k.b.getI32IntegerAttr(int32_t(value))));
-  };
-  // A 32-bit product as (low, high), through 64 bits.
-  Lane shift = lanes.uniform(k.scalarConstant(k.b.getI64IntegerAttr(32)));
-  auto multiply = [&](uint32_t factor, Lane v) -> std::pair<Lane, Lane> {
-    Lane f = lanes.uniform(k.scalarConstant(k.b.getI64IntegerAttr(factor)));
-    Lane product =
-        lanes.make<arith::MulIOp>(lanes.convert<arith::ExtUIOp>(i64, v), f);
-    Lane high = lanes.make<arith::ShRUIOp>(product, shift);
-    return {lanes.convert<arith::TruncIOp>(i32, product),
-            lanes.convert<arith::TruncIOp>(i32, high)};
-  };
-  Lane w0 = word(0x9E3779B9u), w1 = word(0xBB67AE85u);
-  for (int round = 0; round < 10; ++round) {
-    auto [low0, high0] = multiply(0xD2511F53u, counter[0]);
-    auto [low1, high1] = multiply(0xCD9E8D57u, counter[2]);
-    auto mix = [&](Lane high, Lane c, Lane x) {
-      return lanes.make<arith::XOrIOp>(lanes.make<arith::XOrIOp>(high, c), x);
-    };
-    counter = {mix(high1, counter[1], key[0]), low1,
-               mix(high0, counter[3], key[1]), low0};
-    key = {lanes.make<arith::AddIOp>(key[0], w0),
-           lanes.make<arith::AddIOp>(key[1], w1)};
-  }
-  return counter[0];
-}
-
-Value AttentionConverter::buildDropout(OnlineAttentionOp op, Lanes &lanes,
-                                       Value weights) {
-  double p = op.getDropout()->convertToDouble();
-  Type i32 = b.getI32Type();
-  auto toWord = [&](Value index) {
-    return lanes.uniform(
-        arith::IndexCastOp::create(b, i32, k.scalar(index)).getResult());
-  };
-  Value seed = k.scalar(op.getSeed());
-  Lane low = lanes.uniform(arith::TruncIOp::create(b, i32, seed).getResult());
-  Value upper = arith::ShRUIOp::create(
-      b, seed, k.scalarConstant(b.getI64IntegerAttr(32)));
-  Lane high = lanes.uniform(arith::TruncIOp::create(b, i32, upper).getResult());
-  Lane word =
-      buildPhilox(lanes,
-                  {keyPosition(op, lanes), queryPosition(op, lanes),
-                   toWord(op.getOffsets()[1]), toWord(op.getOffsets()[0])},
-                  {low, high});
-  auto threshold =
-      uint32_t(std::min(std::floor(p * 4294967296.0), 4294967295.0));
-  Lane limit =
-      lanes.uniform(k.scalarConstant(b.getI32IntegerAttr(int32_t(threshold))));
-  Lane keep = lanes.compare(arith::CmpIPredicate::uge, word, limit);
-  Lane kept = lanes.make<arith::MulFOp>({weights, Lane::Both},
-                                        lanes.uniformFloat(1.0 / (1.0 - p)));
-  return lanes.select(keep, kept, lanes.uniformFloat(0.0)).value;
 }
 
 //===----------------------------------------------------------------------===//
