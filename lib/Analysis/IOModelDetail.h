@@ -263,6 +263,21 @@ void packHeads(Operation *op, const ChipInfo &chip, AttentionShape &shape);
 int64_t countParts(const AttentionShape &shape, const TileSchedule &schedule,
                    const ChipInfo &chip);
 
+/// Bytes of a tile in shared memory: columns are padded to 16, then to panels
+/// of 128 bytes.
+int64_t sharedTileBytes(int64_t rows, int64_t columns, int64_t e);
+
+/// How many registers each score needs besides its product, in units of what
+/// segments take.
+int64_t countExtras(const AttentionShape &s);
+
+/// The schedule of one kernel of attention's backward on a GPU, and what is
+/// wrong with one; "" if nothing is.
+TileSchedule chooseGPUBackward(const AttentionShape &s, const ChipInfo &chip,
+                               TileSchedule fixed);
+std::string checkGPUBackward(const AttentionShape &s, const ChipInfo &chip,
+                             TileSchedule schedule);
+
 std::vector<TileSchedule> enumerateSchedules(Operation *op,
                                              const ChipInfo &chip);
 

@@ -21,8 +21,9 @@
 // of 16 rows (64 on Hopper) in the registers of a warp (a warpgroup). They
 // shrink until a query tile and `stages` tiles of keys and of values fit shared
 // memory: first stages, then keys, then queries. Sizes that are not known count
-// as large. Backward attention follows the model above, with registers and
-// shared memory for L1 and L2.
+// as large. The kernels of attention's backward have a table of their own
+// (ScheduleBackward.cpp); as an operator that is not yet kernels it follows the
+// model above, with registers and shared memory for L1 and L2.
 //
 // A tile of a scan has as many channels as a vector register of 512 bits has
 // lanes, and as many time steps as fit a quarter of L2. Dimensions that
@@ -145,9 +146,7 @@ static std::vector<TileSchedule> attentionTiles(const AttentionShape &s,
 // Attention on a GPU
 //===----------------------------------------------------------------------===//
 
-/// Bytes of a tile in shared memory: columns are padded to 16, then to panels
-/// of 128 bytes.
-static int64_t sharedTileBytes(int64_t rows, int64_t columns, int64_t e) {
+int64_t io::sharedTileBytes(int64_t rows, int64_t columns, int64_t e) {
   return rows * roundUp(roundUp(columns, 16) * e, 128);
 }
 
@@ -162,9 +161,8 @@ static int64_t sharedBytes(const AttentionShape &s, const TileSchedule &t) {
 
 static bool isHopper(const ChipInfo &chip) { return chip.name == "h200"; }
 
-/// How many registers each score needs besides its product, in units of what
-/// segments take. The elements of a bias are loaded ahead.
-static int64_t countExtras(const AttentionShape &s) {
+int64_t io::countExtras(const AttentionShape &s) {
+  // The elements of a bias are loaded ahead.
   int64_t others = int64_t(s.maskRegion) + s.segments + s.dropout + 2 * s.bias;
   // A cheap region alone fits beside the tiles of plain attention.
   return others + (s.scoreRegion && (others > 0 || !s.isScoreCheap));
@@ -376,6 +374,8 @@ static TileSchedule chooseAttention(AttentionShape s, const ChipInfo &chip,
   s = withHeadDims(s);
   if (!chip.isCPU && !s.backward)
     return chooseGPUAttention(s, chip, fixed);
+  if (!chip.isCPU && s.isBlock)
+    return chooseGPUBackward(s, chip, fixed);
   TileSchedule best;
   double bestCost = std::numeric_limits<double>::infinity();
   // The smallest tile is the answer where nothing fits.
@@ -655,8 +655,9 @@ std::string seqc::checkSchedule(Operation *op, const ChipInfo &chip,
   if (chip.isCPU)
     return "";
   if (auto s = getAttentionShape(op, staticSize))
-    return s->backward ? ""
-                       : checkGPUAttention(withHeadDims(*s), chip, schedule);
+    return s->isBlock    ? checkGPUBackward(withHeadDims(*s), chip, schedule)
+           : s->backward ? ""
+                         : checkGPUAttention(withHeadDims(*s), chip, schedule);
   if (auto s = getScanShape(op, staticSize))
     return s->backward ? "" : checkGPUScan(*s, schedule);
   if (getConvShape(op, staticSize))

@@ -85,3 +85,25 @@ CONV_VARIANTS: dict[str, dict[str, Any]] = {
     "all": {},
     "plain": {"bias": False, "initial_state": False, "activation": None},
 }
+
+# The backward of attention.
+
+BACKWARD_OPTIONS = (
+    "plain", "causal", "top_left_window", "window_both", "causal_window", "prefix_lm",
+    "sink_tokens", "causal_segments", "bias", "bias_head", "alibi", "softcap", "sinks",
+    "dropout", "relative_score", "tanh_score", "document_mask", "dilated_mask",
+    "everything",
+)  # fmt: skip
+BACKWARD_SHAPES = (Shape(2, 2, 2, 150, 200), Shape(1, 1, 2, 200, 90))
+BACKWARD_DIMS = [
+    (8, 8, "bf16"), (40, 64, "f16"), (64, 64, "f16"), (72, 72, "bf16"),
+    (80, 128, "bf16"), (128, 128, "bf16"), (128, 64, "f16"), (160, 160, "f16"),
+    (192, 128, "bf16"), (256, 256, "bf16"), (64, 64, "f32"), (128, 128, "f32"),
+    (7, 5, "bf16"), (1, 1, "f32"), (65, 66, "f16"),
+]  # fmt: skip
+# For the one kernel or the other a side of 16 rows a warp.
+BACKWARD_SCHEDULES = [
+    {"tile_m": 64, "tile_n": 64, "stages": 1},
+    {"tile_m": 64, "tile_n": 64, "stages": 3},
+    {"tile_m": 128, "tile_n": 128, "stages": 1, "warps": 8},
+]

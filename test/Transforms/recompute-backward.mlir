@@ -47,10 +47,10 @@ func.func @two(%q: tensor<1x4x?x16xbf16>, %k: tensor<1x2x?x16xbf16>,
 // those of keys and values.
 // CHECK-LABEL: func @lse_grad
 // CHECK-SAME: %[[T:[a-z0-9]+]]: tensor<2x3x5x8xf32>, %[[LSE:[a-z0-9]+]]: tensor<2x3x5xf32>, %[[DLSE:[a-z0-9]+]]: tensor<2x3x5xf32>
-// CHECK: %[[NEGATED:.*]] = linalg.generic {{.*}} ins(%[[DLSE]] : tensor<2x3x5xf32>)
-// CHECK: arith.negf
-// CHECK: linalg.generic {{.*}} outs(%[[NEGATED]] : tensor<2x3x5xf32>)
-// CHECK: seqc.block_attention_backward {{.*}} outs(key_grad %{{.*}}, value_grad %{{.*}}) scale(3.000000e+00) score {
+// CHECK: %[[SUMS:.*]] = linalg.generic {{.*}}["parallel", "parallel", "parallel", "reduction"]} ins(%[[T]], %[[T]] :
+// CHECK: %[[DELTA:.*]] = linalg.generic {{.*}} ins(%[[SUMS]], %[[DLSE]] : tensor<2x3x5xf32>, tensor<2x3x5xf32>)
+// CHECK: arith.subf
+// CHECK: seqc.block_attention_backward {{.*}} delta(%[[DELTA]]) {{.*}} outs(key_grad %{{.*}}, value_grad %{{.*}}) scale(3.000000e+00) score {
 // CHECK-NEXT: ^bb0(%[[S:.*]]: f32,
 // CHECK-NEXT: %[[TANH:.*]] = math.tanh %[[S]] : f32
 // CHECK-NEXT: %[[SQUARE:.*]] = arith.mulf %[[TANH]], %[[TANH]] : f32
@@ -114,15 +114,17 @@ func.func @broadcast_bias(%t: tensor<2x3x5x8xf32>, %lse: tensor<2x3x5xf32>,
   return %db : tensor<1x3x1x5xf32>
 }
 
-// Sinks are a sum over rows; a sink of -inf has no weight.
+// Sinks are a sum over rows, then over batches; a sink of -inf has no weight.
 // CHECK-LABEL: func @sinks
 // CHECK-SAME: %[[T:[a-z0-9]+]]: tensor<2x3x5x8xf32>, %[[LSE:[a-z0-9]+]]: tensor<2x3x5xf32>, %[[SINKS:[a-z0-9]+]]: tensor<3xf32>
 // CHECK: %[[DELTA:.*]] = linalg.generic {{.*}} ins(%[[T]], %[[T]] :
-// CHECK: linalg.generic {{.*}}["reduction", "parallel", "reduction"]} ins(%[[SINKS]], %[[LSE]], %[[DELTA]] :
+// CHECK: %[[ROWS:.*]] = linalg.generic {{.*}}["parallel", "parallel", "reduction"]} ins(%[[SINKS]], %[[LSE]], %[[DELTA]] :
 // CHECK: arith.cmpf oeq
 // CHECK: math.exp
 // CHECK: arith.select
-// CHECK: arith.subf
+// CHECK: arith.negf
+// CHECK: arith.addf
+// CHECK: linalg.generic {{.*}}["parallel", "reduction"]} ins(%[[ROWS]] :
 // CHECK-NOT: seqc.block_attention_backward
 func.func @sinks(%t: tensor<2x3x5x8xf32>, %lse: tensor<2x3x5xf32>,
                  %sinks: tensor<3xf32>) -> tensor<3xf32> {

@@ -66,6 +66,8 @@ void seqc::buildPTXPipeline(OpPassManager &pm,
   packing.maxRows = 64;
   func.addPass(createSeqcPackHeads(packing));
   func.addPass(createSeqcExpandState());
+  // Each kernel of a backward operator has a schedule of its own.
+  func.addPass(createSeqcRecomputeBackward());
   SeqcScheduleOptions schedule;
   schedule.chip = options.chip;
   schedule.tileM = options.tileM;

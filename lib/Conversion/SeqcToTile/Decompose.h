@@ -179,6 +179,8 @@ LogicalResult verifyElementTypes(Operation *op);
 /// Fills the kernel with what `forall` computes. `forall` has exactly one kind
 /// of tiled operator in it.
 LogicalResult decomposeAttention(KernelBuilder &k, scf::ForallOp forall);
+LogicalResult decomposeAttentionBackward(KernelBuilder &k,
+                                         scf::ForallOp forall);
 LogicalResult decomposeScan(KernelBuilder &k, scf::ForallOp forall);
 LogicalResult decomposeConv(KernelBuilder &k, scf::ForallOp forall);
 /// The merge of all parts of a row, and its end.

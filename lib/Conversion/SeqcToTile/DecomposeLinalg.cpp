@@ -99,13 +99,22 @@ static std::optional<Reduction> getReduction(linalg::LinalgOp op,
                    combiner->getOperand(combiner->getOperand(0) == known)};
 }
 
+/// A contraction with rows or columns that only one of its factors has.
+static bool isMatrixProduct(linalg::LinalgOp op) {
+  if (!linalg::isaContractionOpInterface(op))
+    return false;
+  FailureOr<linalg::ContractionDimensions> dims =
+      linalg::inferContractionDims(op);
+  return failed(dims) || !dims->m.empty() || !dims->n.empty();
+}
+
 /// Reduces its last loop, from a constant.
 static bool reducesRows(linalg::LinalgOp op) {
   unsigned rank = op.getNumLoops();
   if (!op.hasPureTensorSemantics() || rank < 2 || rank > 4 ||
       op.getNumParallelLoops() != rank - 1 ||
       !linalg::isReductionIterator(op.getIteratorTypesArray().back()) ||
-      linalg::isaContractionOpInterface(op) || !readsPermutations(op))
+      isMatrixProduct(op) || !readsPermutations(op))
     return false;
   auto rows = AffineMap::getMultiDimIdentityMap(rank, op.getContext())
                   .getMajorSubMap(rank - 1);

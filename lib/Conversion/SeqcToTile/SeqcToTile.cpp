@@ -128,6 +128,7 @@ LogicalResult ConvertSeqcToTilePass::outline(func::FuncOp func,
                                              unsigned number) {
   Operation *scan = nullptr, *conv = nullptr, *attention = nullptr,
             *finish = nullptr, *merge = nullptr;
+  BlockAttentionBackwardOp backward;
   ScheduleAttr schedule;
   // What products read is copied in rows. Segments of keys are read for each
   // tile, at addresses that then are constants apart.
@@ -143,6 +144,14 @@ LogicalResult ConvertSeqcToTilePass::outline(func::FuncOp func,
       for (Value operand : {o.getQuery(), o.getKey(), o.getValue()})
         dense.insert(getSource(operand));
       if (Value segments = o.getKeySegments())
+        dense.insert(getSource(segments));
+    } else if (auto o = dyn_cast<BlockAttentionBackwardOp>(op)) {
+      backward = o;
+      for (Value operand :
+           {o.getQuery(), o.getKey(), o.getValue(), o.getOutGrad()})
+        dense.insert(getSource(operand));
+      if (Value segments =
+              o.getKeyGradInit() ? o.getQuerySegments() : o.getKeySegments())
         dense.insert(getSource(segments));
     } else if (isa<SoftmaxMergeOp>(op)) {
       merge = op;
@@ -179,7 +188,8 @@ LogicalResult ConvertSeqcToTilePass::outline(func::FuncOp func,
   // A merge has its end with it.
   if (merge)
     isAttention = false;
-  int families = isAttention + bool(scan) + bool(conv) + bool(merge);
+  int families =
+      isAttention + bool(scan) + bool(conv) + bool(merge) + bool(backward);
   bool isLinalg =
       families == 0 &&
       llvm::hasSingleElement(loop.getBody()->getOps<linalg::GenericOp>());
@@ -194,6 +204,10 @@ LogicalResult ConvertSeqcToTilePass::outline(func::FuncOp func,
         cast<OnlineAttentionOp>(attention).getQuery().getType().getDimSize(2);
   else if (finish)
     rows = cast<SoftmaxFinishOp>(finish).getAcc().getType().getDimSize(2);
+  else if (backward)
+    rows = (backward.getKeyGradInit() ? backward.getKey() : backward.getQuery())
+               .getType()
+               .getDimSize(2);
   std::string name = (func.getName() + "_" + Twine(number)).str();
   KernelBuilder k(loop, name, [&](Value v) { return dense.contains(v); });
   k.kernel.setWarps(merge ? 1 : getNumWarps(schedule, rows));
@@ -212,6 +226,7 @@ LogicalResult ConvertSeqcToTilePass::outline(func::FuncOp func,
                        : scan      ? decomposeScan(k, loop)
                        : conv      ? decomposeConv(k, loop)
                        : merge     ? decomposeMerge(k, loop)
+                       : backward  ? decomposeAttentionBackward(k, loop)
                                    : decomposeLinalg(k, loop);
   if (failed(done))
     return failure();

@@ -115,43 +115,55 @@ Value BlockBuilder::convert(Value v, Type type) {
 Value BlockBuilder::buildDelta() {
   AffineMap all = b.getMultiDimIdentityMap(4);
   AffineMap rows = all.getSubMap({0, 1, 2}), id3 = b.getMultiDimIdentityMap(3);
-  Value init;
-  if (Value gradient = op.getLseGrad()) {
-    Value empty = tensor::EmptyOp::create(
-        b, tensor::getMixedSizes(b, b.getLoc(), gradient), acc);
-    init = generic(gradient, empty, {id3, id3}, 3,
-                   [](ImplicitLocOpBuilder &nb, ValueRange a) -> Value {
-                     return arith::NegFOp::create(nb, a[0]);
-                   });
-  } else {
-    init = zeros(op.getLse());
-  }
-  return generic({op.getOutGrad(), op.getOut()}, init, {all, all, rows}, 4,
-                 [&](ImplicitLocOpBuilder &nb, ValueRange a) -> Value {
-                   Value product = arith::MulFOp::create(nb, extend(nb, a[0]),
-                                                         extend(nb, a[1]));
-                   return arith::AddFOp::create(nb, a[2], product);
+  Value delta = generic(
+      {op.getOutGrad(), op.getOut()}, zeros(op.getLse()), {all, all, rows}, 4,
+      [&](ImplicitLocOpBuilder &nb, ValueRange a) -> Value {
+        Value product =
+            arith::MulFOp::create(nb, extend(nb, a[0]), extend(nb, a[1]));
+        return arith::AddFOp::create(nb, a[2], product);
+      });
+  Value gradient = op.getLseGrad();
+  if (!gradient)
+    return delta;
+  Value empty = tensor::EmptyOp::create(
+      b, tensor::getMixedSizes(b, b.getLoc(), gradient), acc);
+  return generic({delta, gradient}, empty, {id3, id3, id3}, 3,
+                 [](ImplicitLocOpBuilder &nb, ValueRange a) -> Value {
+                   return arith::SubFOp::create(nb, a[0], a[1]);
                  });
 }
 
 /// sum_{b,i} exp(sinks[h] - lse) * -delta, in base e as it is once per row. A
-/// sink of -inf has no weight, whatever lse is.
+/// sink of -inf has no weight, whatever lse is. Rows are summed first, then
+/// batches: each sum is over the last loop, as kernels want it.
 Value BlockBuilder::buildSinksGrad(Value delta) {
   AffineMap all = b.getMultiDimIdentityMap(3), heads = all.getSubMap({1});
+  AffineMap batches = all.getSubMap({0, 1});
   Value lowest = arith::ConstantOp::create(
       b, b.getFloatAttr(acc, -std::numeric_limits<double>::infinity()));
   Value zero = arith::ConstantOp::create(b, b.getFloatAttr(acc, 0.0));
-  return generic(
-      {op.getSinks(), op.getLse(), delta}, zeros(op.getSinks()),
-      {heads, all, all, heads}, 3,
+  SmallVector<Fold> sizes = tensor::getMixedSizes(b, b.getLoc(), op.getLse());
+  Value empty = tensor::EmptyOp::create(b, {sizes[0], sizes[1]}, acc);
+  Value init = linalg::FillOp::create(b, zero, empty).getResult(0);
+  Value sums = generic(
+      {op.getSinks(), op.getLse(), delta}, init, {heads, all, all, batches}, 3,
       [&](ImplicitLocOpBuilder &nb, ValueRange a) -> Value {
         Value none =
             arith::CmpFOp::create(nb, arith::CmpFPredicate::OEQ, a[0], lowest);
         Value weight =
             math::ExpOp::create(nb, arith::SubFOp::create(nb, a[0], a[1]));
         weight = arith::SelectOp::create(nb, none, zero, weight);
-        return arith::SubFOp::create(nb, a[3],
-                                     arith::MulFOp::create(nb, weight, a[2]));
+        Value part =
+            arith::MulFOp::create(nb, weight, arith::NegFOp::create(nb, a[2]));
+        return arith::AddFOp::create(nb, a[3], part);
+      });
+  AffineMap id2 = b.getMultiDimIdentityMap(2);
+  return generic(
+      {sums}, zeros(op.getSinks()),
+      {AffineMap::getPermutationMap(ArrayRef<unsigned>{1, 0}, b.getContext()),
+       id2.getSubMap({0})},
+      2, [](ImplicitLocOpBuilder &nb, ValueRange a) -> Value {
+        return arith::AddFOp::create(nb, a[1], a[0]);
       });
 }
 

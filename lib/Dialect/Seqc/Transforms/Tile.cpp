@@ -865,13 +865,10 @@ struct TilePass : public seqc::impl::SeqcTileBase<TilePass> {
               .Case([&](OnlineAttentionOp o) {
                 return tileAttention(rewriter, o, singleLoop, statistics);
               })
-              .Case([&](BlockAttentionBackwardOp o) -> LogicalResult {
-                if (singleLoop)
-                  return o.emitOpError("cannot be tiled for a GPU yet: the "
-                                       "backward of attention is compiled for "
-                                       "the target cpu only");
+              .Case([&](BlockAttentionBackwardOp o) {
                 auto [m, n] = getTileSizes(o);
-                return tileAttentionBackward(rewriter, o, m, n, statistics);
+                return tileAttentionBackward(rewriter, o, m, n, singleLoop,
+                                             statistics);
               })
               .Case([&](ChunkScanOp o) {
                 return tileScan(rewriter, o, statistics);

@@ -25,6 +25,13 @@
 // the analysis runs on the transposed mask, with keys for the rows of a tile:
 // the projection then gives the queries that see a tile of keys.
 //
+// With a single loop, the form for GPUs, one loop visits all tiles and asks for
+// the class of each after it has read them. It visits those of all heads of a
+// group, one head after another: tile number n is that of head n / count and
+// query tile n mod count. If the mask depends on the head it visits all query
+// tiles there are, and asks which are empty. A gradient that is only rounded to
+// a narrower type is rounded in its task, which writes no more than that.
+//
 //===----------------------------------------------------------------------===//
 
 #include "TileAttentionBackward.h"
@@ -61,9 +68,10 @@ struct Accumulator {
 class BackwardTiler {
 public:
   BackwardTiler(RewriterBase &rewriter, BlockAttentionBackwardOp op,
-                int64_t tileM, int64_t tileN, TileStatistics &statistics)
+                int64_t tileM, int64_t tileN, bool singleLoop,
+                TileStatistics &statistics)
       : b(rewriter), op(op), loc(op.getLoc()), t(rewriter, loc), tileM(tileM),
-        tileN(tileN), statistics(statistics) {}
+        tileN(tileN), singleLoop(singleLoop), statistics(statistics) {}
 
   LogicalResult run();
 
@@ -78,6 +86,10 @@ private:
                                function_ref<SmallVector<Value>(ValueRange)> fn,
                                bool isWhole = false);
   SmallVector<Value> buildTile(ValueRange carried, TileClass tileClass);
+  SmallVector<Value> buildChoice(ValueRange carried, Value isEmpty,
+                                 Value isFull);
+  LogicalResult prepareSingleLoop();
+  Value takeConversion(unsigned result);
 
   /// Where the present tile of an accumulator is: in all of it, or in the share
   /// of this task.
@@ -119,6 +131,7 @@ private:
   Location loc;
   Tiler t;
   int64_t tileM, tileN;
+  bool singleLoop;
   TileStatistics &statistics;
 
   Fold extents[5], group;
@@ -292,6 +305,12 @@ SmallVector<Value> BackwardTiler::buildLoops(unsigned level,
   if (level + 1 == loops.size())
     return buildTileLoop(carried);
   Dim dim = loops[level];
+  if (singleLoop && dim == Head && isGrouped) {
+    setHead(arith::MulIOp::create(b, loc, t.index(tile.offsets[KeyHead]),
+                                  t.index(group))
+                .getResult());
+    return buildTileLoop(carried);
+  }
   Value from = t.constant(0), to = t.index(extents[dim]);
   if (dim == Head && isGrouped) {
     // The heads of this group.
@@ -432,6 +451,40 @@ SmallVector<Value> BackwardTiler::buildTile(ValueRange carried,
   return llvm::to_vector_of<Value>(block.getResults());
 }
 
+/// The tile, in the class that `isFull` says, unless `isEmpty`: what is read
+/// depends on neither. Either may be null, for no.
+SmallVector<Value> BackwardTiler::buildChoice(ValueRange carried, Value isEmpty,
+                                              Value isFull) {
+  SmallVector<Value> results = buildTile(carried, TileClass::Partial);
+  Operation *tile = results.front().getDefiningOp();
+  OpBuilder::InsertionGuard guard(b);
+  auto choose = [&](Value condition, function_ref<ValueRange()> then,
+                    Operation *otherwise) {
+    auto choice = scf::IfOp::create(b, loc, otherwise->getResultTypes(),
+                                    condition, /*withElseRegion=*/true);
+    b.setInsertionPointToStart(choice.thenBlock());
+    scf::YieldOp::create(b, loc, then());
+    b.moveOpBefore(otherwise, choice.elseBlock(), choice.elseBlock()->end());
+    b.setInsertionPointToEnd(choice.elseBlock());
+    scf::YieldOp::create(b, loc, otherwise->getResults());
+    b.setInsertionPointAfter(choice);
+    results = llvm::to_vector_of<Value>(choice.getResults());
+    return choice.getOperation();
+  };
+  if (isFull)
+    tile = choose(
+        isFull,
+        [&]() -> ValueRange {
+          auto full = cast<BlockAttentionBackwardOp>(b.clone(*tile));
+          full.setTileClass(TileClass::Full);
+          return full.getResults();
+        },
+        tile);
+  if (isEmpty)
+    choose(isEmpty, [&]() { return carried; }, tile);
+  return results;
+}
+
 SmallVector<Value> BackwardTiler::buildTileLoop(ValueRange carried) {
   unsigned level = loops.size() - 1;
   Dim inner = loops[level], outer = inner == Key ? Query : Key;
@@ -447,6 +500,12 @@ SmallVector<Value> BackwardTiler::buildTileLoop(ValueRange carried) {
   // Positions are global in the bounds and local in the slices.
   Value innerBase = op.getOffsets()[innerNumber];
   Value innerEnd = t.index(add(innerBase, extents[inner]));
+  if (singleLoop && operands.prefix) {
+    // In the range of positions, as those of GPUs have 32 bits.
+    Value end =
+        arith::MinSIOp::create(b, loc, operands.prefix, operands.keyLength);
+    operands.prefix = arith::MaxSIOp::create(b, loc, end, t.constant(0));
+  }
   if (segmentBounds)
     operands.segments =
         segmentBounds->read(b, loc, t.index(tile.offsets[Batch]),
@@ -458,6 +517,17 @@ SmallVector<Value> BackwardTiler::buildTileLoop(ValueRange carried) {
   // A full tile has no padding along a dimension that it sums over. The
   // analysis knows that of the columns.
   bool hasFull = mask.hasFull();
+  // The bounds are those of one head.
+  bool overGroup = singleLoop && isGrouped;
+  bool asksHead = overGroup && mask.usesHead();
+  if (asksHead) {
+    bounds.lo = innerBase;
+    AffineExpr d0, d1;
+    bindDims(b.getContext(), d0, d1);
+    AffineExpr end = d0 + (d1 - d0).ceilDiv(columns) * columns;
+    bounds.hi = t.index(affine::makeComposedFoldedAffineApply(
+        b, loc, end, {Fold(innerBase), Fold(innerEnd)}));
+  }
   Value isWhole;
   if (hasFull && isSummedOver(outerNumber) &&
       getConstantIntValue(tile.sizes[outer]) != rows) {
@@ -490,6 +560,30 @@ SmallVector<Value> BackwardTiler::buildTileLoop(ValueRange carried) {
         [&](ValueRange tiles) { return buildTile(tiles, tileClass); },
         tileClass == TileClass::Full);
   };
+  auto buildSingle = [&](Value position, ValueRange values) {
+    Value isEmpty, isFull;
+    if (!mask.isConvex() || asksHead) {
+      isEmpty = mask.buildIsEmpty(b, loc, first, position, innerEnd, rows,
+                                  columns, operands);
+      if (hasFull)
+        isFull = mask.buildIsFull(b, loc, first, position, innerEnd, rows,
+                                  columns, operands);
+      if (isFull && isWhole)
+        isFull = arith::AndIOp::create(b, loc, isFull, isWhole);
+    } else if (hasFull) {
+      using arith::CmpIPredicate;
+      isFull = arith::AndIOp::create(
+          b, loc,
+          arith::CmpIOp::create(b, loc, CmpIPredicate::sge, position,
+                                bounds.fullLo),
+          arith::CmpIOp::create(b, loc, CmpIPredicate::slt, position,
+                                bounds.fullHi));
+    }
+    Value local = t.index(subtract(position, innerBase));
+    return buildBody(local, values, level, [&](ValueRange tiles) {
+      return buildChoice(tiles, isEmpty, isFull);
+    });
+  };
   auto partial = [&](Value position, ValueRange values) {
     return buildOne(position, values, TileClass::Partial);
   };
@@ -499,6 +593,34 @@ SmallVector<Value> BackwardTiler::buildTileLoop(ValueRange carried) {
 
   if (hasFull)
     ++statistics.fullLoops;
+  if (singleLoop && !overGroup)
+    return buildLoop(bounds.lo, bounds.hi, carried, buildSingle);
+  if (singleLoop) {
+    // At least one, as something may divide by it in front of the loop.
+    Value size = t.constant(columns);
+    Value span = arith::SubIOp::create(b, loc, bounds.hi, bounds.lo);
+    Value tiles = arith::DivUIOp::create(b, loc, span, size);
+    Value count = arith::MaxSIOp::create(b, loc, tiles, t.constant(1));
+    Value firstHead = t.index(tile.offsets[Head]);
+    auto loop =
+        scf::ForOp::create(b, loc, t.constant(0),
+                           arith::MulIOp::create(b, loc, tiles, t.index(group)),
+                           t.constant(1), carried);
+    ++statistics.loops;
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(loop.getBody());
+    Value number = loop.getInductionVar();
+    Value inGroup = arith::DivUIOp::create(b, loc, number, count);
+    Value inHead = arith::RemUIOp::create(b, loc, number, count);
+    Value head = arith::AddIOp::create(b, loc, firstHead, inGroup);
+    setHead(head);
+    operands.head = t.index(add(op.getOffsets()[1], head));
+    Value passed = arith::MulIOp::create(b, loc, inHead, size);
+    Value position = arith::AddIOp::create(b, loc, bounds.lo, passed);
+    scf::YieldOp::create(b, loc,
+                         buildSingle(position, loop.getRegionIterArgs()));
+    return llvm::to_vector_of<Value>(loop.getResults());
+  }
   if (mask.isConvex()) {
     if (!hasFull)
       return buildLoop(bounds.lo, bounds.hi, carried, partial);
@@ -543,6 +665,49 @@ SmallVector<Value> BackwardTiler::buildTileLoop(ValueRange carried) {
 // The grid
 //===----------------------------------------------------------------------===//
 
+/// What GPUs ask for besides.
+LogicalResult BackwardTiler::prepareSingleLoop() {
+  for (auto [i, accumulator] : llvm::enumerate(accumulators))
+    if (accumulator.loops != 0)
+      return op.emitOpError("cannot be tiled for a GPU: its result #")
+             << i << " of " << accumulator.type
+             << " has no tile that one task adds to alone, as bias_grad has "
+                "none there yet";
+  // Positions have 32 bits; a wider window is as good as none.
+  constexpr int64_t widest = int64_t(1) << 30;
+  if (op.getWindowLeft())
+    op.setWindowLeft(std::min<int64_t>(*op.getWindowLeft(), widest));
+  if (op.getWindowRight())
+    op.setWindowRight(std::min<int64_t>(*op.getWindowRight(), widest));
+  return success();
+}
+
+/// If all that is done with a result is to round it: takes that out and returns
+/// what the rounded numbers go into.
+Value BackwardTiler::takeConversion(unsigned result) {
+  Value value = op.getResult(result);
+  if (!value.hasOneUse())
+    return {};
+  auto generic = dyn_cast<linalg::GenericOp>(*value.user_begin());
+  if (!generic || generic.getNumDpsInputs() != 1 ||
+      generic.getNumDpsInits() != 1 || generic.getDpsInputs()[0] != value ||
+      generic.getNumParallelLoops() != generic.getNumLoops() ||
+      !llvm::all_of(generic.getIndexingMapsArray(),
+                    [](AffineMap map) { return map.isIdentity(); }))
+    return {};
+  Block &body = generic.getRegion().front();
+  auto truncation = dyn_cast<arith::TruncFOp>(body.front());
+  if (!truncation || truncation.getIn() != body.getArgument(0) ||
+      truncation->getNextNode() != body.getTerminator() ||
+      body.getTerminator()->getOperand(0) != truncation)
+    return {};
+  Value init = op.getDpsInits()[result];
+  Value empty = tensor::EmptyOp::create(
+      b, loc, tensor::getMixedSizes(b, loc, init), truncation.getType());
+  b.replaceOp(generic, value);
+  return empty;
+}
+
 LogicalResult BackwardTiler::run() {
   b.setInsertionPoint(op);
   extents[Batch] = t.dim(op.getQuery(), 0);
@@ -551,6 +716,8 @@ LogicalResult BackwardTiler::run() {
   extents[Key] = t.dim(op.getKey(), 2);
   extents[KeyHead] = t.dim(op.getKey(), 1);
   chooseLoops();
+  if (singleLoop && failed(prepareSingleLoop()))
+    return failure();
   auto heads = getConstantIntValue(extents[Head]);
   auto keyHeads = getConstantIntValue(extents[KeyHead]);
   if (heads && keyHeads && *keyHeads != 0)
@@ -575,7 +742,12 @@ LogicalResult BackwardTiler::run() {
     to[i] = extents[dim];
     steps[i] = t.attr(tileOf(dim));
   }
-  auto forall = scf::ForallOp::create(b, loc, from, to, steps, op.getDpsInits(),
+  SmallVector<Value> outputs(op.getDpsInits());
+  if (singleLoop)
+    for (auto [i, output] : llvm::enumerate(outputs))
+      if (Value rounded = takeConversion(i))
+        output = rounded;
+  auto forall = scf::ForallOp::create(b, loc, from, to, steps, outputs,
                                       /*mapping=*/std::nullopt);
   b.setInsertionPoint(forall.getTerminator());
   for (Dim dim : {Batch, Head, Query, Key, KeyHead}) {
@@ -619,6 +791,11 @@ LogicalResult BackwardTiler::run() {
   for (auto [i, accumulator] : llvm::enumerate(accumulators))
     if (accumulator.loops == 0) {
       SmallVector<Fold> zeros(4, t.attr(0));
+      auto type = cast<RankedTensorType>(results[i].getType());
+      Type element = getElementTypeOrSelf(outputs[i].getType());
+      if (type.getElementType() != element)
+        results[i] =
+            arith::TruncFOp::create(b, loc, type.clone(element), results[i]);
       results[i] = t.slice(results[i], zeros, positions[i].second);
     }
   b.setInsertionPointToStart(forall.getTerminator().getBody());
@@ -632,6 +809,8 @@ LogicalResult BackwardTiler::run() {
 LogicalResult seqc::tileAttentionBackward(RewriterBase &rewriter,
                                           BlockAttentionBackwardOp op,
                                           int64_t tileM, int64_t tileN,
+                                          bool singleLoop,
                                           TileStatistics &statistics) {
-  return BackwardTiler(rewriter, op, tileM, tileN, statistics).run();
+  return BackwardTiler(rewriter, op, tileM, tileN, singleLoop, statistics)
+      .run();
 }

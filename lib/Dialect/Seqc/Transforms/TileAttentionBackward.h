@@ -19,6 +19,7 @@ namespace seqc {
 mlir::LogicalResult tileAttentionBackward(mlir::RewriterBase &rewriter,
                                           BlockAttentionBackwardOp op,
                                           int64_t tileM, int64_t tileN,
+                                          bool singleLoop,
                                           TileStatistics &statistics);
 
 } // namespace seqc

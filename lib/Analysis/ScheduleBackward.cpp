@@ -1,0 +1,139 @@
+//===- ScheduleBackward.cpp - Tiles of attention's backward on GPUs -------===//
+//
+// Part of the seqc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The rows of a kernel's products are what its gradients are for: queries for
+// query_grad, keys for key_grad and value_grad. They stay, with their
+// accumulators; the others, the columns, go by. A warp (or on Hopper a quarter
+// of a warpgroup) has 16 rows, or 32, and a thread keeps of 16 rows
+//
+//   D / 2                  registers of query_grad, or
+//   (D + Dv) / 2           of key_grad and value_grad, and
+//   columns / 2 * 2        of the scores and of their gradients,
+//
+// which must leave some 50 of 255 for operands and addresses. With 32 rows
+// each fragment of columns is read once for two products: that decides, as
+// long as 32 columns are left. Shared memory holds the rows' operands once and
+// `stages` tiles of the columns'.
+//
+//===----------------------------------------------------------------------===//
+
+#include "IOModelDetail.h"
+
+#include "llvm/Support/FormatVariadic.h"
+
+#include <algorithm>
+
+using namespace mlir;
+using namespace seqc;
+using namespace seqc::io;
+
+namespace {
+/// A schedule by its roles.
+struct Roles {
+  int64_t rows, columns, stages, warps;
+};
+} // namespace
+
+static bool rowsAreKeys(const AttentionShape &s) { return s.keyGrad; }
+
+static TileSchedule toSchedule(const AttentionShape &s, const Roles &r) {
+  bool swap = rowsAreKeys(s);
+  return {swap ? r.columns : r.rows, swap ? r.rows : r.columns, 1, r.stages,
+          r.warps};
+}
+
+static Roles toRoles(const AttentionShape &s, const TileSchedule &t) {
+  bool swap = rowsAreKeys(s);
+  return {swap ? t.tileN : t.tileM, swap ? t.tileM : t.tileN,
+          std::max<int64_t>(t.stages, 1), t.warps};
+}
+
+static int64_t sharedBytes(const AttentionShape &s, const Roles &r) {
+  int64_t e = int64_t(s.e);
+  return 1024 + sharedTileBytes(r.rows, s.D, e) +
+         sharedTileBytes(r.rows, s.Dv, e) +
+         r.stages * (sharedTileBytes(r.columns, s.D, e) +
+                     sharedTileBytes(r.columns, s.Dv, e));
+}
+
+/// Tiles of long sequences.
+static Roles tableEntry(const AttentionShape &s, const ChipInfo &chip) {
+  int64_t head = std::max(s.D, s.Dv);
+  // What changes scores or masks needs registers next to them.
+  int64_t extras = countExtras(s);
+  auto columns = [&](int64_t plain, int64_t less) {
+    return extras > 0 ? less : plain;
+  };
+  bool isHopper = chip.name == "h200";
+  if (s.e > 2) // f32 products are three of TF32 each.
+    return head <= 64    ? Roles{64, columns(32, 16), 1, 4}
+           : head <= 128 ? Roles{64, 16, 1, 4}
+                         : Roles{64, 16, 1, 4};
+  if (rowsAreKeys(s)) {
+    if (isHopper)
+      return head <= 64    ? Roles{128, columns(128, 64), 2, 8}
+             : head <= 128 ? Roles{128, columns(64, 32), 2, 8}
+                           : Roles{128, columns(64, 32), 1, 8};
+    return head <= 64    ? Roles{128, columns(32, 16), 2, 4}
+           : head <= 128 ? Roles{64, columns(64, 32), 1, 4}
+                         : Roles{64, columns(32, 16), 1, 4};
+  }
+  if (isHopper)
+    return head <= 64    ? Roles{128, columns(128, 64), 2, 8}
+           : head <= 128 ? Roles{128, columns(96, 64), 2, 8}
+                         : Roles{128, columns(48, 32), 1, 8};
+  return head <= 64    ? Roles{128, columns(48, 32), 2, 4}
+         : head <= 128 ? Roles{128, columns(32, 16), 1, 4}
+                       : Roles{64, columns(32, 16), 1, 4};
+}
+
+TileSchedule io::chooseGPUBackward(const AttentionShape &s,
+                                   const ChipInfo &chip, TileSchedule fixed) {
+  Roles t = tableEntry(s, chip), given = toRoles(s, fixed);
+  int64_t sizes = rowsAreKeys(s) ? s.Sq : s.Sk;
+  if (!ShapedType::isDynamic(sizes))
+    t.columns = std::min(t.columns, roundUp(std::max<int64_t>(sizes, 1), 16));
+  if (given.rows)
+    t.rows = given.rows;
+  if (given.columns)
+    t.columns = given.columns;
+  if (fixed.stages)
+    t.stages = fixed.stages;
+  auto fits = [&] { return sharedBytes(s, t) <= chip.onChipBytes; };
+  while (!fits() && !fixed.stages && t.stages > 1)
+    --t.stages;
+  while (!fits() && !given.columns && t.columns > 16)
+    t.columns = roundUp(t.columns / 2, 16);
+  while (!fits() && !given.rows && t.rows > 64)
+    t.rows -= 64;
+  if (fixed.warps)
+    t.warps = fixed.warps;
+  else if (t.rows % (16 * t.warps))
+    for (t.warps = 8; t.warps > 1 && t.rows % (16 * t.warps);)
+      t.warps /= 2;
+  return toSchedule(s, t);
+}
+
+std::string io::checkGPUBackward(const AttentionShape &s, const ChipInfo &chip,
+                                 TileSchedule schedule) {
+  Roles t = toRoles(s, schedule);
+  StringRef row = rowsAreKeys(s) ? "tile_n" : "tile_m",
+            column = rowsAreKeys(s) ? "tile_m" : "tile_n";
+  if (t.rows % (16 * t.warps))
+    return llvm::formatv("{0} is {1}, expected a multiple of {2} (16 for each "
+                         "of {3} warps)",
+                         row, t.rows, 16 * t.warps, t.warps);
+  if (t.columns % 16)
+    return llvm::formatv("{0} is {1}, expected a multiple of 16", column,
+                         t.columns);
+  if (int64_t bytes = sharedBytes(s, t); bytes > chip.onChipBytes)
+    return llvm::formatv("tiles of {0} x {1} in {2} stages take {3} bytes of "
+                         "shared memory, more than {4}",
+                         schedule.tileM, schedule.tileN, t.stages, bytes,
+                         chip.onChipBytes);
+  return "";
+}
