@@ -61,3 +61,27 @@ func.func @largest(%a: tensor<2x4x?x64xf32>) -> tensor<2x4x?xf32> {
   %r = linalg.reduce { arith.maxnumf } ins(%a : tensor<2x4x?x64xf32>) outs(%init : tensor<2x4x?xf32>) dimensions = [3]
   return %r : tensor<2x4x?xf32>
 }
+
+// A row of products is a reduction as well, and no product of matrices.
+// CHECK-LABEL: tile.kernel @row_products_0(
+// CHECK: scf.for
+// CHECK: %[[A:[a-z0-9_]+]] = tile.load {{.*}} -> tensor<32x64xbf16>
+// CHECK: %[[B:[a-z0-9_]+]] = tile.load {{.*}} -> tensor<32x64xbf16>
+// CHECK: arith.mulf
+// CHECK: tile.reduce add
+func.func @row_products(%a: tensor<?x64xbf16>, %b: tensor<?x64xbf16>, %n: index) -> tensor<?xf32> {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty(%n) : tensor<?xf32>
+  %z = linalg.fill ins(%zero : f32) outs(%e : tensor<?xf32>) -> tensor<?xf32>
+  %r = linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i)>],
+                       iterator_types = ["parallel", "reduction"]}
+      ins(%a, %b : tensor<?x64xbf16>, tensor<?x64xbf16>) outs(%z : tensor<?xf32>) {
+  ^bb0(%x: bf16, %y: bf16, %s: f32):
+    %x32 = arith.extf %x : bf16 to f32
+    %y32 = arith.extf %y : bf16 to f32
+    %p = arith.mulf %x32, %y32 : f32
+    %t = arith.addf %s, %p : f32
+    linalg.yield %t : f32
+  } -> tensor<?xf32>
+  return %r : tensor<?xf32>
+}

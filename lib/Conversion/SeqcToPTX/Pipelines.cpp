@@ -106,6 +106,8 @@ void seqc::buildPTXPipeline(OpPassManager &pm,
 
   // What needs no layouts, then layouts, shared memory and roles.
   OpPassManager &kernel = pm.nest<tile::KernelOp>();
+  kernel.addPass(createTileSplitAccumulators());
+  addCleanup(kernel);
   kernel.addPass(createTileDeferReductions());
   kernel.addPass(createTileLazyRescale());
   TileShareExponentialsOptions sharing;
@@ -131,6 +133,7 @@ void seqc::buildPTXPipeline(OpPassManager &pm,
     turns.groups = options.turns;
     kernel.addPass(createTileTakeTurns(turns));
   }
+  kernel.addPass(createTileDelayWaits());
   if (options.persistent)
     kernel.addPass(createTilePersistentBlocks());
   addCleanup(kernel);

@@ -89,6 +89,10 @@ LogicalResult totile::decomposeAttentionBackward(KernelBuilder &k,
   bool isCausal =
       tile.getCausal() || tile.getWindowRight() || !tile.getMask().empty();
   k.bindGrid(/*longestFirst=*/isCausal && !tile.getKeyGradInit());
+  // One warpgroup alone has nothing to do while its products run; several small
+  // blocks on an SM do, with the products of mma.sync.
+  if (int64_t(k.kernel.getWarps()) < 8)
+    k.kernel->setAttr("tile.sync_products", k.b.getUnitAttr());
   BackwardConverter converter(k, forall.getBody(), tile);
   if (failed(converter.verify()) ||
       failed(converter.convertBlock(*forall.getBody())))

@@ -44,6 +44,8 @@ using namespace seqc::totile;
 static constexpr int64_t kTileElements = 1024;
 /// The tile of a reduction: 16 elements for each thread of 4 warps.
 static constexpr int64_t kReducedRows = 32, kReducedColumns = 64;
+/// One element for each thread.
+static constexpr int64_t kLeastColumns = 4;
 
 //===----------------------------------------------------------------------===//
 // What is computed
@@ -392,11 +394,10 @@ static TypedAttr getNeutral(Type type, tile::ReduceKind kind) {
 FailureOr<SmallVector<Value>> LinalgKernel::reduceColumns(Value firstColumn,
                                                           Value columnCount) {
   int64_t extent = op.getStaticLoopRanges().back();
-  int64_t columns =
-      ShapedType::isDynamic(extent)
-          ? kReducedColumns
-          : std::min<int64_t>(llvm::PowerOf2Ceil(std::max<int64_t>(extent, 1)),
-                              kReducedColumns);
+  int64_t columns = ShapedType::isDynamic(extent)
+                        ? kReducedColumns
+                        : std::clamp<int64_t>(llvm::PowerOf2Ceil(extent),
+                                              kLeastColumns, kReducedColumns);
   Lanes lanes(k, kReducedRows, columns, Lanes::getPositionType(op.getRegion()));
   // The region then yields what is to be combined.
   SmallVector<Reduction> reductions;

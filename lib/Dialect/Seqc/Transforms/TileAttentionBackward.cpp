@@ -501,9 +501,10 @@ SmallVector<Value> BackwardTiler::buildTileLoop(ValueRange carried) {
   Value innerBase = op.getOffsets()[innerNumber];
   Value innerEnd = t.index(add(innerBase, extents[inner]));
   if (singleLoop && operands.prefix) {
-    // In the range of positions, as those of GPUs have 32 bits.
-    Value end =
-        arith::MinSIOp::create(b, loc, operands.prefix, operands.keyLength);
+    // In the range of positions, as those of GPUs have 32 bits. Lengths have
+    // changed places where the mask has.
+    Value keys = transposed ? operands.queryLength : operands.keyLength;
+    Value end = arith::MinSIOp::create(b, loc, operands.prefix, keys);
     operands.prefix = arith::MaxSIOp::create(b, loc, end, t.constant(0));
   }
   if (segmentBounds)

@@ -19,7 +19,8 @@
 //      which each warp has the rows that it had, where there is one: then a
 //      warp waits for its own threads only.
 //   3. On sm_90, products of 16-bit tiles read shared memory asynchronously:
-//      they become a start and a wait, which later passes move apart.
+//      they become a start and a wait, which later passes move apart. An
+//      accumulator that starts as rows or columns is added afterwards.
 //
 //===----------------------------------------------------------------------===//
 
@@ -32,6 +33,8 @@
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/PatternMatch.h"
 #include "llvm/ADT/MapVector.h"
+
+#include <utility>
 
 namespace seqc {
 #define GEN_PASS_DEF_TILESTAGEMEMORY
@@ -283,7 +286,12 @@ void Stager::startProduct(DotOp dot) {
     return;
   OpBuilder builder(dot);
   Value acc = dot.getAcc();
-  if (matchPattern(acc, m_PosZeroFloat()))
+  // Rows or columns that are added take as many instructions afterwards as in
+  // front, where ptxas would serialize the product behind others.
+  Value sum;
+  if (acc.getDefiningOp<BroadcastOp>())
+    sum = std::exchange(acc, Value());
+  else if (matchPattern(acc, m_PosZeroFloat()))
     acc = Value();
   auto start = MmaAsyncOp::create(
       builder, dot.getLoc(),
@@ -291,10 +299,13 @@ void Stager::startProduct(DotOp dot) {
       dot.getB(), acc, dot.getTransposeB());
   auto wait = WaitOp::create(builder, dot.getLoc(),
                              ValueRange{start.getResult()}, uint64_t(0));
-  dot.getResult().replaceAllUsesWith(wait.getResult(0));
+  Value result = wait.getResult(0);
+  if (sum)
+    result = arith::AddFOp::create(builder, dot.getLoc(), result, sum);
+  dot.getResult().replaceAllUsesWith(result);
   Operation *zero = dot.getAcc().getDefiningOp();
   dot.erase();
-  if (!acc && zero->use_empty())
+  if (!acc && !sum && zero->use_empty())
     zero->erase();
   ++numProducts;
 }

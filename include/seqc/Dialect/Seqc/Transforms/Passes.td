@@ -352,7 +352,11 @@ def SeqcTile : Pass<"seqc-tile", "::mlir::func::FuncOp"> {
       %first_segment = tensor.extract %s#0[%b, %tile] ...
     ```
 
-    With `single-loop`, the form for GPUs, one loop visits all of them. It reads keys and values in the same way
+    `seqc.block_attention_backward` is tiled like that for the gradients it computes: over queries or over keys, whichever none of
+    them is summed over, with loops over the other and over the heads of a group.
+
+    With `single-loop`, the form for GPUs, one loop visits all of them; that of gradients of keys visits those of all heads of a group, and
+    gradients that are only rounded afterwards are rounded where they are made. It reads keys and values in the same way
     in every iteration, and asks which class a tile has afterwards. A loop over tiles is marked `seqc.grid`: its tiles
     cover what it returns.
     ```mlir

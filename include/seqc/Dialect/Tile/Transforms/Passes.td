@@ -167,7 +167,7 @@ def TileStageMemory : Pass<"tile-stage-memory", "::seqc::tile::KernelOp"> {
     A load that products read becomes a ring of the kernel's `tile.stages` stages (2 where the
     attribute is absent; 1 for a load outside of loops): put, get and release in the load's block. A
     16-bit tile in `#tile.mma` is stored by way of shared memory, in 16-byte rows. With `chip=sm_90a`, products
-    of 16-bit tiles become `tile.mma_async` and `tile.wait`.
+    of 16-bit tiles become `tile.mma_async` and `tile.wait`; an accumulator that starts as rows or columns is added afterwards.
 
     With the kernel's attribute `tile.sync_products` no product is asynchronous: where a left operand that was gathered fills
     the registers that those need.
@@ -444,6 +444,74 @@ def TileTakeTurns : Pass<"tile-take-turns", "::seqc::tile::KernelOp"> {
   ];
   let statistics = [
     Statistic<"numLoops", "loops-in-turns", "Loops whose groups take turns">
+  ];
+}
+
+def TileDelayWaits : Pass<"tile-delay-waits", "::seqc::tile::KernelOp"> {
+  let summary = "Wait for products where their results are read";
+  let description = [{
+    In loops of the consumer role with three or more asynchronous products, as those of attention's backward are, each wait
+    moves down to the first operation that reads its result, or to the end of the iteration. Products that depend on no other of
+    their iteration are started together. A stage is released after the last wait for a product that reads it.
+
+    Before:
+    ```mlir
+    %s = tile.wait (tile.mma_async %k, %q transpose_b)
+    %d = tile.wait (tile.mma_async %v, %o transpose_b)
+    %p = ... exponentials of %s ...
+    %x = tile.wait (tile.mma_async %p, %o acc(%x0))
+    %e = ... %p and %d ...
+    %y = tile.wait (tile.mma_async %e, %q acc(%y0))
+    ```
+    After:
+    ```mlir
+    %0 = tile.mma_async %k, %q transpose_b
+    %1 = tile.mma_async %v, %o transpose_b
+    %s = tile.wait %0 pending 1
+    %p = ... exponentials of %s ...
+    %2 = tile.mma_async %p, %o acc(%x0)
+    %d = tile.wait %1 pending 1
+    %e = ... %p and %d ...
+    %3 = tile.mma_async %e, %q acc(%y0)
+    %x = tile.wait %2 pending 1
+    %y = tile.wait %3
+    ```
+  }];
+  let statistics = [
+    Statistic<"numLoops", "loops-changed", "Loops whose waits were moved">
+  ];
+}
+
+def TileSplitAccumulators : Pass<"tile-split-accumulators", "::seqc::tile::KernelOp"> {
+  let summary = "A loop for each accumulator, where all do not fit registers";
+  let description = [{
+    A loop of a kernel whose accumulators of products take more than 152 registers of a thread (half of that for
+    factors of f32) is done once for each of them. What only the other sums need falls away, what all need is computed
+    again; what becomes of a sum, its store for one, follows its loop.
+
+    Before (the gradients of keys and values, head_dim 256):
+    ```mlir
+    %r:2 = scf.for ... iter_args(%dk = %zeros, %dv = %zeros) {
+      %p = ...
+      %dv1 = tile.dot %p, %do, %dv
+      %ds = ...
+      %dk1 = tile.dot %ds, %q, %dk
+      scf.yield %dk1, %dv1
+    }
+    tile.store %r#0, ...
+    tile.store %r#1, ...
+    ```
+    After:
+    ```mlir
+    %r0 = scf.for ... iter_args(%dk = %zeros) { ... scf.yield %dk1 }
+    tile.store %r0, ...
+    %r1 = scf.for ... iter_args(%dv = %zeros) { ... scf.yield %dv1 }
+    tile.store %r1, ...
+    ```
+  }];
+  let dependentDialects = ["::mlir::scf::SCFDialect"];
+  let statistics = [
+    Statistic<"numSplit", "loops-split", "Loops that are done once for each sum">
   ];
 }
 
