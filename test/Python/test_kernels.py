@@ -18,6 +18,7 @@ import pytest
 import seqc
 from seqc import _seqc
 from seqc._attention import AttentionKey, attention_text
+from seqc._attention_backward import AttentionBackwardKey, attention_backward_text
 from seqc._program import _options
 from seqc._scan import ConvKey, ScanKey, causal_conv1d_text, selective_scan_text
 from seqc._text import Masking
@@ -154,6 +155,47 @@ def attention(
     )
 
 
+def attention_backward(variant: str, dtype: str, head_dim: int, value_dim: int) -> str:
+    """The program of the backward of a call with these options; a bias gets no
+    gradient."""
+    given = VARIANTS[variant]
+    regions, _ = trace_regions(
+        "f32",
+        softcap=given.get("softcap"),
+        alibi_slopes=given.get("alibi_slopes"),
+        only_past="causal" in given and "prefix" not in given,
+        score_mod=given.get("score_mod"),
+        mask_mod=given.get("mask_mod"),
+    )
+    left, right = given.get("window", (None, None))
+    wanted = ("query", "key", "value") + ("sinks",) * given.get("sinks", False)
+    return attention_backward_text(
+        AttentionBackwardKey(
+            AttentionKey(
+                dtype=dtype,
+                head_dim=head_dim,
+                value_dim=value_dim,
+                scale=None,
+                masking=Masking(given.get("causal", False), left, right),
+                bias=given.get("bias"),
+                segments=given.get("segments", False),
+                prefix=given.get("prefix", False),
+                sinks=given.get("sinks", False),
+                dropout=given.get("dropout", 0.0),
+                regions=regions.regions,
+                captures=regions.types(),
+                offset=regions.offset,
+                return_lse=False,
+                schedule=(),
+                few=None,
+            ),
+            lse_grad=False,
+            wanted=wanted,
+            schedule=(),
+        )
+    )
+
+
 def scan(state: int, dtype: str, everything: bool) -> str:
     return selective_scan_text(
         ScanKey(
@@ -259,6 +301,32 @@ def test_padded_head_dims(variant: str, head_dim: int, chip: str) -> None:
 @pytest.mark.parametrize("variant", ["causal", "bias", "everything"])
 def test_f32(variant: str, head_dim: int, chip: str) -> None:
     check(attention(variant, "f32", head_dim, head_dim), chip)
+
+
+# The rows of the backward's kernels stay in registers with one or two sums; a few
+# values that no loop needs may leave them.
+@pytest.mark.parametrize("chip", CHIPS)
+@pytest.mark.parametrize("head_dims", [(64, 64), (128, 128), (192, 128), (256, 256)])
+@pytest.mark.parametrize(
+    "variant",
+    [
+        "full", "causal", "window", "prefix", "segments", "bias", "softcap", "alibi",
+        "dropout", "documents", "everything",
+    ],
+)  # fmt: skip
+def test_attention_backward(
+    variant: str, head_dims: tuple[int, int], chip: str
+) -> None:
+    source = attention_backward(variant, "bf16", *head_dims)
+    check(source, chip, is_common=False)
+
+
+@pytest.mark.parametrize("chip", CHIPS)
+@pytest.mark.parametrize("head_dim", [40, 64, 128])
+@pytest.mark.parametrize("variant", ["full", "causal", "window"])
+def test_attention_backward_f32(variant: str, head_dim: int, chip: str) -> None:
+    source = attention_backward(variant, "f32", head_dim, head_dim)
+    check(source, chip, is_common=False)
 
 
 @pytest.mark.parametrize("chip", CHIPS)
