@@ -150,8 +150,9 @@ def attention_backward(
         lse_grad: the gradient of lse, like `lse`; zeros by default.
         gradients: the names of the operands whose gradients are wanted, out of
             "query", "key", "value", "bias" and "sinks"; by default of all that are
-            given.
-        schedule: tiling of this call: {"tile_m": queries, "tile_n": keys}.
+            given. GPUs have none of bias yet.
+        schedule: tiling of this call: {"tile_m": queries, "tile_n": keys}, and on a
+            GPU "stages" and "warps", for both of its kernels.
         target: as for `attention`.
 
     Returns:
@@ -161,7 +162,8 @@ def attention_backward(
 
     Raises:
         TypeError, ValueError, TraceError: as `attention`.
-        NotImplementedError: `score_mod` captures a tensor that requires grad.
+        NotImplementedError: `score_mod` captures a tensor that requires grad; the
+            gradient of bias on a GPU.
         SeqcError: the compiler failed: `score_mod` has no derivative, for one.
     """
     place = place_of("query", query, target)
@@ -207,6 +209,8 @@ def attention_backward(
         view = place.view(name, array)
         check_dtype(name, view, (dtype,), f"the dtype of {name.removesuffix('_grad')}")
         check_shape(name, view, shape, dims)
+        if place.is_gpu and name == "out_grad":
+            view = place.dense(view)
         arguments.append(view)
     given = ["query", "key", "value"]
     if bias is not None:
@@ -214,6 +218,11 @@ def attention_backward(
     if sinks is not None:
         given.append("sinks")
     wanted = _wanted(gradients, given)
+    if place.is_gpu and "bias" in wanted:
+        raise NotImplementedError(
+            "gradients: the gradient of bias is not computed on GPUs yet; ask for "
+            "others"
+        )
     cache_key = AttentionBackwardKey(
         operands, lse_grad is not None, wanted, schedule_key(schedule)
     )

@@ -106,8 +106,8 @@ def _no_backward(name: str) -> Callable[..., Any]:
 
 
 def _refuse_gradients_on_gpus(**values: Any) -> None:
-    """The backward is compiled for CPUs only so far. Better said by the call than by
-    its backward, an hour later."""
+    """These have a backward on CPUs only so far. Better said by the call than by its
+    backward, an hour later."""
     if not torch.is_grad_enabled():
         return
     for name, value in values.items():
@@ -426,7 +426,8 @@ def attention(
     target: str | None = None,
 ) -> Any:
     """`seqc.attention` as one operator of torch."""
-    _refuse_gradients_on_gpus(query=query, key=key, value=value, bias=bias, sinks=sinks)
+    # The other gradients of attention GPUs have.
+    _refuse_gradients_on_gpus(bias=bias)
     if isinstance(segment_ids, (tuple, list)):
         query_segments, key_segments = segment_ids
     else:

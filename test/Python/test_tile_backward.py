@@ -117,6 +117,13 @@ def test_layouts(layout: str, unaligned: None) -> None:  # noqa: F811
     check(q, k, v, "bf16", layout=layout, causal=True)
 
 
+def test_prefix_past_the_queries() -> None:
+    rng = np.random.default_rng(16)
+    for queries, keys in ((5, 300), (100, 257)):
+        q, k, v = inputs(Shape(1, 1, 2, queries, keys), rng, 64, 64, "bf16")
+        check(q, k, v, "bf16", causal="top_left", prefix=np.array([200]))
+
+
 @pytest.mark.parametrize("schedule", BACKWARD_SCHEDULES)
 @pytest.mark.parametrize("name", ["causal", "window_both"])
 def test_schedules(schedule: dict[str, int], name: str) -> None:

@@ -1,0 +1,291 @@
+# Part of the seqc project, under the Apache License v2.0 with LLVM Exceptions.
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The gradients of seqc.attention on a GPU against the f64 reference, and through
+torch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import seqc
+from gpu_cases import (
+    BACKWARD_DIMS,
+    BACKWARD_OPTIONS,
+    BACKWARD_SCHEDULES,
+    BACKWARD_SHAPES,
+    FLOATS,
+    HEADS,
+    LENGTHS,
+    WINDOW_LENGTHS,
+    WINDOWS,
+)
+from gpu_testing import LAYOUTS, host, place, place_all, poison, torch
+from seqc import reference
+from seqc_testing import BFLOAT16, as_f64, assert_close, random
+from test_attention import OPTIONS, Shape, inputs
+from test_attention_backward import GRADIENT, WITH_LSE_GRAD
+
+pytestmark = pytest.mark.skipif(BFLOAT16 is None, reason="needs ml_dtypes")
+
+
+def check(
+    q: Any,
+    k: Any,
+    v: Any,
+    dtype: str,
+    target: str,
+    layout: str = "dense",
+    lse_grad: bool = False,
+    schedule: dict[str, int] | None = None,
+    **options: Any,
+) -> Any:
+    """Runs forward and backward on the GPU, and compares with the reference."""
+    rng = np.random.default_rng(7)
+    moved = place_all(options)
+    q_, k_, v_ = tensors = [place(x, layout) for x in (q, k, v)]
+    out, lse = seqc.attention(q_, k_, v_, return_lse=True, target=target, **moved)
+    g = random(rng, tuple(out.shape), dtype)
+    more: dict[str, Any] = {}
+    more_moved: dict[str, Any] = {}
+    if lse_grad:
+        more["lse_grad"] = rng.standard_normal(tuple(lse.shape)).astype(np.float32)
+        more_moved["lse_grad"] = place(more["lse_grad"])
+    wanted: tuple[str, ...] = ("query", "key", "value")
+    if "sinks" in options:
+        wanted += ("sinks",)
+    poison(*(torch.empty_like(x) for x in tensors))
+    found = seqc.attention_backward(
+        place(g, layout),
+        q_,
+        k_,
+        v_,
+        out,
+        lse,
+        gradients=wanted,
+        target=target,
+        schedule=schedule,
+        **more_moved,
+        **moved,
+    )
+    torch.cuda.synchronize()
+    expected = reference.attention_backward(g, q, k, v, **more, **options)
+    sizes = reference.attention_backward(g, q, k, v, absolute=True, **more, **options)
+    for name in wanted:
+        bound = GRADIENT[dtype] * np.maximum(1.0, sizes[name])
+        assert_close(host(getattr(found, name)), expected[name], bound, name)
+    for name, operand in zip(wanted, tensors, strict=False):
+        assert getattr(found, name).dtype == operand.dtype
+    return found
+
+
+@pytest.mark.parametrize("name", BACKWARD_OPTIONS)
+def test_options(name: str, target: str) -> None:
+    rng = np.random.default_rng(1)
+    few = (Shape(2, 1, 2, 2, 257), Shape(2, 1, 2, 0, 5), Shape(2, 1, 2, 5, 0))
+    for shape in BACKWARD_SHAPES + few:
+        q, k, v = inputs(shape, rng, 64, 64, "bf16")
+        options = OPTIONS[name](shape, rng)
+        if "bias" in options:
+            options["bias"] = options["bias"].astype(q.dtype)
+        check(q, k, v, "bf16", target, lse_grad=name in WITH_LSE_GRAD, **options)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("name", ["plain", "everything"])
+def test_dtypes(dtype: str, name: str, target: str) -> None:
+    rng = np.random.default_rng(2)
+    shape = Shape(2, 1, 2, 130, 170)
+    q, k, v = inputs(shape, rng, 80, 48, dtype)
+    check(q, k, v, dtype, target, lse_grad=True, **OPTIONS[name](shape, rng))
+
+
+@pytest.mark.parametrize(("head_dim", "value_dim", "dtype"), BACKWARD_DIMS)
+def test_head_dims(head_dim: int, value_dim: int, dtype: str, target: str) -> None:
+    rng = np.random.default_rng(3)
+    for shape in (Shape(1, 2, 2, 140, 211), Shape(2, 1, 1, 64, 64)):
+        q, k, v = inputs(shape, rng, head_dim, value_dim, dtype)
+        check(q, k, v, dtype, target, causal=True)
+
+
+@pytest.mark.parametrize("causal", [False, True, "top_left"])
+@pytest.mark.parametrize("head_dim", [64, 128])
+def test_lengths(causal: Any, head_dim: int, target: str) -> None:
+    rng = np.random.default_rng(4)
+    for queries, keys in LENGTHS:
+        shape = Shape(2, 1, 2, queries, keys)
+        q, k, v = inputs(shape, rng, head_dim, head_dim, "bf16")
+        check(q, k, v, "bf16", target, causal=causal)
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_windows(window: Any, target: str) -> None:
+    rng = np.random.default_rng(5)
+    for queries, keys in WINDOW_LENGTHS:
+        q, k, v = inputs(Shape(1, 2, 1, queries, keys), rng, 64, 64, "f16")
+        check(q, k, v, "f16", target, window=window)
+        check(q, k, v, "f16", target, window=window, causal=True)
+
+
+@pytest.mark.parametrize(("heads", "key_heads"), HEADS)
+def test_grouped_heads(heads: int, key_heads: int, target: str) -> None:
+    rng = np.random.default_rng(6)
+    shape = Shape(2, key_heads, heads // key_heads, 100, 130)
+    q, k, v = inputs(shape, rng, 64, 64, "bf16")
+    check(q, k, v, "bf16", target, causal=True)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_layouts(layout: str, target: str) -> None:
+    rng = np.random.default_rng(7)
+    q, k, v = inputs(Shape(2, 2, 2, 100, 150), rng, 64, 64, "bf16")
+    check(q, k, v, "bf16", target, layout, causal=True)
+
+
+def test_prefix_past_the_queries(target: str) -> None:
+    rng = np.random.default_rng(16)
+    for queries, keys in ((5, 300), (100, 257)):
+        q, k, v = inputs(Shape(1, 1, 2, queries, keys), rng, 64, 64, "bf16")
+        check(q, k, v, "bf16", target, causal="top_left", prefix=np.array([200]))
+
+
+@pytest.mark.parametrize("schedule", BACKWARD_SCHEDULES)
+@pytest.mark.parametrize("name", ["causal", "window_both"])
+def test_schedules(schedule: dict[str, int], name: str, target: str) -> None:
+    rng = np.random.default_rng(19)
+    for shape in (Shape(1, 2, 1, 300, 300), Shape(1, 2, 1, 33, 300)):
+        q, k, v = inputs(shape, rng, 64, 64, "bf16")
+        options = OPTIONS[name](shape, rng)
+        check(q, k, v, "bf16", target, schedule=schedule, **options)
+
+
+def test_rows_that_see_nothing(target: str) -> None:
+    rng = np.random.default_rng(14)
+    q, k, v = inputs(Shape(1, 1, 1, 200, 100), rng, 64, 64, "bf16")
+    found = check(q, k, v, "bf16", target, causal=True, lse_grad=True)
+    assert (found.query[:, :, :100] == 0).all()
+
+
+# Through torch.
+
+
+def operands(dtype: Any = None, *, keys: int = 200, head_dim: int = 64) -> list[Any]:
+    torch.manual_seed(0)
+    shapes = [(2, 4, 150, head_dim), (2, 2, keys, head_dim), (2, 2, keys, head_dim)]
+    return [
+        torch.randn(*shape, device="cuda", dtype=dtype or torch.bfloat16)
+        .requires_grad_()
+        for shape in shapes
+    ]  # fmt: skip
+
+
+def gradients_of(function: Any, tensors: list[Any]) -> list[Any]:
+    return list(torch.autograd.grad(function(*tensors), tensors))
+
+
+def eager(q: Any, k: Any, v: Any) -> Any:
+    k, v = (x.repeat_interleave(q.shape[1] // x.shape[1], 1) for x in (k, v))
+    scores = q @ k.mT / q.shape[3] ** 0.5
+    rows, columns = scores.shape[-2:]
+    seen = torch.ones(rows, columns, dtype=torch.bool, device=q.device)
+    seen = seen.tril(columns - rows)
+    return scores.masked_fill(~seen, -float("inf")).softmax(-1) @ v
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("head_dim", [64, 128])
+def test_no_worse_than_eager(dtype: str, head_dim: int, target: str) -> None:
+    names = {"f16": torch.float16, "bf16": torch.bfloat16, "f32": torch.float32}
+    tensors = operands(names[dtype], head_dim=head_dim)
+    wide = [x.detach().double().requires_grad_() for x in tensors]
+    direction = torch.randn(2, 4, 150, head_dim, device="cuda")
+
+    def of(attend: Any, values: list[Any]) -> list[Any]:
+        return gradients_of(
+            lambda *x: (attend(*x) * direction.to(x[0].dtype)).sum(), values
+        )
+
+    ours = of(lambda *x: seqc.attention(*x, causal=True, target=target), tensors)
+    theirs, exact = of(eager, tensors), of(eager, wide)
+    for a, b, x in zip(ours, theirs, exact, strict=True):
+        mine, other = ((y.double() - x).abs() for y in (a, b))
+        floor = {"f16": 1e-4, "bf16": 1e-3, "f32": 1e-5}[dtype]
+        assert mine.max() <= 2 * other.max() + floor
+        assert mine.mean() <= 2 * other.mean() + floor / 10
+
+
+def test_repeats_are_equal_bit_by_bit(target: str) -> None:
+    tensors = operands(keys=1000)
+    direction = torch.randn(2, 4, 150, 64, device="cuda")
+
+    def function(*x: Any) -> Any:
+        out = seqc.attention(*x, causal=True, target=target)
+        return (out * direction).sum()
+
+    first = gradients_of(function, tensors)
+    for _ in range(50):
+        for a, b in zip(first, gradients_of(function, tensors), strict=True):
+            assert torch.equal(a, b)
+
+
+def test_expanded_gradients_and_outputs_used_twice(target: str) -> None:
+    tensors = operands(torch.float16)
+
+    def function(*x: Any) -> Any:
+        out, lse = seqc.attention(*x, causal=True, return_lse=True, target=target)
+        return out.sum() + (out * out).sum() + lse.sum()
+
+    ours = gradients_of(function, tensors)
+    q, k, v = (x.detach().cpu().numpy() for x in tensors)
+    out, lse = reference.attention(q, k, v, causal=True)
+    g = (1 + 2 * out).astype(np.float16)
+    expected = reference.attention_backward(
+        g, q, k, v, lse_grad=np.ones_like(lse, np.float32), causal=True
+    )
+    for a, name in zip(ours, ("query", "key", "value"), strict=True):
+        bound = 2e-2 * np.maximum(1.0, np.abs(expected[name]))
+        assert_close(as_f64(host(a)), expected[name], bound, name)
+
+
+def test_compile_with_torch(target: str) -> None:
+    def model(q: Any, k: Any, v: Any) -> Any:
+        out = seqc.attention(q * 2, k, v, causal=True, target=target)
+        return out.float().square().sum()
+
+    tensors = operands()
+    expected = gradients_of(model, tensors)
+    torch._dynamo.reset()
+    compiled = torch.compile(model, fullgraph=True)
+    for a, b in zip(gradients_of(compiled, tensors), expected, strict=True):
+        torch.testing.assert_close(a, b, rtol=2e-2, atol=2e-2)
+
+
+def test_opcheck(target: str) -> None:
+    import seqc.torch  # noqa: F401
+
+    tensors = [x[:1, :2, :64] for x in operands()]
+    tensors = [x.detach().contiguous().requires_grad_() for x in tensors]
+    torch.library.opcheck(
+        torch.ops.seqc.attention,
+        tuple(tensors),
+        {"causal": "bottom_right", "return_lse": True, "target": target},
+    )
+
+
+def test_memory_is_linear(target: str) -> None:
+    """Nothing quadratic, in either direction."""
+    torch.manual_seed(0)
+    length = 32768
+    tensors = [
+        torch.randn(1, 4, length, 64, device="cuda", dtype=torch.bfloat16)
+        .requires_grad_()
+        for _ in range(3)
+    ]  # fmt: skip
+    torch.cuda.synchronize()
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    seqc.attention(*tensors, causal=True, target=target).sum().backward()
+    torch.cuda.synchronize()
+    # out, its gradient, and three gradients; lse and delta are small.
+    assert torch.cuda.max_memory_allocated() - before <= 8 * tensors[0].nbytes
