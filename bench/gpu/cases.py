@@ -32,6 +32,7 @@ class Cell:
     batch: int
     heads: int
     key_heads: int
+    backward: bool = False
 
     @property
     def has_documents(self) -> bool:
@@ -40,7 +41,8 @@ class Cell:
     @property
     def name(self) -> str:
         grouped = "" if self.heads == self.key_heads else f"-kv{self.key_heads}"
-        return f"d{self.head_dim}-s{self.length}-{self.variant}{grouped}"
+        name = f"d{self.head_dim}-s{self.length}-{self.variant}{grouped}"
+        return "backward-" * self.backward + name
 
     @property
     def causal(self) -> bool:
@@ -53,9 +55,10 @@ class Cell:
         return dataclasses.replace(self, variant=variant)
 
     @property
-    def kernel(self) -> tuple[int, str]:
+    def kernel(self) -> tuple[int, str, bool]:
         """Cells that are equal in this run the same code."""
-        return self.head_dim, "documents" if self.has_documents else self.variant
+        variant = "documents" if self.has_documents else self.variant
+        return self.head_dim, variant, self.backward
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,12 @@ def cells(dry: bool) -> list[Cell]:
         found.append(Cell(128, 64, "causal", 1, 4, 2))
     else:
         found.append(Cell(128, 8192, "causal", 8, 32, 8))
+    for head_dim in (128,) if dry else (64, 128):
+        heads = hidden // head_dim
+        for length in (64,) if dry else (1024, 4096, 16384):
+            for variant in ("causal", "full"):
+                batch = tokens // length
+                found.append(Cell(head_dim, length, variant, batch, heads, heads, True))
     return found
 
 
@@ -133,6 +142,9 @@ class Side:
     # What the result is compared with: None for no comparison.
     error: Callable[[Any], float] | None = None
     work: float = 0.0
+    # Whether a CUDA graph can be made of the call: not of torch's autograd, which
+    # works in the stream that the forward was in.
+    captured: bool = True
     copies: int = 1
     how: str = ""
     worst: float = 0.0

@@ -17,6 +17,7 @@ import seqc
 from seqc import _seqc
 
 from .attention import make, ours
+from .backward import ours_backward
 from .cases import Call, Cell, Stream
 from .devices import Device, first_line
 from .streams import stream_inputs
@@ -66,6 +67,8 @@ def small_call(task: Cell | Stream, device: Device, target: str) -> Call:
     place = device.target(target)
     if isinstance(task, Cell):
         cell = small(task)
+        if cell.backward:
+            return ours_backward(make(cell, device.name), cell, place)
         return ours(make(cell, device.name), cell, place)
     tiny = dataclasses.replace(task, batch=1, dim=32, length=64)
     arguments = stream_inputs(tiny, device.name)
@@ -116,6 +119,7 @@ def measure_compilation(device: Device, dry: bool) -> list[dict[str, Any]]:
         Cell(128, 4096, "causal", 1, 1, 1),
         Cell(128, 4096, "alibi", 1, 1, 1),
         Cell(256, 4096, "causal", 1, 1, 1),
+        Cell(128, 4096, "causal", 1, 1, 1, True),
         Stream("scan", 1, 64, 64),
         Stream("conv", 1, 64, 64),
     ]
@@ -149,4 +153,5 @@ def measure_compilation(device: Device, dry: bool) -> list[dict[str, Any]]:
 def kernel_name(task: Cell | Stream) -> str:
     if isinstance(task, Stream):
         return task.kind
-    return f"attention D {task.head_dim} {task.variant}"
+    backward = " backward" * task.backward
+    return f"attention{backward} D {task.head_dim} {task.variant}"

@@ -89,7 +89,9 @@ class Gpu:
         end.synchronize()
         return float(begin.elapsed_time(end))
 
-    def repeated(self, call: Call | None, copies: int) -> tuple[Call, str]:
+    def repeated(
+        self, call: Call | None, copies: int, captured: bool = True
+    ) -> tuple[Call, str]:
         """What runs `copies` times a flush and the call, and how."""
 
         def loop() -> None:
@@ -100,6 +102,8 @@ class Gpu:
 
         loop()
         torch.cuda.synchronize()
+        if not captured:
+            return loop, "stream"
         try:
             graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(graph):
@@ -149,7 +153,9 @@ class Dry:
         call()
         return (time.perf_counter() - start) * 1e3
 
-    def repeated(self, call: Call | None, copies: int) -> tuple[Call, str]:
+    def repeated(
+        self, call: Call | None, copies: int, captured: bool = True
+    ) -> tuple[Call, str]:
         def loop() -> None:
             for _ in range(copies if call else 0):
                 call()  # type: ignore[misc]

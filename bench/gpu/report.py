@@ -53,15 +53,17 @@ def speed_text(result: Any) -> str:
     return f"{result['tflops']:.0f}" if result else ""
 
 
-TASK_NAME = re.compile(r"d(\d+)-s(\d+)-([\w-]+?)(?:-kv(\d+))?$")
+TASK_NAME = re.compile(r"(?:backward-)?d(\d+)-s(\d+)-([\w-]+?)(?:-kv(\d+))?$")
 
 
-def attention_table(report: Report) -> Table:
-    """TFLOP/s of the plain cells, and ratios of speeds."""
+def attention_table(report: Report, backward: bool = False) -> Table:
+    """TFLOP/s of the plain cells of one direction, and ratios of speeds."""
     rows = [["D", "S", "mask", "sm_80", "FA2", "ratio", "sm_90a", "cuDNN", "ratio"]]
     for name, sides in by_task(report).items():
         match = TASK_NAME.match(name)
         if not match or match[3] not in ("causal", "full"):
+            continue
+        if name.startswith("backward") != backward:
             continue
         mask = match[3] + (f", {match[4]} key heads" if match[4] else "")
         row = [match[1], match[2], mask]
@@ -144,16 +146,20 @@ def verdicts(report: Report) -> list[str]:
     lines = []
     tasks = by_task(report)
     for target, peer in PEERS.items():
-        ratios = {
-            name: sides[peer]["ms"] / sides[target]["ms"]
-            for name, sides in tasks.items()
-            if TASK_NAME.match(name) and target in sides and peer in sides
-        }
-        if ratios:
+        for backward in (False, True):
+            ratios = {
+                name: sides[peer]["ms"] / sides[target]["ms"]
+                for name, sides in tasks.items()
+                if TASK_NAME.match(name) and target in sides and peer in sides
+                and name.startswith("backward") == backward
+            }  # fmt: skip
+            if not ratios:
+                continue
             worst = min(ratios, key=lambda name: ratios[name])
             middle = statistics.median(ratios.values())
+            what = ", backward" * backward
             lines.append(
-                f"{target} / {PEER_NAMES[peer]}: {middle:.2f} in the median of "
+                f"{target} / {PEER_NAMES[peer]}{what}: {middle:.2f} in the median of "
                 f"{len(ratios)} cells, {ratios[worst]:.2f} at least ({worst})."
             )
         costs = {
@@ -216,6 +222,8 @@ def page_section(report: Report) -> str:
 def tables(report: Report) -> list[tuple[str, Table]]:
     return [
         ("Attention, TFLOP/s", attention_table(report)),
+        ("Backward of attention, TFLOP/s (2.5 times the forward's work)",
+         attention_table(report, backward=True)),
         ("Variants, TFLOP/s and time per computed tile over plain's",
          variant_table(report)),
         ("Decode, 32 heads of 8, D 128, bf16", bench_decode.table(by_task(report))),

@@ -14,6 +14,7 @@ from bench import bench_decode
 from bench.bench_decode import Decode
 
 from .attention import TOLERANCE, attention_sides
+from .backward import backward_sides
 from .cases import CHIPS, PEER_NAMES, Call, Cell, Result, Side, Stream
 from .devices import Device, Monitor, fatal, first_line
 from .streams import stream_sides
@@ -73,7 +74,7 @@ def time_sides(
     runs: list[tuple[Side, Call]] = []
     for side in [*sides, Side("flush", lambda: None)]:
         run, side.how = device.repeated(
-            None if side.name == "flush" else side.call, copies
+            None if side.name == "flush" else side.call, copies, side.captured
         )
         side.copies = copies
         runs.append((side, run))
@@ -97,7 +98,9 @@ def measure(
     problems: list[str],
 ) -> list[Result]:
     candidates = (
-        attention_sides(task, device, args)
+        backward_sides(task, device, args)
+        if isinstance(task, Cell) and task.backward
+        else attention_sides(task, device, args)
         if isinstance(task, Cell)
         else decode_sides(task, device)
         if isinstance(task, Decode)
@@ -126,7 +129,8 @@ def measure(
             state,
         )
         target, _, rest = side.name.partition(" ")
-        if isinstance(task, Cell) and target in CHIPS and rest in ("", "plain"):
+        counts = target in CHIPS and rest in ("", "plain")
+        if isinstance(task, Cell) and not task.backward and counts:
             cell = task.plain if rest else task
             result.pairs = computed_pairs(cell, target)
         results.append(result)
