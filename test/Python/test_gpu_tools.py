@@ -35,6 +35,7 @@ def test_benchmark(tmp_path: Path) -> None:
         ("d128-s64-causal-kv2", "flash"),
         ("d128-s64-alibi", "sm_90a plain"),
         ("d128-s64-documents", "sm_90a"),
+        ("backward-d16-s64-causal", "sm_90a"),
         ("scan-2x32x48", "copy"),
         ("conv-2x32x48", "torch"),
     ):
