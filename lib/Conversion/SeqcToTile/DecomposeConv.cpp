@@ -1,0 +1,250 @@
+//===- DecomposeConv.cpp - Tiles of convolutions -> tile ------------------===//
+//
+// Part of the seqc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A convolution. One tile of channels x steps is a sum over the filter's taps
+// of the input at a shift for each tap: the history in front of a chunk
+// is read from the input again, not carried. Where rows are aligned, a chunk
+// and what lies one block of 8 steps before it are read in whole vectors, and
+// each tap is a tile.shift of the two: a matter of which register. The first
+// chunk, before which there is nothing or the initial state, and the last one,
+// if it is cut, read each tap at its place.
+//
+//===----------------------------------------------------------------------===//
+
+#include "ScanParts.h"
+
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/IR/Matchers.h"
+#include "mlir/Transforms/LoopInvariantCodeMotionUtils.h"
+
+using namespace mlir;
+using namespace seqc;
+using namespace seqc::totile;
+
+/// Steps of a convolution that a thread has next to each other.
+static constexpr int64_t kBlock = 8;
+
+namespace {
+class ConvKernel {
+public:
+  ConvKernel(KernelBuilder &k, scf::ForallOp forall, scf::ForOp loop,
+             CausalConv1dOp op)
+      : k(k), forall(forall), loop(loop), op(op) {
+    channels = op.getX().getType().getDimSize(1);
+    steps = op.getX().getType().getDimSize(2);
+    width = op.getWeight().getType().getDimSize(1);
+  }
+
+  LogicalResult build();
+
+private:
+  LogicalResult buildLoop();
+  LogicalResult buildChunks(Value from, Value to, Value step, const Slice &dest,
+                            bool isInner);
+  Value buildSum(const Slice &x, Value first, bool useState);
+  Value buildInnerSum(const Slice &x);
+
+  KernelBuilder &k;
+  scf::ForallOp forall;
+  scf::ForOp loop;
+  CausalConv1dOp op;
+  int64_t channels, steps, width;
+  SmallVector<Value> taps; // One element per channel, each.
+  Value bias;
+  std::optional<Slice> history; // The initial state, if there is one
+  Value historyFill;            // or what fills it.
+};
+} // namespace
+
+/// The sum over the taps of a chunk that starts at step `first`.
+Value ConvKernel::buildSum(const Slice &x, Value first, bool useState) {
+  ImplicitLocOpBuilder &b = k.b;
+  auto viewType = cast<MemRefType>(x.view.getType());
+  auto type =
+      RankedTensorType::get({channels, steps}, viewType.getElementType());
+  Value sum = bias ? k.broadcast(bias, 1, steps) : Value();
+  for (int64_t w = 0; w < width; ++w) {
+    SmallVector<Value> offsets(x.offsets);
+    // Steps before the first read 0.
+    if (int64_t back = width - 1 - w)
+      offsets.back() = arith::SubIOp::create(b, offsets.back(), k.index(back));
+    Value in = tile::LoadOp::create(b, type, x.view, offsets, /*dims=*/nullptr);
+    if (useState && w < width - 1) {
+      Value old;
+      if (history) {
+        SmallVector<Value> at(history->offsets);
+        at.back() = addIndex(k, at.back(), addIndex(k, first, k.index(w)));
+        old = tile::LoadOp::create(b, type, history->view, at,
+                                   /*dims=*/nullptr);
+      } else {
+        old = k.splat(historyFill, {channels, steps});
+      }
+      // Step first + t + w - (width - 1) is before the first one.
+      Value at =
+          k.broadcast(k.positions(first, steps, b.getI32Type()), 0, channels);
+      Value isOld = arith::CmpIOp::create(
+          b, arith::CmpIPredicate::slt, at,
+          k.constant({channels, steps}, b.getI32IntegerAttr(width - 1 - w)));
+      in = arith::SelectOp::create(b, isOld, old, in);
+    }
+    in = k.extend(in);
+    Value tap = k.broadcast(taps[w], 1, steps);
+    sum = sum ? math::FmaOp::create(b, in, tap, sum).getResult()
+              : arith::MulFOp::create(b, in, tap).getResult();
+  }
+  if (op.getActivation() == Activation::Silu)
+    sum = buildSilu(k, sum);
+  return k.truncate(sum, viewType.getElementType());
+}
+
+LogicalResult ConvKernel::buildLoop() {
+  ImplicitLocOpBuilder &b = k.b;
+  auto fail = [&](Value v) {
+    return op.emitOpError("uses a ")
+           << v.getType() << " that is not a slice of device memory";
+  };
+  auto dest = k.getSlice(loop.getInitArgs()[0]);
+  if (!dest)
+    return fail(loop.getInitArgs()[0]);
+  if (width > 1) {
+    Value init = loop.getInitArgs()[1];
+    if (Value fill = k.getFill(init)) {
+      if (!matchPattern(fill, m_AnyZeroFloat()))
+        historyFill = fill;
+    } else {
+      history = k.getSlice(init);
+      if (!history)
+        return fail(init);
+    }
+  }
+  auto weight = k.getSlice(op.getWeight());
+  if (!weight)
+    return fail(op.getWeight());
+  for (int64_t w = 0; w < width; ++w)
+    taps.push_back(loadColumn(k, *weight, 0, channels, k.index(w)));
+  if (op.getBias()) {
+    bias = k.getTile(op.getBias(), {channels});
+    if (!bias)
+      return fail(op.getBias());
+    bias = k.extend(bias);
+  }
+
+  Value from = k.scalar(loop.getLowerBound()),
+        to = k.scalar(loop.getUpperBound()), step = k.scalar(loop.getStep());
+  if (width - 1 > kBlock || steps % kBlock || !isContiguous(k, op.getX()))
+    return buildChunks(from, to, step, *dest, /*isInner=*/false);
+  // Chunks with one before them, and the first and the last one.
+  Value length = arith::SubIOp::create(b, to, from);
+  Value whole =
+      arith::MulIOp::create(b, arith::DivUIOp::create(b, length, step), step);
+  whole = arith::AddIOp::create(b, from, whole);
+  Value second = arith::AddIOp::create(b, from, step);
+  if (failed(buildChunks(second, whole, step, *dest, /*isInner=*/true)))
+    return failure();
+  Value across =
+      arith::MaxSIOp::create(b, arith::SubIOp::create(b, whole, from), step);
+  return buildChunks(from, to, across, *dest, /*isInner=*/false);
+}
+
+/// The sum of a chunk that is full and has one before it.
+Value ConvKernel::buildInnerSum(const Slice &x) {
+  ImplicitLocOpBuilder &b = k.b;
+  auto viewType = cast<MemRefType>(x.view.getType());
+  auto type =
+      RankedTensorType::get({channels, steps}, viewType.getElementType());
+  auto inside = b.getDenseI64ArrayAttr({1});
+  auto load = [&](ValueRange offsets) {
+    return tile::LoadOp::create(b, type, x.view, offsets, /*dims=*/nullptr,
+                                inside);
+  };
+  Value now = load(x.offsets), before = now;
+  if (width > 1) {
+    SmallVector<Value> offsets(x.offsets);
+    offsets.back() = arith::SubIOp::create(b, offsets.back(), k.index(kBlock));
+    before = load(offsets);
+  }
+  Value sum = bias ? k.broadcast(bias, 1, steps) : Value();
+  for (int64_t w = 0; w < width; ++w) {
+    Value in = now;
+    if (int64_t back = width - 1 - w)
+      in = tile::ShiftOp::create(b, now, before, back, kBlock);
+    in = k.extend(in);
+    Value tap = k.broadcast(taps[w], 1, steps);
+    sum = sum ? math::FmaOp::create(b, in, tap, sum).getResult()
+              : arith::MulFOp::create(b, in, tap).getResult();
+  }
+  if (op.getActivation() == Activation::Silu)
+    sum = buildSilu(k, sum);
+  return k.truncate(sum, viewType.getElementType());
+}
+
+LogicalResult ConvKernel::buildChunks(Value from, Value to, Value step,
+                                      const Slice &dest, bool isInner) {
+  ImplicitLocOpBuilder &b = k.b;
+  auto fail = [&](Value v) {
+    return op.emitOpError("uses a ")
+           << v.getType() << " that is not a slice of device memory";
+  };
+  auto now = scf::ForOp::create(b, from, to, step);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPoint(now.getBody()->getTerminator());
+  Value first = now.getInductionVar();
+  k.setScalar(loop.getInductionVar(), first);
+  bool past = false;
+  auto own = [&](Operation *other) -> LogicalResult {
+    if (past)
+      return success();
+    if (other != op)
+      return k.convert(other);
+    past = true;
+    auto x = k.getSlice(op.getX());
+    if (!x)
+      return fail(op.getX());
+    Value sum;
+    DenseI64ArrayAttr inside;
+    if (isInner) {
+      sum = buildInnerSum(*x);
+      inside = b.getDenseI64ArrayAttr({1});
+    } else if (history || historyFill) {
+      Value starts = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, first,
+                                           k.index(width - 1));
+      auto type = RankedTensorType::get({channels, steps},
+                                        op.getX().getType().getElementType());
+      auto choice = scf::IfOp::create(b, type, starts, /*withElseRegion=*/true);
+      OpBuilder::InsertionGuard inner(b);
+      b.setInsertionPointToStart(choice.thenBlock());
+      scf::YieldOp::create(b, buildSum(*x, first, /*useState=*/true));
+      b.setInsertionPointToStart(choice.elseBlock());
+      scf::YieldOp::create(b, buildSum(*x, first, /*useState=*/false));
+      sum = choice.getResult(0);
+    } else {
+      sum = buildSum(*x, first, /*useState=*/false);
+    }
+    SmallVector<Value> offsets(dest.offsets);
+    offsets.back() = addIndex(k, offsets.back(), first);
+    tile::StoreOp::create(b, sum, dest.view, offsets, /*dims=*/nullptr, inside);
+    return success();
+  };
+  return convertBody(*loop.getBody(), own);
+}
+
+LogicalResult ConvKernel::build() {
+  k.bindGrid(/*longestFirst=*/false);
+  moveLoopInvariantCode(cast<LoopLikeOpInterface>(loop.getOperation()));
+  auto own = [&](Operation *other) -> LogicalResult {
+    return other == loop ? buildLoop() : k.convert(other);
+  };
+  return convertBody(*forall.getBody(), own);
+}
+
+LogicalResult totile::decomposeConv(KernelBuilder &k, scf::ForallOp forall) {
+  auto found = findTile<CausalConv1dOp>(forall);
+  if (failed(found))
+    return failure();
+  return ConvKernel(k, forall, found->first, found->second).build();
+}
