@@ -265,7 +265,7 @@ def selective_scan(
         return_final_state: also return the state after the last step, so that
             a later call continues from it.
         schedule: tiling of this call: {"tile_m": channels, "tile_n": steps in a
-            chunk, "splits": parts of the sequence}.
+            chunk, "splits": parts of the sequence; on a GPU the most of them}.
         target: on a GPU, "sm_80" or "sm_90a"; as for `attention`.
 
     A, D, delta_bias and constant B and C have the dtype of `u` or that of the
@@ -305,31 +305,47 @@ def selective_scan(
     )
 
 
-# Warps that keep a large GPU busy: two for each of its schedulers.
+# Warps that keep a large GPU busy: two for each of its schedulers; and those that it
+# has no more than two for.
 _WARPS = 1000
+_FEW_WARPS = 1056
+# Steps of a sequence that is worth splitting, and of one that is long; the most parts,
+# of which a call has as many as its sizes are worth.
+_SPLIT_STEPS = 2048
+_LONG_STEPS = 8192
+_MOST_PARTS = 1024
 
 
 def _scan_schedule(
     schedule: Schedule, batch: int, dim: int, state: int, length: int, is_gpu: bool
 ) -> tuple[tuple[str, int], ...]:
     """The schedule of a call on a GPU: a step has a kernel that reads no tiles, and
-    few channels are spread over more threads each.
+    few channels have their sequence split or, if it is short, are spread over more
+    threads each.
 
     Sizes are dynamic in a compiled kernel, so the compiler takes them for large.
     """
     given = schedule or {}
-    if not is_gpu or "tile_m" in given or "tile_n" in given:
+    if not is_gpu or "tile_m" in given or "tile_n" in given or "splits" in given:
         return schedule_key(schedule) if schedule else ()
     if length == 1:
         return schedule_key({**given, "tile_n": 1})
     states = 1 << max(state - 1, 0).bit_length()
     lanes = default = min(max(states // 8, 1), 32)
+    warps = batch * dim * lanes / 32
+    if length >= _SPLIT_STEPS and warps <= _FEW_WARPS:
+        is_split = warps < _WARPS
+        chosen = {"splits": _MOST_PARTS} if is_split else {}
+        # Blocks of two warps wait for fewer.
+        if state == 16 and not given and not (is_split and length >= _LONG_STEPS):
+            chosen |= {"tile_m": 32, "warps": 2}
+        return schedule_key({**given, **chosen})
     while lanes < 32 and lanes * 2 < states and batch * dim * lanes < 32 * _WARPS:
         lanes *= 2
     if lanes == default:
         return schedule_key(schedule) if schedule else ()
-    warps = given.get("warps", 4)
-    return schedule_key({**given, "tile_m": 32 // lanes * warps, "warps": warps})
+    of_block = given.get("warps", 4)
+    return schedule_key({**given, "tile_m": 32 // lanes * of_block, "warps": of_block})
 
 
 def selective_scan_now(

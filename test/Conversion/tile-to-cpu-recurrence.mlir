@@ -38,3 +38,27 @@ tile.kernel @kernel(%x: memref<64x32xf32, strided<[?, ?], offset: ?>>, %a: f32, 
   tile.store %v, %y[%c0, %c0] : tensor<64x32xf32>, memref<64x32xf32>
   tile.return
 }
+
+// States are cut to 11 bits before they are multiplied.
+// CHECK-LABEL: func.func @g(
+// CHECK: linalg.broadcast {{.*}} dimensions = [0]
+// CHECK: linalg.generic
+// CHECK: arith.andi
+// CHECK: arith.mulf
+// CHECK: linalg.reduce {{.*}} dimensions = [2]
+func.func @g(%x: tensor<8x16xf32>, %a: f32) -> tensor<16x8xf32> {
+  %c1 = arith.constant 1 : index
+  %e = tensor.empty() : tensor<16x8xf32>
+  %r = tile.launch @contract grid(%c1, %c1, %c1) ins(%x, %a : tensor<8x16xf32>, f32)
+      outs(%e : tensor<16x8xf32>) -> tensor<16x8xf32>
+  return %r : tensor<16x8xf32>
+}
+
+tile.kernel @contract(%x: memref<8x16xf32, strided<[?, ?], offset: ?>>, %a: f32, %y: memref<16x8xf32>, %bx: index, %by: index, %bz: index) attributes {warps = 1 : i64} {
+  %c0 = arith.constant 0 : index
+  %h = tensor.splat %a : tensor<16x8x16xf32>
+  %c = tile.load %x[%c0, %c0] : memref<8x16xf32, strided<[?, ?], offset: ?>> -> tensor<8x16xf32>
+  %s = tile.contract %h, %c : tensor<16x8x16xf32>, tensor<8x16xf32> -> tensor<16x8xf32>
+  tile.store %s, %y[%c0, %c0] : tensor<16x8xf32>, memref<16x8xf32>
+  tile.return
+}

@@ -109,6 +109,10 @@ tile.kernel @kernel(%y: memref<64xf32>, %bx: index, %by: index, %bz: index) attr
 // CHECK: linalg.broadcast {{.*}} dimensions = [0, 2]
 // CHECK: tensor.collapse_shape
 // CHECK: arith.select
+// CHECK: %[[SOME:.*]] = linalg.reduce {{.*}} dimensions = [0, 1]
+// CHECK: tensor.extract %[[SOME]][] : tensor<i32>
+// CHECK: arith.cmpi ne
+// CHECK: scf.if
 // LLVM-LABEL: llvm.func @ops(
 func.func @ops(%q: tensor<64x16xbf16>, %t: tensor<?xf32>, %e: tensor<64x64xf32>, %f: tensor<64xf32>, %g: index) -> (tensor<64x64xf32>, tensor<64xf32>) {
   %r:2 = tile.launch @kernel grid(%g, %g, %g) ins(%q, %t : tensor<64x16xbf16>, tensor<?xf32>)
@@ -139,6 +143,9 @@ tile.kernel @kernel(%q: memref<64x16xbf16>, %t: memref<?xf32>, %y: memref<64x64x
     tile.yield %l : tensor<64xf32>
   } : tensor<64x64xi1>, tensor<64xf32>
   tile.store %u, %y[%c0, %c0] : tensor<64x64xf32>, memref<64x64xf32>
-  tile.store %w, %z[%c0] : tensor<64xf32>, memref<64xf32>
+  %any = tile.any %c : tensor<64x64xi1>
+  scf.if %any {
+    tile.store %w, %z[%c0] : tensor<64xf32>, memref<64xf32>
+  }
   tile.return
 }

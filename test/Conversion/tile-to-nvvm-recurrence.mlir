@@ -49,3 +49,23 @@ tile.kernel @scan(%x: memref<64x32xf32>, %a: f32, %t: index, %bx: index, %by: in
   tile.store %r, %x[%c0, %c0] : tensor<64x32xf32, #strip>, memref<64x32xf32>
   tile.return
 }
+
+#hs = #tile.blocked<thread = [2, 8, 4], lanes = [8, 1, 4], warps = [2, 1, 1]>
+#ws = #tile.slice<dim = 0, of = #tile.blocked<thread = [1, 1, 4], lanes = [1, 8, 4], warps = [2, 1, 1]>>
+#ys = #tile.blocked<thread = [2, 2], lanes = [8, 4], warps = [2, 1]>
+
+// Sums over 16 states of two channels and 8 steps: two products of tensor cores for
+// each step. A thread takes its two steps of each channel out of those of all.
+// CHECK-LABEL: llvm.func @contract(
+// CHECK-COUNT-16: nvvm.mma.sync {{.*}}multiplicandAPtxType = #nvvm.mma_type<tf32>{{.*}}shape = #nvvm.shape<m = 16, n = 8, k = 8>
+// CHECK-NOT: nvvm.mma.sync
+// CHECK-COUNT-12: arith.select
+// CHECK-NOT: arith.select
+tile.kernel @contract(%x: memref<32x8xf32>, %w: memref<8x16xf32>, %a: f32, %bx: index, %by: index, %bz: index) attributes {warps = 2 : i64} {
+  %c0 = arith.constant 0 : index
+  %h = tensor.splat %a : tensor<32x8x16xf32, #hs>
+  %c = tile.load %w[%c0, %c0] : memref<8x16xf32> -> tensor<8x16xf32, #ws>
+  %y = tile.contract %h, %c : tensor<32x8x16xf32, #hs>, tensor<8x16xf32, #ws> -> tensor<32x8xf32, #ys>
+  tile.store %y, %x[%c0, %c0] : tensor<32x8xf32, #ys>, memref<32x8xf32>
+  tile.return
+}

@@ -113,3 +113,25 @@ tile.kernel @no_barrier(%x: memref<64x64xbf16>, %bx: index, %by: index, %bz: ind
   tile.shared_store %t, %s : tensor<64x64xbf16, #mma>, !tile.shared<64x64xbf16>
   tile.return
 }
+
+// -----
+
+// A vote of all threads of the block.
+// CHECK-LABEL: llvm.func @any(
+// CHECK-COUNT-2: arith.ori %{{.*}}, %{{.*}} : i1
+// CHECK: %[[MINE:.*]] = arith.ori %{{.*}}, %{{.*}} : i1
+// CHECK-NEXT: %[[VOTE:.*]] = arith.extui %[[MINE]] : i1 to i32
+// CHECK-NEXT: %[[SOME:.*]] = nvvm.barrier #nvvm.reduction<or> %[[VOTE]] -> i32
+// CHECK: %[[ANY:.*]] = arith.cmpi ne, %[[SOME]], %
+// CHECK: scf.if %[[ANY]]
+tile.kernel @any(%x: memref<64x8xf32>, %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %c0 = arith.constant 0 : index
+  %zeros = arith.constant dense<0.0> : tensor<64x8xf32, #tile.mma<warps = 4>>
+  %t = tile.load %x[%bx, %c0] : memref<64x8xf32> -> tensor<64x8xf32, #tile.mma<warps = 4>>
+  %c = arith.cmpf ogt, %t, %zeros : tensor<64x8xf32, #tile.mma<warps = 4>>
+  %some = tile.any %c : tensor<64x8xi1, #tile.mma<warps = 4>>
+  scf.if %some {
+    tile.store %zeros, %x[%bx, %c0] : tensor<64x8xf32, #tile.mma<warps = 4>>, memref<64x8xf32>
+  }
+  tile.return
+}

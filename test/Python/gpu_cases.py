@@ -79,6 +79,10 @@ SCAN_SCHEDULES = [
     {"tile_m": 64, "tile_n": 16, "warps": 1},
     {"tile_m": 64, "tile_n": 1, "warps": 4},
 ]
+# Sequences in parts of 128 steps and more: of whole chunks, with a cut one, with a part
+# of few steps, and one that is not worth it.
+SPLIT_SIZES = ((1, 34, 256), (2, 16, 300), (1, 66, 129), (1, 8, 100))
+SPLIT_STATES = [1, 5, 16, 64]
 CONV_SIZES = ((2, 40, 65), (1, 3, 1), (2, 5, 0), (1, 17, 300))
 CONV_WIDTHS = [1, 2, 3, 4, 7]
 CONV_VARIANTS: dict[str, dict[str, Any]] = {

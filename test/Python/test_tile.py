@@ -43,6 +43,7 @@ from gpu_cases import (
     SCAN_SIZES,
     SCAN_STATES,
     SCHEDULES,
+    SPLIT_SIZES,
     WINDOW_LENGTHS,
     WINDOWS,
 )
@@ -440,6 +441,34 @@ def test_scan_schedules(schedule: dict[str, int], dtype: str) -> None:
         assert_close(out, expected, bound, "out")
 
 
+SPLIT = {"splits": 1024}
+
+
+@pytest.mark.parametrize("state", [16, 64])
+@pytest.mark.parametrize("matrices", ["variable", "grouped"])
+def test_scan_splits(state: int, matrices: str) -> None:
+    """Sequences in parts, the states between which are forgotten or are not. The GPU's
+    tests have more states and options."""
+    rng = np.random.default_rng(10)
+    for batch, dim, length in SPLIT_SIZES:
+        for shift in (0.0, -7.0):
+            arguments = test_scan.inputs(
+                rng, batch, dim, length, dtype="bf16", state=state, matrices=matrices
+            )
+            arguments["delta_bias"] = arguments["delta_bias"] + np.float32(shift)
+            check_split(arguments)
+
+
+def check_split(arguments: dict[str, Any]) -> None:
+    out, state = seqc.selective_scan(
+        **arguments, return_final_state=True, schedule=SPLIT
+    )
+    expected, expected_state = reference.selective_scan(**arguments)
+    bound, state_bound = test_scan.bounds(arguments, "bf16")
+    assert_close(state, expected_state, state_bound, "state")
+    assert_close(out, expected, bound, "out")
+
+
 def test_scan_unaligned(unaligned: None) -> None:
     rng = np.random.default_rng(9)
     for batch, dim, length in SCAN_SIZES:
@@ -449,10 +478,17 @@ def test_scan_unaligned(unaligned: None) -> None:
 
 
 def test_scan_schedule_of_a_call() -> None:
-    """Few channels are spread over more threads; a step reads no tiles."""
+    """Few channels have their sequence split, or are spread over more threads if it is
+    short; a step reads no tiles."""
     choose = _scan._scan_schedule
+    two = {"tile_m": 32, "warps": 2}
     assert choose(None, 8, 4096, 16, 4096, True) == ()
-    assert dict(choose(None, 1, 2048, 16, 4096, True)) == {"tile_m": 16, "warps": 4}
+    assert dict(choose(None, 8, 2048, 16, 4096, True)) == two
+    assert dict(choose(None, 1, 2048, 16, 4096, True)) == {"splits": 1024, **two}
+    assert dict(choose(None, 1, 2048, 16, 8192, True)) == {"splits": 1024}
+    assert dict(choose(None, 1, 2048, 64, 4096, True)) == {"splits": 1024}
+    assert dict(choose(None, 1, 2048, 16, 300, True)) == {"tile_m": 16, "warps": 4}
+    assert dict(choose({"splits": 3}, 1, 2048, 16, 300, True)) == {"splits": 3}
     assert dict(choose(None, 64, 4096, 16, 1, True)) == {"tile_n": 1}
     assert choose(None, 1, 2048, 16, 4096, False) == ()
     assert dict(choose({"tile_m": 32}, 1, 2048, 16, 9, True)) == {"tile_m": 32}

@@ -1,11 +1,11 @@
-// RUN: seqc-opt %s --split-input-file --seqc-schedule="chip=h200" | FileCheck %s
-// RUN: seqc-opt %s --split-input-file --seqc-schedule="chip=sm_80" | FileCheck %s
+// RUN: seqc-opt %s --split-input-file --seqc-schedule="chip=h200" | FileCheck %s --check-prefixes=CHECK,H200
+// RUN: seqc-opt %s --split-input-file --seqc-schedule="chip=sm_80" | FileCheck %s --check-prefixes=CHECK,A100
 // RUN: not seqc-opt %s --split-input-file --seqc-schedule="chip=h200 tile-m=24" 2>&1 | FileCheck %s --check-prefix=CHANNELS
 // RUN: not seqc-opt %s --split-input-file --seqc-schedule="chip=h200 splits=2" 2>&1 | FileCheck %s --check-prefix=SPLITS
 // RUN: seqc-opt %s --split-input-file --seqc-schedule="chip=h200 tile-m=128" | FileCheck %s --check-prefix=FIXED
 
 // CHANNELS: error: 'seqc.chunk_scan' op cannot be tiled on {{.*}}: tile_m is 24, expected a power of two of 2 or more
-// SPLITS: error: 'seqc.chunk_scan' op cannot be tiled on {{.*}}: splits is 2, expected 1: GPUs do not split a scan yet
+// SPLITS: error: 'seqc.causal_conv1d' op cannot be tiled on {{.*}}: splits is 2, expected 1: a convolution has nothing to split
 
 // 16 states: 8 of them in a thread, so 16 channels in a warp.
 // CHECK-LABEL: @scan
@@ -57,4 +57,24 @@ func.func @conv(%x: tensor<?x?x?xbf16>, %w: tensor<?x4xf32>, %s: tensor<?x?x1xbf
   %0 = seqc.causal_conv1d x(%x) weight(%w) : (tensor<?x?x?xbf16>, tensor<?x4xf32>) -> tensor<?x?x?xbf16>
   %1 = seqc.causal_conv1d x(%s) weight(%w) : (tensor<?x?x1xbf16>, tensor<?x4xf32>) -> tensor<?x?x1xbf16>
   return %0, %1 : tensor<?x?x?xbf16>, tensor<?x?x1xbf16>
+}
+
+// -----
+
+// Few channels and a long sequence: 24 tiles of 64 channels on an H200 with room for
+// 528 blocks, 22 parts each; with 432 on an A100, 18. A sequence of less
+// than 2048 steps is not split: they are spread.
+// CHECK-LABEL: @few
+// H200: #seqc.schedule<tile_m = 64, tile_n = 32, splits = 22, warps = 4>
+// A100: #seqc.schedule<tile_m = 64, tile_n = 32, splits = 18, warps = 4>
+// CHECK: #seqc.schedule<tile_m = 16, tile_n = 32, splits = 1, warps = 4>
+func.func @few(%u: tensor<1x1536x131072xbf16>, %s: tensor<1x1536x256xbf16>, %A: tensor<1536x16xf32>, %h: tensor<1x1536x16xf32>,
+               %y: tensor<1x1536x131072xbf16>, %z: tensor<1x1536x256xbf16>) -> (tensor<1x1536x131072xbf16>, tensor<1x1536x256xbf16>) {
+  %0:2 = seqc.chunk_scan u(%u) delta(%u) A(%A) B(%A) C(%A) outs(out %y, state %h)
+    : (tensor<1x1536x131072xbf16>, tensor<1x1536x131072xbf16>, tensor<1536x16xf32>, tensor<1536x16xf32>, tensor<1536x16xf32>, tensor<1x1536x131072xbf16>, tensor<1x1536x16xf32>)
+    -> (tensor<1x1536x131072xbf16>, tensor<1x1536x16xf32>)
+  %1:2 = seqc.chunk_scan u(%s) delta(%s) A(%A) B(%A) C(%A) outs(out %z, state %h)
+    : (tensor<1x1536x256xbf16>, tensor<1x1536x256xbf16>, tensor<1536x16xf32>, tensor<1536x16xf32>, tensor<1536x16xf32>, tensor<1x1536x256xbf16>, tensor<1x1536x16xf32>)
+    -> (tensor<1x1536x256xbf16>, tensor<1x1536x16xf32>)
+  return %0#0, %1#0 : tensor<1x1536x131072xbf16>, tensor<1x1536x256xbf16>
 }

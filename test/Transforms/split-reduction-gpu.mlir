@@ -5,7 +5,7 @@
 // RUN: not seqc-opt %s --seqc-split-reduction=chip=sm_42 2>&1 | FileCheck %s --check-prefix=CHIP
 
 // STATS: seqc-split-reduction
-// STATS-NEXT: 1 reductions-split
+// STATS-NEXT: 2 reductions-split
 
 // CHIP: error: unknown chip 'sm_42'
 
@@ -85,4 +85,62 @@ func.func @one(%q: tensor<1x8x4x128xbf16>, %k: tensor<1x8x?x128xbf16>,
        tensor<1x8x4xf32>, tensor<1x8x4xf32>, tensor<1x8x4x128xf32>)
     -> (tensor<1x8x4xf32>, tensor<1x8x4xf32>, tensor<1x8x4x128xf32>)
   return %0#2 : tensor<1x8x4x128xf32>
+}
+
+// A scan, too: parts of whole chunks, none of them empty, 128 steps at least, and one
+// if the tiles of channels are half of the blocks that the chip holds. First what each
+// part adds and what it leaves of the state before it, then the states between the
+// parts, then outputs.
+// CHECK-LABEL: func @scan(
+// CHECK-SAME: %[[U:[a-z0-9]+]]: tensor<1x?x?xbf16>
+// CHECK: %[[D:.*]] = tensor.dim %[[U]], %c1
+// CHECK: %[[TILES:.*]] = arith.ceildivsi %[[D]], %c64
+// CHECK: %[[L:.*]] = tensor.dim %[[U]], %c2
+// CHECK: %[[WORTH:.*]] = arith.ceildivsi %[[L]], %c128
+// CHECK: %[[NEEDED:.*]] = arith.muli %[[TILES]], %c32
+// CHECK: %[[FEW:.*]] = arith.cmpi slt, %[[NEEDED]], %c7920
+// CHECK: %[[MOST:.*]] = arith.select %[[FEW]], %{{.*}}, %c1
+// CHECK: %[[CHUNKS:.*]] = arith.ceildivsi %[[L]], %c32
+// CHECK: arith.ceildivsi %[[CHUNKS]], %{{.*}}
+// CHECK: %[[SHARE:.*]] = arith.maxsi
+// CHECK: arith.ceildivsi %[[CHUNKS]], %[[SHARE]]
+// CHECK: %[[PARTS:.*]] = arith.maxsi
+// CHECK: %[[ENDS:.*]]:2 = scf.forall (%[[P:.*]]) in (%[[PARTS]])
+// CHECK: %[[SIZE:.*]] = arith.muli %[[SHARE]], %c32
+// CHECK: arith.muli %[[P]], %[[SIZE]]
+// CHECK: seqc.chunk_scan {{.*}} outs(state %{{.*}}, decay %{{.*}}) delta_softplus
+// CHECK: %[[STARTS:.*]], %[[STATE:.*]] = seqc.scan_prefix state(%[[ENDS]]#0) decay(%[[ENDS]]#1)
+// CHECK: %[[OUT:.*]] = scf.forall (%[[Q:.*]]) in (%[[PARTS]])
+// CHECK: %[[START:.*]] = tensor.extract_slice %[[STARTS]][%[[Q]], 0, 0, 0]
+// CHECK: seqc.chunk_scan {{.*}} outs(out %{{.*}}, state %[[START]])
+// CHECK: return %[[OUT]], %[[STATE]]
+// GRID-LABEL: func @scan(
+// GRID: scf.forall (%{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}) = (0, 0, 0, 0)
+// GRID: seqc.chunk_scan
+// GRID: {seqc.grid}
+// GRID: scf.forall (%{{.*}}, %{{.*}}) = (0, 0) to (1, %{{.*}}) step (1, 32)
+// GRID: seqc.scan_prefix
+// GRID: {seqc.grid}
+// GRID: scf.forall (%{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}) = (0, 0, 0, 0)
+// GRID: seqc.chunk_scan
+// GRID: {seqc.grid}
+func.func @scan(%u: tensor<1x?x?xbf16>, %A: tensor<?x16xf32>, %B: tensor<1x16x?xbf16>, %h: tensor<1x?x16xf32>, %y: tensor<1x?x?xbf16>)
+    -> (tensor<1x?x?xbf16>, tensor<1x?x16xf32>) {
+  %0:2 = seqc.chunk_scan u(%u) delta(%u) A(%A) B(%B) C(%B) outs(out %y, state %h) delta_softplus
+      {schedule = #seqc.schedule<tile_m = 64, tile_n = 32, splits = 1024, warps = 4>}
+    : (tensor<1x?x?xbf16>, tensor<1x?x?xbf16>, tensor<?x16xf32>, tensor<1x16x?xbf16>, tensor<1x16x?xbf16>, tensor<1x?x?xbf16>, tensor<1x?x16xf32>)
+    -> (tensor<1x?x?xbf16>, tensor<1x?x16xf32>)
+  return %0#0, %0#1 : tensor<1x?x?xbf16>, tensor<1x?x16xf32>
+}
+
+// Channels enough for the chip: no split, whatever the schedule lets it be.
+// CHECK-LABEL: func @many(
+// CHECK-NOT: seqc.scan_prefix
+func.func @many(%u: tensor<8x2048x4096xbf16>, %A: tensor<2048x16xf32>, %h: tensor<8x2048x16xf32>, %y: tensor<8x2048x4096xbf16>)
+    -> tensor<8x2048x4096xbf16> {
+  %0:2 = seqc.chunk_scan u(%u) delta(%u) A(%A) B(%A) C(%A) outs(out %y, state %h)
+      {schedule = #seqc.schedule<tile_m = 64, tile_n = 32, splits = 1024, warps = 4>}
+    : (tensor<8x2048x4096xbf16>, tensor<8x2048x4096xbf16>, tensor<2048x16xf32>, tensor<2048x16xf32>, tensor<2048x16xf32>, tensor<8x2048x4096xbf16>, tensor<8x2048x16xf32>)
+    -> (tensor<8x2048x4096xbf16>, tensor<8x2048x16xf32>)
+  return %0#0 : tensor<8x2048x4096xbf16>
 }

@@ -2,7 +2,7 @@
 // RUN: seqc-opt %s --seqc-tile-merge --seqc-statistics -o /dev/null 2>&1 | FileCheck %s --check-prefix=STATS
 
 // STATS: seqc-tile-merge
-// STATS-NEXT: 3 merges-tiled
+// STATS-NEXT: 4 merges-tiled
 
 // A row of the result with all of its parts, and its end.
 // CHECK-LABEL: func @plain(
@@ -98,4 +98,23 @@ func.func @alone(%pm: tensor<4x2x8x3xf32>, %ps: tensor<4x2x8x3xf32>,
        tensor<2x8x3xf32>, tensor<2x8x3xf32>, tensor<2x8x3x5xf32>)
     -> (tensor<2x8x3xf32>, tensor<2x8x3xf32>, tensor<2x8x3x5xf32>)
   return %m, %a : tensor<2x8x3xf32>, tensor<2x8x3x5xf32>
+}
+
+// The states between parts of a scan: some channels with all parts in a tile.
+// CHECK-LABEL: func @prefix(
+// CHECK-SAME: %[[PS:[a-z0-9]+]]: tensor<?x2x40x16xf32>
+// CHECK: %[[R:.*]]:2 = scf.forall (%[[B:.*]], %[[C:.*]]) = (0, 0) to (2, 40) step (1, 32) shared_outs(%[[ALL:.*]] = %{{.*}}, %[[END:.*]] = %{{.*}})
+// CHECK: %[[N:.*]] = affine.min
+// CHECK: tensor.pad
+// CHECK: tensor.extract_slice %[[PS]][0, %[[B]], %[[C]], 0] [%{{.*}}, 1, %[[N]], 16]
+// CHECK: %[[S:.*]], %[[H:.*]] = seqc.scan_prefix
+// CHECK-SAME: (tensor<?x1x?x16xf32>, tensor<?x1x?x16xf32>, tensor<?x1x?x16xf32>, tensor<1x32x16xf32>)
+// CHECK: %[[CUT:.*]] = tensor.extract_slice %[[H]][0, 0, 0] [1, %[[N]], 16]
+// CHECK: tensor.parallel_insert_slice %[[S]] into %[[ALL]][0, %[[B]], %[[C]], 0]
+// CHECK: tensor.parallel_insert_slice %[[CUT]] into %[[END]][%[[B]], %[[C]], 0]
+// CHECK: {seqc.grid}
+func.func @prefix(%ps: tensor<?x2x40x16xf32>, %pd: tensor<?x2x40x16xf32>, %o: tensor<?x2x40x16xf32>, %h: tensor<2x40x16xf32>) -> (tensor<?x2x40x16xf32>, tensor<2x40x16xf32>) {
+  %0:2 = seqc.scan_prefix state(%ps) decay(%pd) outs(%o, %h)
+    : (tensor<?x2x40x16xf32>, tensor<?x2x40x16xf32>, tensor<?x2x40x16xf32>, tensor<2x40x16xf32>) -> (tensor<?x2x40x16xf32>, tensor<2x40x16xf32>)
+  return %0#0, %0#1 : tensor<?x2x40x16xf32>, tensor<2x40x16xf32>
 }

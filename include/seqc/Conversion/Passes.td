@@ -326,7 +326,9 @@ def ConvertSeqcToTile : Pass<"convert-seqc-to-tile", "::mlir::ModuleOp"> {
     drop loops of one iteration.
 
     A scan keeps its state in a tile. It reads the steps of a chunk as tiles and takes them through `tile.recurrence` in groups;
-    chunks of fewer than 16 steps are read one time step at a time. A convolution reads a chunk and the 8 steps before it, and
+    chunks of fewer than 16 steps are read one time step at a time. Sums over 64 states of 16-bit data are a `tile.contract`. Without outputs, of
+    the state after a part of the sequence, it looks for the first chunk that this depends on before it starts. `seqc.scan_prefix` is a loop over
+    parts. A convolution reads a chunk and the 8 steps before it, and
     shifts them (`tile.shift`) for each tap; where rows are not `aligned`, in the first chunk and in one that is cut it reads its
     input once per tap. A `linalg` operator that is left in the function becomes a kernel as well: an
     elementwise one of up to three dimensions, with tiles of 1024 elements, or one that reduces its last dimension to sums or largest

@@ -183,6 +183,8 @@ LogicalResult decomposeAttentionBackward(KernelBuilder &k,
                                          scf::ForallOp forall);
 LogicalResult decomposeScan(KernelBuilder &k, scf::ForallOp forall);
 LogicalResult decomposeConv(KernelBuilder &k, scf::ForallOp forall);
+/// The states between the parts of a scan.
+LogicalResult decomposePrefix(KernelBuilder &k, scf::ForallOp forall);
 /// The merge of all parts of a row, and its end.
 LogicalResult decomposeMerge(KernelBuilder &k, scf::ForallOp forall);
 

@@ -30,6 +30,13 @@
 // Where d_state is not a power of two the tile has more states than there are;
 // they are 0, unless an input is infinite, and the sum leaves them out.
 //
+// A scan without outputs wants the last state only, and what is before the last
+// steps has no part in it once the decays since then have a product of nearly
+// 0. With softplus, where dt is positive, the kernel first goes backwards from
+// chunk to chunk and adds up dt, until no state of any channel of the block is
+// left of what was before; the recurrence starts there. If it does not find
+// such a place soon, it starts with the first step.
+//
 // Channels of a tile that are not in the tile's group, at its end, are computed
 // on whatever lies there and not written: a view that ends with the group drops
 // them.
@@ -56,10 +63,16 @@ static constexpr int64_t kMaxUnrolled = 16;
 /// more, the more of what a group waits for is hidden in it; so many that a
 /// thread has `kGroupStates` states of all of them together.
 static constexpr int64_t kMinGroup = 4, kMaxGroup = 16, kGroupStates = 32;
+/// States and steps that tensor cores sum over at a time, and channels of a
+/// warp.
+static constexpr int64_t kContractedStates = 64, kContractedSteps = 4,
+                         kContractedChannels = 8;
 /// Blocks that an SM has registers for.
 static constexpr int32_t kBlocks = 4;
 /// Chunks of so many steps at least are read as tiles.
 static constexpr int64_t kMinTiled = 16;
+/// A product of decays below 2 to the power of minus this is nothing.
+static constexpr double kForgotten = 100.0;
 
 //===----------------------------------------------------------------------===//
 // Selective scan
@@ -84,6 +97,11 @@ public:
     padded = llvm::PowerOf2Ceil(depth);
     int64_t threads = 32 * k.kernel.getWarps();
     int64_t ofThread = std::max<int64_t>(channels * padded / threads, 1);
+    if (canContract()) {
+      group = kContractedSteps;
+      isContracted = true;
+      return;
+    }
     group = std::clamp<int64_t>(kGroupStates / ofThread, kMinGroup, kMaxGroup);
     while (group > kMinGroup && (!llvm::isPowerOf2_64(group) || steps % group))
       --group;
@@ -92,6 +110,7 @@ public:
   LogicalResult build();
 
 private:
+  bool canContract();
   LogicalResult prepare();
   LogicalResult buildLoop();
   bool endsWithLoop();
@@ -99,7 +118,9 @@ private:
   LogicalResult buildChunk(SmallVectorImpl<Value> &state);
   LogicalResult buildTiledChunk(bool isWhole, SmallVectorImpl<Value> &state);
   Value buildDelta(Value delta);
+  Value buildExponent(Value total);
   Value buildDecay(Value total);
+  FailureOr<Value> findStart(Value from, Value to);
   LogicalResult buildChunks(Value from, Value to, bool isTiled, bool isWhole,
                             SmallVectorImpl<Value> &state);
   Columns load(Value t);
@@ -119,6 +140,8 @@ private:
   ChunkScanOp op;
   int64_t channels, steps, depth, padded;
   int64_t group; // Steps that go through the recurrence together.
+  /// Whether tensor cores sum over the states.
+  bool isContracted = false;
 
   // Constant over the loop.
   Value rate;       // A log2(e)
@@ -152,6 +175,21 @@ FailureOr<Value> ScanKernel::vector(Value v) {
     return k.extend(tile);
   return op.emitOpError("reads a ")
          << v.getType() << " that is not a slice of device memory";
+}
+
+/// The sums over states go to tensor cores where these are exact enough: they
+/// cut states to 11 bits, as many as f16 has or more than bf16, and C has no
+/// more if it is one of each step. What they save are exchanges among the
+/// threads of a channel and each thread's own reads of C, which is worth it for
+/// many states: with 64 a thread has 16 of them, a warp 8 channels.
+bool ScanKernel::canContract() {
+  auto isHalf = [](Value v) {
+    return getElementTypeOrSelf(v).getIntOrFloatBitWidth() == 16;
+  };
+  return op.getOutInit() && isHalf(op.getU()) && varies(op.getC()) &&
+         isHalf(op.getC()) && depth == kContractedStates &&
+         channels == kContractedChannels * k.kernel.getWarps() &&
+         steps % (2 * kContractedSteps) == 0;
 }
 
 /// Loads what does not change from step to step.
@@ -218,9 +256,9 @@ Value ScanKernel::buildDelta(Value delta) {
   return op.getDeltaSoftplus() ? buildSoftplus(k, delta) : delta;
 }
 
-/// The product of the factors of h over all steps: that of exponentials is the
-/// exponential of the sum. `total` is the sum of dt, or its parts.
-Value ScanKernel::buildDecay(Value total) {
+/// The logarithm of the product of the factors of h over all steps. `total` is
+/// the sum of dt, or its parts.
+Value ScanKernel::buildExponent(Value total) {
   Value all;
   if (shapeOf(total).size() == 1) {
     all = k.broadcast(total, 1, padded);
@@ -228,7 +266,11 @@ Value ScanKernel::buildDecay(Value total) {
     Value parts = k.broadcast(total, 2, padded);
     all = k.reduce(tile::ReduceKind::Add, parts, 1);
   }
-  return math::Exp2Op::create(k.b, arith::MulFOp::create(k.b, all, rate));
+  return arith::MulFOp::create(k.b, all, rate);
+}
+
+Value ScanKernel::buildDecay(Value total) {
+  return math::Exp2Op::create(k.b, buildExponent(total));
 }
 
 /// One step of time. `state` is h, and the sum of dt if the decay is asked for.
@@ -345,11 +387,15 @@ LogicalResult ScanKernel::buildLoop() {
   if (failed(first) || failed(prepare()))
     return failure();
   bool isTiled = steps >= kMinTiled && steps % group == 0;
-  // Four blocks of four warps hide what each of them waits for. Elements that
-  // are read one by one take a register each, which leaves no room for that.
+  // Four blocks of four warps hide what each of them waits for; a scan that
+  // looks for its start, or one with 16 states in a thread, needs more
+  // registers. Elements that are read one by one
+  // take a register each, which leaves no room for that.
   if (isTiled && padded <= 64 && k.kernel.getWarps() <= 4 &&
-      isContiguous(k, op.getU()))
-    k.kernel->setAttr("nvvm.minctasm", b.getI32IntegerAttr(kBlocks));
+      isContiguous(k, op.getU())) {
+    int32_t blocks = !hasOut || isContracted ? kBlocks - 1 : kBlocks;
+    k.kernel->setAttr("nvvm.minctasm", b.getI32IntegerAttr(blocks));
+  }
   SmallVector<Value> state = {*first};
   if (op.getDecayInit())
     state.push_back(isTiled ? k.constant({channels, group}, 0.0)
@@ -362,6 +408,12 @@ LogicalResult ScanKernel::buildLoop() {
     Value whole = arith::MulIOp::create(
         b, arith::DivUIOp::create(b, length, k.index(steps)), k.index(steps));
     whole = arith::AddIOp::create(b, from, whole);
+    if (!hasOut && op.getDecayInit() && op.getDeltaSoftplus()) {
+      FailureOr<Value> start = findStart(from, whole);
+      if (failed(start))
+        return failure();
+      from = *start;
+    }
     if (failed(buildChunks(from, whole, isTiled, /*isWhole=*/true, state)))
       return failure();
     Value isCut =
@@ -382,6 +434,94 @@ LogicalResult ScanKernel::buildLoop() {
   if (failed(buildChunks(from, to, isTiled, /*isWhole=*/false, state)))
     return failure();
   return finish(state);
+}
+
+/// The first chunk of those in [from, to) that the state at their end depends
+/// on.
+FailureOr<Value> ScanKernel::findStart(Value from, Value to) {
+  ImplicitLocOpBuilder &b = k.b;
+  // Which states of the tile there are: others never decay.
+  std::optional<Slice> rates = k.getSlice(op.getA());
+  if (!rates)
+    return op.emitOpError("reads a ")
+           << op.getA().getType() << " that is not a slice of device memory";
+  Value isReal;
+  if (auto size = cast<MemRefType>(rates->view.getType()).getShape()[0];
+      ShapedType::isDynamic(size) || size % channels) {
+    Value at = k.positions(rates->offsets[0], channels, b.getI32Type());
+    Value end = arith::IndexCastOp::create(
+        b, b.getI32Type(), memref::DimOp::create(b, rates->view, k.index(0)));
+    isReal = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, at,
+                                   k.splat(end, {channels}));
+    isReal = k.broadcast(isReal, 1, padded);
+  }
+  if (isState)
+    isReal = isReal ? arith::AndIOp::create(b, isReal, isState).getResult()
+                    : isState;
+
+  // A quarter of the chunks at most: where that is not enough, going on would
+  // cost more than it saves, and all of them are taken.
+  Value length = arith::SubIOp::create(b, to, from);
+  Value quarter = arith::CeilDivUIOp::create(b, length, k.index(4));
+  Value isForgotten = k.scalarConstant(b.getBoolAttr(false));
+  Value none = k.constant({channels, group}, 0.0);
+  // Chunks are counted, so that all places are seen to be multiples of their
+  // size.
+  auto getPlace = [&](Value walked) -> Value {
+    return arith::SubIOp::create(
+        b, to, arith::MulIOp::create(b, walked, k.index(steps)));
+  };
+  SmallVector<Value> inits = {k.index(0), isForgotten, none};
+  auto back = scf::ForOp::create(b, k.index(0), quarter, k.index(steps), inits);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(back.getBody());
+  ValueRange now = back.getRegionIterArgs();
+  auto choice = scf::IfOp::create(b, now.getTypes(), now[1],
+                                  /*withElseRegion=*/true);
+  scf::YieldOp::create(b, choice.getResults());
+  b.setInsertionPointToStart(choice.thenBlock());
+  scf::YieldOp::create(b, now);
+  b.setInsertionPointToStart(choice.elseBlock());
+  Value walked = arith::AddIOp::create(b, now[0], k.index(1));
+  k.setScalar(loop.getInductionVar(), getPlace(walked));
+  Value total = now[2];
+  bool past = false;
+  auto own = [&](Operation *other) -> LogicalResult {
+    if (other != op)
+      return past ? success() : k.convert(other);
+    past = true;
+    FailureOr<Slice> delta = slice(op.getDelta());
+    if (failed(delta))
+      return failure();
+    Value dt = buildDelta(
+        k.extend(loadSteps(k, *delta, {1, 2}, {channels, steps}, 1, Value())));
+    auto groups = scf::ForOp::create(b, k.index(0), k.index(steps),
+                                     k.index(group), total);
+    OpBuilder::InsertionGuard inner(b);
+    b.setInsertionPointToStart(groups.getBody());
+    Value part = takePart(k, dt, {b.getIndexAttr(0), groups.getInductionVar()},
+                          {channels, group});
+    scf::YieldOp::create(b, ValueRange{arith::AddFOp::create(
+                                b, groups.getRegionIterArgs()[0], part)});
+    total = groups.getResult(0);
+    return success();
+  };
+  if (failed(convertBody(*loop.getBody(), own)))
+    return failure();
+  // NaN is not forgotten.
+  Value isLeft =
+      arith::CmpFOp::create(b, arith::CmpFPredicate::UGT, buildExponent(total),
+                            k.constant({channels, padded}, -kForgotten));
+  if (isReal)
+    isLeft = arith::AndIOp::create(b, isLeft, isReal);
+  Value some = tile::AnyOp::create(b, isLeft);
+  Value isDone =
+      arith::XOrIOp::create(b, some, k.scalarConstant(b.getBoolAttr(true)));
+  scf::YieldOp::create(b, ValueRange{walked, isDone, total});
+  b.setInsertionPointAfter(back);
+  Value all = arith::DivUIOp::create(b, length, k.index(steps));
+  return getPlace(
+      arith::SelectOp::create(b, back.getResult(1), back.getResult(0), all));
 }
 
 /// Whether a chunk has as many steps as the loop over chunks leaves it.
@@ -543,12 +683,20 @@ LogicalResult ScanKernel::buildTiledChunk(bool isWhole,
     if (op.getDecayInit())
       now[1] = arith::AddFOp::create(b, now[1], dtNow);
     if (hasOut) {
-      Value seen = arith::MulFOp::create(b, h.getStates(), states(cTile, C));
-      if (isState)
-        seen =
-            arith::SelectOp::create(b, k.broadcast(isState, 1, group), seen,
-                                    k.constant({channels, group, padded}, 0.0));
-      Value y = k.reduce(tile::ReduceKind::Add, seen, 2);
+      Value y;
+      if (isContracted) {
+        Value weights = takePart(k, cTile, {s, zero}, {group, padded});
+        y = tile::ContractOp::create(
+            b, RankedTensorType::get({channels, group}, b.getF32Type()),
+            h.getStates(), weights);
+      } else {
+        Value seen = arith::MulFOp::create(b, h.getStates(), states(cTile, C));
+        if (isState)
+          seen = arith::SelectOp::create(
+              b, k.broadcast(isState, 1, group), seen,
+              k.constant({channels, group, padded}, 0.0));
+        y = k.reduce(tile::ReduceKind::Add, seen, 2);
+      }
       SmallVector<OpFoldResult> ones(2, b.getIndexAttr(1));
       now.back() = tensor::InsertSliceOp::create(
           b, y, now.back(), ArrayRef<OpFoldResult>{zero, s},
@@ -608,16 +756,19 @@ LogicalResult ScanKernel::build() {
       return k.convert(other);
     // A tile at the end of a group is cut there, unless that is the end of all
     // channels, where the view ends. seqc-tile cut every slice alike.
-    bool hasGroups = forall.getRank() == 3 &&
-                     getConstantIntValue(forall.getMixedUpperBound()[1]) != 1;
+    unsigned rank = forall.getRank();
+    bool hasGroups =
+        rank >= 3 &&
+        getConstantIntValue(forall.getMixedUpperBound()[rank - 2]) != 1;
     if (hasGroups)
       for (Operation &yielded : forall.getTerminator().getYieldingOps()) {
         auto insert = cast<tensor::ParallelInsertSliceOp>(yielded);
-        OpFoldResult count = insert.getMixedSizes()[1];
+        size_t dim = insert.getMixedSizes().size() - 2;
+        OpFoldResult count = insert.getMixedSizes()[dim];
         if (getConstantIntValue(count) == channels)
           continue;
         if (!channelEnd)
-          channelEnd = addIndex(k, k.scalar(insert.getMixedOffsets()[1]),
+          channelEnd = addIndex(k, k.scalar(insert.getMixedOffsets()[dim]),
                                 k.scalar(count));
       }
     return buildLoop();

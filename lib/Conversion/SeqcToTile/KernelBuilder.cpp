@@ -519,12 +519,18 @@ LogicalResult KernelBuilder::convert(Operation *op) {
         auto source = getSlice(extract.getSource());
         if (!source)
           return unsupported("its source is not device memory");
-        if (!extract.hasUnitStride() || extract.getDroppedDims().any())
-          return unsupported("it has strides, or drops dimensions");
+        // Leading dimensions may be dropped: boxes keep them, of one element.
+        int64_t dropped = extract.getDroppedDims().count();
+        if (!extract.hasUnitStride() ||
+            extract.getDroppedDims().find_last() >= int(dropped))
+          return unsupported("it has strides, or drops dimensions that are not "
+                             "the first ones");
         Slice slice = *source;
-        slice.shape.clear();
+        size_t before = slice.offsets.size() - extract.getMixedOffsets().size();
+        slice.shape.assign(before, 1);
         for (auto [offset, more] :
-             llvm::zip(slice.offsets, extract.getMixedOffsets())) {
+             llvm::zip(MutableArrayRef(slice.offsets).drop_front(before),
+                       extract.getMixedOffsets())) {
           if (isZeroInteger(more))
             continue;
           Value by = scalar(more);
@@ -550,7 +556,9 @@ LogicalResult KernelBuilder::convert(Operation *op) {
               matchPattern(value, m_Zero())))
           return unsupported("only device memory is padded, at its end with 0");
         Slice slice = *source;
-        slice.shape = llvm::to_vector(pad.getType().getShape());
+        ArrayRef<int64_t> padded = pad.getType().getShape();
+        slice.shape.assign(slice.offsets.size() - padded.size(), 1);
+        llvm::append_range(slice.shape, padded);
         slices[pad] = slice;
         return success();
       })

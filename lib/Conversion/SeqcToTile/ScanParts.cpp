@@ -108,7 +108,7 @@ Value totile::limit(KernelBuilder &k, Value view, int64_t dim, Value end) {
 
 /// The view of an output whose channels end at `end`, if that is given.
 Value totile::limitChannels(KernelBuilder &k, Value view, Value end) {
-  return limit(k, view, 1, end);
+  return limit(k, view, cast<MemRefType>(view.getType()).getRank() - 2, end);
 }
 
 /// Whether the last dimension of what `v` is a slice of has a stride of 1.

@@ -54,7 +54,8 @@ Value loadSteps(KernelBuilder &k, const Slice &slice, ArrayRef<int64_t> dims,
 /// A part of a tile.
 Value takePart(KernelBuilder &k, Value tile, ArrayRef<OpFoldResult> offsets,
                ArrayRef<int64_t> shape);
-/// The view whose dimension `dim` (the channels) ends at `end`, if given.
+/// The view whose dimension `dim` (the channels, last but one) ends at `end`,
+/// if given.
 Value limit(KernelBuilder &k, Value view, int64_t dim, Value end);
 Value limitChannels(KernelBuilder &k, Value view, Value end);
 /// Whether the last dimension of what `v` is a slice of has a stride of 1.

@@ -127,7 +127,7 @@ LogicalResult ConvertSeqcToTilePass::outline(func::FuncOp func,
                                              scf::ForallOp loop,
                                              unsigned number) {
   Operation *scan = nullptr, *conv = nullptr, *attention = nullptr,
-            *finish = nullptr, *merge = nullptr;
+            *finish = nullptr, *merge = nullptr, *prefix = nullptr;
   BlockAttentionBackwardOp backward;
   ScheduleAttr schedule;
   // What products read is copied in rows. Segments of keys are read for each
@@ -155,6 +155,8 @@ LogicalResult ConvertSeqcToTilePass::outline(func::FuncOp func,
         dense.insert(getSource(segments));
     } else if (isa<SoftmaxMergeOp>(op)) {
       merge = op;
+    } else if (isa<ScanPrefixOp>(op)) {
+      prefix = op;
     } else if (isa<SoftmaxFinishOp>(op)) {
       finish = op;
     } else if (isa<ChunkScanOp>(op)) {
@@ -188,8 +190,8 @@ LogicalResult ConvertSeqcToTilePass::outline(func::FuncOp func,
   // A merge has its end with it.
   if (merge)
     isAttention = false;
-  int families =
-      isAttention + bool(scan) + bool(conv) + bool(merge) + bool(backward);
+  int families = isAttention + bool(scan) + bool(conv) + bool(merge) +
+                 bool(prefix) + bool(backward);
   bool isLinalg =
       families == 0 &&
       llvm::hasSingleElement(loop.getBody()->getOps<linalg::GenericOp>());
@@ -227,6 +229,7 @@ LogicalResult ConvertSeqcToTilePass::outline(func::FuncOp func,
                        : conv      ? decomposeConv(k, loop)
                        : merge     ? decomposeMerge(k, loop)
                        : backward  ? decomposeAttentionBackward(k, loop)
+                       : prefix    ? decomposePrefix(k, loop)
                                    : decomposeLinalg(k, loop);
   if (failed(done))
     return failure();

@@ -96,9 +96,11 @@ private:
   Value convertGather(GatherOp op);
   Value convertReduce(ReduceKind kind, Value source, ArrayRef<int64_t> dims,
                       RankedTensorType type);
+  Value convertAny(AnyOp op);
   Value convertFold(FoldOp op);
   void convertRecurrence(RecurrenceOp op);
   Value convertShift(ShiftOp op);
+  Value convertContract(ContractOp op);
   Value convertDot(DotOp op);
   void convertUpdateWhere(UpdateWhereOp op);
   Value convertElementwise(Operation *op);
@@ -383,6 +385,25 @@ Value BodyConverter::convertFold(FoldOp op) {
   return convertReduce(op.getKind(), blocks, {1}, type);
 }
 
+/// Products with states of which the lower 13 bits are cut off, and their sums.
+Value BodyConverter::convertContract(ContractOp op) {
+  RankedTensorType states = op.getStates().getType();
+  Value weights = broadcast(op.getWeights(), {0}, states);
+  Value products =
+      elementwise(states, {op.getStates(), weights},
+                  [](ImplicitLocOpBuilder &nb, ValueRange args) -> Value {
+                    Type word = nb.getI32Type();
+                    Value bits = arith::BitcastOp::create(nb, word, args[0]);
+                    Value mask = arith::ConstantOp::create(
+                        nb, nb.getI32IntegerAttr(~int32_t(0x1fff)));
+                    bits = arith::AndIOp::create(nb, bits, mask);
+                    Value cut =
+                        arith::BitcastOp::create(nb, args[0].getType(), bits);
+                    return arith::MulFOp::create(nb, cut, args[1]);
+                  });
+  return convertReduce(ReduceKind::Add, products, {2}, op.getType());
+}
+
 /// One element along the dimension after the other.
 void BodyConverter::convertRecurrence(RecurrenceOp op) {
   RankedTensorType type = op.getStates().getType(),
@@ -463,6 +484,24 @@ Value BodyConverter::convertDot(DotOp op) {
   return linalg::MatmulOp::create(b, TypeRange{op.getType()},
                                   ValueRange{lhs, rhs}, ValueRange{op.getAcc()})
       .getResult(0);
+}
+
+Value BodyConverter::convertAny(AnyOp op) {
+  RankedTensorType type = op.getSource().getType();
+  Type word = b.getI32Type();
+  Value words =
+      elementwise(type.clone(word), ValueRange{op.getSource()},
+                  [&](ImplicitLocOpBuilder &nb, ValueRange args) -> Value {
+                    return arith::ExtUIOp::create(nb, word, args[0]);
+                  });
+  Value none = arith::ConstantIntOp::create(b, 0, 32);
+  Value some = reduce(words, llvm::to_vector(llvm::seq(type.getRank())),
+                      RankedTensorType::get({}, word), none,
+                      [](ImplicitLocOpBuilder &nb, ValueRange args) -> Value {
+                        return arith::OrIOp::create(nb, args[0], args[1]);
+                      });
+  return arith::CmpIOp::create(b, arith::CmpIPredicate::ne,
+                               tensor::ExtractOp::create(b, some), none);
 }
 
 void BodyConverter::convertUpdateWhere(UpdateWhereOp op) {
@@ -560,12 +599,16 @@ LogicalResult BodyConverter::convert(Operation *op) {
     replacement =
         convertReduce(reduceOp.getKind(), reduceOp.getSource(),
                       {int64_t(reduceOp.getDim())}, reduceOp.getType());
+  } else if (auto anyOp = dyn_cast<AnyOp>(op)) {
+    replacement = convertAny(anyOp);
   } else if (auto foldOp = dyn_cast<FoldOp>(op)) {
     replacement = convertFold(foldOp);
   } else if (auto dotOp = dyn_cast<DotOp>(op)) {
     replacement = convertDot(dotOp);
   } else if (auto shiftOp = dyn_cast<ShiftOp>(op)) {
     replacement = convertShift(shiftOp);
+  } else if (auto contractOp = dyn_cast<ContractOp>(op)) {
+    replacement = convertContract(contractOp);
   } else if (auto recurrenceOp = dyn_cast<RecurrenceOp>(op)) {
     convertRecurrence(recurrenceOp);
     return success();

@@ -107,6 +107,89 @@ void multiply(ImplicitLocOpBuilder &b, Type elementType, ArrayRef<Value> a,
     acc[r] = LLVM::ExtractValueOp::create(b, result, r);
 }
 
+/// States times weights, summed over states. Block rows are the channels of the
+/// threads (8 of the first of two, 8 of the second), its columns the steps, and
+/// what is summed over are 8 states, of which a thread has two. A product has
+/// the states of one step and the weights of all, so that of its columns only
+/// one is wanted. A thread has two columns of each product, and of all products
+/// takes those of its own steps. Of 4 steps all come twice.
+struct LowerContract : KernelPattern<ContractOp> {
+  using KernelPattern::KernelPattern;
+
+  LogicalResult
+  matchAndRewrite(ContractOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    RankedTensorType type = op.getStates().getType();
+    auto resultType = cast_if_present<VectorType>(
+        getTypeConverter()->convertType(op.getType()));
+    if (!resultType || !type.getEncoding())
+      return failure();
+    ThreadLayout layout = getThreadLayout(type),
+                 weightLayout = getThreadLayout(op.getWeights().getType());
+    SmallVector<Value> states = unpack(b, adaptor.getStates()),
+                       weights = unpack(b, adaptor.getWeights());
+    Type word = b.getI32Type();
+    auto asBits = [&](Value v) -> Value {
+      return LLVM::BitcastOp::create(b, word, v);
+    };
+    // A thread's channels, and its states in the order of its weights.
+    int64_t channels = resultType.getNumElements() / 2;
+    int64_t steps = type.getDimSize(1);
+    Value zero = LLVM::ConstantOp::create(b, b.getF32FloatAttr(0.0));
+    // Of each step, two columns of the products of each channel. Where a thread
+    // has one channel, the other half of the rows is that channel a step later.
+    int64_t perProduct = channels == 1 ? 2 : 1;
+    SmallVector<SmallVector<Value>> products(steps);
+    for (int64_t t = 0; t < steps; t += perProduct) {
+      SmallVector<Value> sums(4, zero);
+      for (int64_t r = 0; r < int64_t(weights.size()); r += 2) {
+        SmallVector<Value> a, factors;
+        for (int64_t i = 0; i < 2; ++i) {
+          int64_t state = weightLayout.offsets[r + i][1];
+          for (int64_t half = 0; half < 2; ++half) {
+            int64_t c = channels == 1 ? 0 : half;
+            int64_t step = channels == 1 ? t + half : t;
+            a.push_back(asBits(states[*layout.findRegister({c, step, state})]));
+          }
+          factors.push_back(asBits(weights[r + i]));
+        }
+        multiply(b, b.getF32Type(), a, factors, sums);
+      }
+      if (channels == 2) {
+        products[t] = sums;
+        continue;
+      }
+      for (int64_t half = 0; half < 2; ++half)
+        products[t + half] = {sums[2 * half], sums[2 * half + 1]};
+    }
+    // Thread q of four has steps 2 q and 2 q + 1, modulo their number.
+    auto isSet = [&](int64_t bit) -> Value {
+      Value masked =
+          arith::AndIOp::create(b, context.lane, constantI32(b, bit));
+      return arith::CmpIOp::create(b, arith::CmpIPredicate::ne, masked,
+                                   constantI32(b, 0));
+    };
+    Value isOdd = isSet(1), isUpper = isSet(2);
+    SmallVector<Value> result;
+    for (int64_t c = 0; c < channels; ++c)
+      for (int64_t i = 0; i < 2; ++i) {
+        auto take = [&](int64_t q) -> Value {
+          return arith::SelectOp::create(b, isOdd,
+                                         products[2 * q + 2 + i][2 * c + i],
+                                         products[2 * q + i][2 * c + i]);
+        };
+        Value low = take(0);
+        result.push_back(steps == 4
+                             ? low
+                             : arith::SelectOp::create(b, isUpper, take(2), low)
+                                   .getResult());
+      }
+    rewriter.replaceOp(op, pack(b, resultType, result));
+    return success();
+  }
+};
+
 /// What both kinds of products need.
 struct Dot {
   Dot(ImplicitLocOpBuilder &b, const KernelContext &context, DotOp op, Value a,
@@ -379,5 +462,6 @@ struct LowerDot : KernelPattern<DotOp> {
 void seqc::tile::populateMmaSyncPatterns(const TypeConverter &converter,
                                          RewritePatternSet &patterns,
                                          KernelContext &context) {
-  patterns.add<LowerDot>(converter, patterns.getContext(), context);
+  patterns.add<LowerContract, LowerDot>(converter, patterns.getContext(),
+                                        context);
 }

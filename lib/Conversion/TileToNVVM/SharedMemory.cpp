@@ -177,6 +177,33 @@ struct LowerBarrier : KernelPattern<BarrierOp> {
   }
 };
 
+/// A vote at a barrier.
+struct LowerAny : KernelPattern<AnyOp> {
+  using KernelPattern::KernelPattern;
+
+  LogicalResult
+  matchAndRewrite(AnyOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    if (context.blockWarps != context.warps)
+      return op.emitOpError("is not supported in a kernel with warp roles: "
+                            "all threads of the block vote");
+    Value mine;
+    for (Value element : unpack(b, adaptor.getSource()))
+      mine =
+          mine ? arith::OrIOp::create(b, mine, element).getResult() : element;
+    Type word = b.getI32Type();
+    Value vote = arith::ExtUIOp::create(b, word, mine);
+    auto kind = NVVM::BarrierReductionAttr::get(b.getContext(),
+                                                NVVM::BarrierReduction::OR);
+    auto barrier = NVVM::BarrierOp::create(b, TypeRange{word}, Value(), Value(),
+                                           kind, vote);
+    rewriter.replaceOpWithNewOp<arith::CmpIOp>(
+        op, arith::CmpIPredicate::ne, barrier->getResult(0), constantI32(b, 0));
+    return success();
+  }
+};
+
 struct LowerSharedStore : KernelPattern<SharedStoreOp> {
   using KernelPattern::KernelPattern;
 
@@ -259,6 +286,7 @@ struct LowerSharedLoad : KernelPattern<SharedLoadOp> {
 void seqc::tile::populateSharedPatterns(const TypeConverter &converter,
                                         RewritePatternSet &patterns,
                                         KernelContext &context) {
-  patterns.add<LowerAlloc, LowerMakeRing, LowerBarrier, LowerSharedStore,
-               LowerSharedLoad>(converter, patterns.getContext(), context);
+  patterns.add<LowerAlloc, LowerAny, LowerMakeRing, LowerBarrier,
+               LowerSharedStore, LowerSharedLoad>(
+      converter, patterns.getContext(), context);
 }

@@ -293,6 +293,29 @@ tile.kernel @f(%bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} 
 
 // -----
 
+tile.kernel @f(%bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %m = arith.constant dense<0.0> : tensor<64x8xf32>
+  // expected-error @+1 {{'tile.any' op needs a tile of i1, but got 'tensor<64x8xf32>'}}
+  %r = tile.any %m : tensor<64x8xf32>
+  tile.return
+}
+
+// -----
+
+// A warp that does not take part has no vote.
+tile.kernel @f(%bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %m = arith.constant dense<0.0> : tensor<64x8xf32>
+  %g = arith.constant dense<true> : tensor<64x8xi1>
+  %r = tile.update_where %g(%m) warps 4 {
+    // expected-error @+1 {{'tile.any' op cannot be in tile.update_where: it combines rows}}
+    %any = tile.any %g : tensor<64x8xi1>
+    tile.yield %m : tensor<64x8xf32>
+  } : tensor<64x8xi1>, tensor<64x8xf32>
+  tile.return
+}
+
+// -----
+
 // A warp that does not take part has no rows to give.
 tile.kernel @f(%bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
   %m = arith.constant dense<0.0> : tensor<64x8xf32>

@@ -53,6 +53,10 @@ tile.kernel @update_where(%x: memref<?x64xf32>, %bx: index, %by: index, %bz: ind
     %1 = tile.reduce max %s along 1 : tensor<64x64xf32> -> tensor<64xf32>
     tile.yield %1 : tensor<64xf32>
   } : tensor<64x8xi1>, tensor<64xf32>
-  tile.store %r, %x[%bx, %c0] dims [0] : tensor<64xf32>, memref<?x64xf32>
+  // CHECK: tile.any %{{.*}} : tensor<64x8xi1>
+  %any = tile.any %g : tensor<64x8xi1>
+  scf.if %any {
+    tile.store %r, %x[%bx, %c0] dims [0] : tensor<64xf32>, memref<?x64xf32>
+  }
   tile.return
 }

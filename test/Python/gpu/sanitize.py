@@ -165,6 +165,7 @@ scan("scan bf16 grouped", 100, dtype="bf16", matrices="grouped")
 scan("scan one step", 1)
 scan("scan bf16", 128, dtype="bf16")
 scan("scan 64 states", 70, dtype="bf16", state=64)
+scan("scan in parts", 2100, dtype="bf16", state=16)
 
 
 def conv(name: str, dtype: str, width: int) -> None:

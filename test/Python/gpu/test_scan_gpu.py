@@ -20,6 +20,8 @@ from gpu_cases import (
     SCAN_SCHEDULES,
     SCAN_SIZES,
     SCAN_STATES,
+    SPLIT_SIZES,
+    SPLIT_STATES,
 )
 from gpu_testing import LAYOUTS, host, place_all, poison, torch
 from seqc import reference
@@ -86,6 +88,49 @@ def test_scan_schedules(schedule: dict[str, int], dtype: str, target: str) -> No
         )
         assert_close(host(state), expected_state, state_bound, "state")
         assert_close(host(out), expected, bound, "out")
+
+
+@pytest.mark.parametrize("state", SPLIT_STATES)
+@pytest.mark.parametrize("dtype", ["bf16", "f32"])
+def test_scan_splits(state: int, dtype: str, target: str) -> None:
+    """Sequences in parts, the states between which are forgotten or are not."""
+    rng = np.random.default_rng(10)
+    for batch, dim, length in (*SPLIT_SIZES, (1, 96, 5000)):
+        for shift in (0.0, -7.0):
+            arguments = test_scan.inputs(
+                rng, batch, dim, length, dtype=dtype, state=state
+            )
+            arguments["delta_bias"] = arguments["delta_bias"] + np.float32(shift)
+            check_split(arguments, dtype, target)
+
+
+@pytest.mark.parametrize("name", test_scan.VARIANTS)
+def test_scan_split_options(name: str, target: str) -> None:
+    rng = np.random.default_rng(11)
+    for batch, dim, length in SPLIT_SIZES[1:3]:
+        options = test_scan.VARIANTS[name]
+        arguments = test_scan.inputs(rng, batch, dim, length, **options)
+        check_split(arguments, "f32", target)
+
+
+def check_split(arguments: dict[str, Any], dtype: str, target: str) -> None:
+    """In parts, twice with the same bits."""
+    expected, expected_state = reference.selective_scan(**arguments)
+    bound, state_bound = test_scan.bounds(arguments, dtype)
+    call: Any = seqc.selective_scan
+    results = [
+        call(
+            **place_all(arguments),
+            return_final_state=True,
+            schedule={"splits": 1024},
+            target=target,
+        )
+        for _ in range(2)
+    ]
+    (out, state), again = results
+    assert_close(host(state), expected_state, state_bound, "state")
+    assert_close(host(out), expected, bound, "out")
+    assert torch.equal(out, again[0]) and torch.equal(state, again[1])
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

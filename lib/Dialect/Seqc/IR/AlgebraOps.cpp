@@ -597,6 +597,33 @@ SmallVector<Value> SoftmaxMergeOp::buildLoop(OpBuilder &b) {
 }
 
 //===----------------------------------------------------------------------===//
+// ScanPrefixOp
+//===----------------------------------------------------------------------===//
+
+LogicalResult ScanPrefixOp::verify() {
+  Constraints check(*this);
+  MLIRContext *context = getContext();
+  Type f32 = Float32Type::get(context), f64 = Float64Type::get(context);
+  constexpr StringLiteral dims = "(parts, batch, channels, d_state)";
+  if (failed(check.hasRank(1, "state", getPartState(), 4, dims, {f32, f64})))
+    return failure();
+  RankedTensorType state = getPartState().getType();
+  Type element = state.getElementType();
+  ArrayRef<int64_t> full = state.getShape();
+  if (state.getDimSize(3) < 1)
+    return check.fail(1)
+           << "state to have a static d_state of at least 1, but got " << state;
+  if (failed(check.tensor(2, "decay", getPartDecay(), full, dims, element)) ||
+      failed(check.tensor(2, "the destination of starts", getStartsInit(), full,
+                          dims, element)) ||
+      failed(check.tensor(3, "the initial state", getStateInit(),
+                          full.drop_front(), "(batch, channels, d_state)",
+                          element)))
+    return failure();
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
 // ChunkScanOp
 //===----------------------------------------------------------------------===//
 

@@ -21,6 +21,12 @@
 // all the requests that it can have; but each with keys enough to be worth its
 // start and its share of the merge.
 //
+// A scan on a GPU goes over its parts twice, too: the first time backwards, to
+// the steps that the part's end still depends on (convert-seqc-to-tile), which
+// are few if decays are strong. `seqc.scan_prefix` in between is a kernel of
+// its own. It is worth that only where channels leave most of the chip without
+// blocks.
+//
 //===----------------------------------------------------------------------===//
 
 #include "seqc/Analysis/ChipInfo.h"
@@ -77,6 +83,16 @@ public:
     partSize = arith::MulIOp::create(b, loc, share, step).getResult();
   }
 
+  /// Parts of `share` times `multiple` positions, none of them empty.
+  Splitter(RewriterBase &b, Operation *op, Fold parts, Fold share,
+           int64_t multiple)
+      : b(b), op(op), loc(op->getLoc()), parts(parts),
+        dim(cast<MonoidOpInterface>(op).getReductionDim()), share(share),
+        multiple(multiple) {
+    b.setInsertionPoint(op);
+    domain = cast<TilingInterface>(op).getIterationDomain(b);
+  }
+
   /// The offsets and sizes of part `index` in the iteration space.
   void getPart(Value index, SmallVector<Fold> &offsets,
                SmallVector<Fold> &sizes) {
@@ -87,6 +103,19 @@ public:
     AffineExpr d0, d1, d2;
     bindDims(b.getContext(), d0, d1, d2);
     MLIRContext *context = b.getContext();
+    if (share) {
+      // Where the part is used, so that its alignment is known there.
+      auto number = [&](Fold fold) {
+        return getValueOrCreateConstantIndexOp(b, loc, fold);
+      };
+      Value size = b.createOrFold<arith::MulIOp>(
+          loc, number(share), number(b.getIndexAttr(multiple)));
+      offsets[dim] = arith::MulIOp::create(b, loc, index, size).getResult();
+      sizes[dim] = affine::makeComposedFoldedAffineMin(
+          b, loc, AffineMap::get(3, 0, {d0, d1 - d2}, context),
+          {Fold(size), domain[dim].size, offsets[dim]});
+      return;
+    }
     Value size = getValueOrCreateConstantIndexOp(b, loc, partSize);
     Fold start = arith::MulIOp::create(b, loc, index, size).getResult();
     offsets[dim] = affine::makeComposedFoldedAffineMin(
@@ -190,6 +219,8 @@ public:
   unsigned dim;
   SmallVector<Range> domain;
   Fold partSize;
+  Fold share;
+  int64_t multiple = 1;
 };
 
 } // namespace
@@ -200,37 +231,88 @@ static bool hasNoElements(Type type) {
   return tensor && llvm::is_contained(tensor.getShape(), 0);
 }
 
+namespace {
+/// Sizes of a call, as values on the host.
+class HostSizes {
+public:
+  HostSizes(RewriterBase &b, Location loc) : b(b), loc(loc) {}
+
+  Value number(int64_t value) {
+    return arith::ConstantIndexOp::create(b, loc, value);
+  }
+  Value size(Value v, int64_t dim) {
+    return getValueOrCreateConstantIndexOp(
+        b, loc, tensor::getMixedSize(b, loc, v, dim));
+  }
+  template <typename Op>
+  Value fold(Value x, Value y) {
+    return b.createOrFold<Op>(loc, x, y);
+  }
+  Value atLeastOne(Value v) { return fold<arith::MaxSIOp>(v, number(1)); }
+  /// Blocks for each of `tiles`, but not more than `most`, nor than dimension
+  /// `dim` of `v` has parts of the least size.
+  Value share(Value tiles, Value v, int64_t dim, const SplitModel &model,
+              int64_t most) {
+    Value blocks = number(model.blocks), some = atLeastOne(tiles);
+    Value resident = fold<arith::DivSIOp>(blocks, some);
+    Value all = size(v, dim);
+    Value worth = fold<arith::CeilDivSIOp>(all, number(model.leastKeys));
+    return fold<arith::MinSIOp>(fold<arith::MinSIOp>(resident, worth),
+                                number(most));
+  }
+
+private:
+  RewriterBase &b;
+  Location loc;
+};
+} // namespace
+
 /// The number of parts that one call is worth on `chip`: see the head of this
 /// file. A number where all sizes are static.
 static Fold chooseParts(RewriterBase &b, OnlineAttentionOp op,
                         const ChipInfo &chip, ScheduleAttr schedule) {
-  Location loc = op.getLoc();
   SplitModel model =
       getSplitModel(op, chip,
                     {schedule.getTileM(), schedule.getTileN(), /*splits=*/0,
                      schedule.getStages(), schedule.getWarps()});
-  auto size = [&](Value v, int64_t dim) {
-    return getValueOrCreateConstantIndexOp(
-        b, loc, tensor::getMixedSize(b, loc, v, dim));
-  };
-  auto number = [&](int64_t value) -> Value {
-    return arith::ConstantIndexOp::create(b, loc, value);
-  };
-  auto atLeastOne = [&](Value v) {
-    return b.createOrFold<arith::MaxSIOp>(loc, v, number(1));
-  };
+  HostSizes host(b, op.getLoc());
   Value query = op.getQuery();
-  Value tiles = b.createOrFold<arith::CeilDivSIOp>(loc, size(query, 2),
-                                                   number(schedule.getTileM()));
-  tiles = b.createOrFold<arith::MulIOp>(loc, tiles, size(query, 0));
-  tiles = b.createOrFold<arith::MulIOp>(loc, tiles, size(query, 1));
-  Value resident = b.createOrFold<arith::DivSIOp>(loc, number(model.blocks),
-                                                  atLeastOne(tiles));
-  Value worth = b.createOrFold<arith::CeilDivSIOp>(loc, size(op.getKey(), 2),
-                                                   number(model.leastKeys));
-  Value parts = b.createOrFold<arith::MinSIOp>(loc, resident, worth);
-  parts = b.createOrFold<arith::MinSIOp>(loc, parts, number(model.mostParts));
-  return getAsOpFoldResult(atLeastOne(parts));
+  Value tiles = host.fold<arith::CeilDivSIOp>(host.size(query, 2),
+                                              host.number(schedule.getTileM()));
+  tiles = host.fold<arith::MulIOp>(tiles, host.size(query, 0));
+  tiles = host.fold<arith::MulIOp>(tiles, host.size(query, 1));
+  Value parts = host.share(tiles, op.getKey(), 2, model, model.mostParts);
+  return getAsOpFoldResult(host.atLeastOne(parts));
+}
+
+/// The same of a scan, `most` at most, and the chunks of a part. One where the
+/// tiles of channels are enough for half of the blocks.
+static std::pair<Fold, Fold> chooseParts(RewriterBase &b, ChunkScanOp op,
+                                         const ChipInfo &chip,
+                                         ScheduleAttr schedule, int64_t most) {
+  Location loc = op.getLoc();
+  SplitModel model = getSplitModel(op, chip,
+                                   {schedule.getTileM(), schedule.getTileN(),
+                                    schedule.getSplits(), schedule.getStages(),
+                                    schedule.getWarps()});
+  HostSizes host(b, loc);
+  Value tiles = host.fold<arith::CeilDivSIOp>(host.size(op.getU(), 1),
+                                              host.number(schedule.getTileM()));
+  tiles = host.fold<arith::MulIOp>(tiles, host.size(op.getU(), 0));
+  Value parts =
+      host.share(tiles, op.getU(), 2, model, std::min(model.mostParts, most));
+  // 15/16 of it: what is left over is less than a split costs.
+  Value needed = host.fold<arith::MulIOp>(tiles, host.number(32));
+  Value isFew = b.createOrFold<arith::CmpIOp>(
+      loc, arith::CmpIPredicate::slt, needed, host.number(15 * model.blocks));
+  parts = b.createOrFold<arith::SelectOp>(loc, isFew, parts, host.number(1));
+  parts = host.atLeastOne(parts);
+  // As many as have a chunk.
+  Value chunks = host.fold<arith::CeilDivSIOp>(
+      host.size(op.getU(), 2), host.number(schedule.getTileN()));
+  Value share = host.atLeastOne(host.fold<arith::CeilDivSIOp>(chunks, parts));
+  parts = host.atLeastOne(host.fold<arith::CeilDivSIOp>(chunks, share));
+  return {getAsOpFoldResult(parts), getAsOpFoldResult(share)};
 }
 
 /// Parts that become thread blocks, and one operator that merges them.
@@ -379,6 +461,79 @@ static LogicalResult splitScan(RewriterBase &b, ChunkScanOp op, int64_t parts,
   return success();
 }
 
+/// Parts of a scan with outputs that become thread blocks, twice.
+static LogicalResult splitScanIntoBlocks(RewriterBase &b, ChunkScanOp op,
+                                         Fold parts, Fold share,
+                                         int64_t multiple) {
+  Location loc = op.getLoc();
+  Splitter splitter(b, op, parts, share, multiple);
+  auto stateType = cast<RankedTensorType>(op.getStateInit().getType());
+  SmallVector<Fold> stateSizes =
+      tensor::getMixedSizes(b, loc, op.getStateInit());
+  // What each part adds to the state before it, and what is left of that.
+  Value one = arith::ConstantOp::create(
+      b, loc, b.getFloatAttr(stateType.getElementType(), 1.0));
+  Value empty =
+      tensor::EmptyOp::create(b, loc, stateSizes, stateType.getElementType());
+  Value decay = linalg::FillOp::create(b, loc, one, empty).getResult(0);
+  auto ends = ChunkScanOp::create(
+      b, loc, TypeRange{stateType, decay.getType()}, op.getU(), op.getDelta(),
+      op.getA(), op.getB(), /*C=*/Value(), /*D=*/Value(), /*z=*/Value(),
+      op.getDeltaBias(), op.getSteps(), /*out_init=*/Value(), op.getStateInit(),
+      decay, op.getDeltaSoftplusAttr(), op.getScheduleAttr());
+  SmallVector<Value> identity = ends.buildIdentity(b, loc, {});
+  FailureOr<SmallVector<Value>> partials = splitter.buildPartials(
+      cast<PartialReductionOpInterface>(ends.getOperation()), identity);
+  if (failed(partials))
+    return failure();
+  b.eraseOp(ends);
+
+  b.setInsertionPoint(op);
+  SmallVector<Fold> allSizes = {parts};
+  llvm::append_range(allSizes, stateSizes);
+  Value starts =
+      tensor::EmptyOp::create(b, loc, allSizes, stateType.getElementType());
+  auto prefix = ScanPrefixOp::create(
+      b, loc, TypeRange{starts.getType(), stateType}, (*partials)[0],
+      (*partials)[1], starts, op.getStateInit());
+
+  // The outputs of each part, and states that nothing reads.
+  Value unread =
+      tensor::EmptyOp::create(b, loc, allSizes, stateType.getElementType());
+  scf::ForallOp forall =
+      splitter.createForall(ValueRange{op.getOutInit(), unread});
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPoint(forall.getTerminator());
+    Value index = forall.getInductionVars()[0];
+    ValueRange dests = forall.getRegionIterArgs();
+    SmallVector<Fold> offsets, sizes;
+    splitter.getPart(index, offsets, sizes);
+    FailureOr<TilingResult> tiled =
+        op.getTiledImplementation(b, offsets, sizes);
+    if (failed(tiled))
+      return failure();
+    auto part = cast<ChunkScanOp>(tiled->tiledOps.front());
+    b.setInsertionPoint(part);
+    SmallVector<Fold> ones(3, b.getIndexAttr(1)), ones4(4, b.getIndexAttr(1));
+    SmallVector<Fold> place(4, b.getIndexAttr(0)), partSizes = allSizes;
+    place[0] = index;
+    partSizes[0] = b.getIndexAttr(1);
+    part.getOutInitMutable().assign(
+        tensor::ExtractSliceOp::create(b, loc, dests[0], offsets, sizes, ones));
+    part.getStateInitMutable().set(tensor::ExtractSliceOp::create(
+        b, loc, stateType, prefix.getStarts(), place, partSizes, ones4));
+    for (auto [result, init] : llvm::zip(part.getResults(), part.getDpsInits()))
+      result.setType(init.getType());
+    Splitter::markSplit(part);
+    b.setInsertionPointToStart(forall.getTerminator().getBody());
+    splitter.parallelInsert(part.getOut(), dests[0], offsets, sizes);
+    splitter.parallelInsert(part.getState(), dests[1], place, partSizes);
+  }
+  b.replaceOp(op, {forall.getResult(0), prefix.getState()});
+  return success();
+}
+
 namespace {
 struct SplitReductionPass
     : public seqc::impl::SeqcSplitReductionBase<SplitReductionPass> {
@@ -406,6 +561,13 @@ struct SplitReductionPass
       // Left to the call.
       bool isOpen = attention && !info->isCPU && parts == 0 && schedule &&
                     schedule.getTileM() && schedule.getTileN();
+      // The parts of a scan are its schedule's at most.
+      auto scan = dyn_cast<ChunkScanOp>(op);
+      bool isBlocks = scan && !info->isCPU;
+      if (isBlocks &&
+          (!scan.getOutInit() || scan.getDecayInit() || scan.getSteps() ||
+           !schedule || !schedule.getTileM() || !schedule.getTileN()))
+        continue;
       // Packed heads are unpacked by what merges them.
       bool isPacked =
           attention &&
@@ -426,6 +588,13 @@ struct SplitReductionPass
         if (isOpen)
           number = chooseParts(rewriter, attention, *info, schedule);
         done = splitIntoBlocks(rewriter, attention, number, multiple);
+      } else if (isBlocks) {
+        rewriter.setInsertionPoint(op);
+        auto [number, share] =
+            chooseParts(rewriter, scan, *info, schedule, parts);
+        if (isOneInteger(number))
+          continue;
+        done = splitScanIntoBlocks(rewriter, scan, number, share, multiple);
       } else if (attention)
         done = splitAttention(rewriter, attention, parts, multiple);
       else

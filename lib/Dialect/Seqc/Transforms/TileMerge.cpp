@@ -15,6 +15,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "TilePrefix.h"
 #include "Tiler.h"
 
 #include "seqc/Dialect/Seqc/IR/Seqc.h"
@@ -192,6 +193,15 @@ struct TileMergePass : public seqc::impl::SeqcTileMergeBase<TileMergePass> {
     });
     for (SoftmaxMergeOp merge : merges) {
       tileMerge(rewriter, merge);
+      ++numTiled;
+    }
+    SmallVector<ScanPrefixOp> prefixes;
+    getOperation().walk([&](ScanPrefixOp op) {
+      if (!op->getParentOfType<scf::ForallOp>())
+        prefixes.push_back(op);
+    });
+    for (ScanPrefixOp prefix : prefixes) {
+      tilePrefix(rewriter, prefix);
       ++numTiled;
     }
   }

@@ -301,6 +301,12 @@ LogicalResult BroadcastOp::verify() {
   return verifySlice(*this, getSource().getType(), getType(), getDim());
 }
 
+LogicalResult AnyOp::verify() {
+  if (!getSource().getType().getElementType().isInteger(1))
+    return emitOpError("needs a tile of i1, but got ") << getSource().getType();
+  return success();
+}
+
 /// Whether each thread has, of a tile in layout `part`, a part of what it has
 /// of it in `whole`.
 static bool isPartOf(Attribute part, Attribute whole, ArrayRef<int64_t> shape) {
@@ -381,6 +387,79 @@ LogicalResult RecurrenceOp::verify() {
   if (!layout.base[getDim()].empty())
     return emitOpError("needs a layout that gives a thread all of dimension ")
            << int64_t(getDim()) << ", but got " << states;
+  return success();
+}
+
+/// The layout of states that tensor cores contract, or null.
+static BlockedLayoutAttr getContracted(RankedTensorType states) {
+  auto layout = dyn_cast_if_present<BlockedLayoutAttr>(states.getEncoding());
+  if (!layout || states.getRank() != 3)
+    return {};
+  ArrayRef<int64_t> thread = layout.getThread(), lanes = layout.getLanes(),
+                    warps = layout.getWarps();
+  int64_t channels = thread[0], steps = thread[1];
+  bool isWhole = states.getDimSize(0) == channels * 8 * warps[0] &&
+                 states.getDimSize(1) == steps;
+  if (!isWhole || channels < 1 || channels > 2 || (steps != 4 && steps != 8) ||
+      thread[2] % 2 || lanes != ArrayRef<int64_t>({8, 1, 4}) || warps[1] != 1 ||
+      warps[2] != 1)
+    return {};
+  return layout;
+}
+
+Attribute ContractOp::getWeightsLayout(RankedTensorType states) {
+  BlockedLayoutAttr layout = getContracted(states);
+  if (!layout)
+    return {};
+  MLIRContext *context = states.getContext();
+  int64_t steps = layout.getThread()[1];
+  return SliceLayoutAttr::get(
+      context, 0,
+      BlockedLayoutAttr::get(context, {1, 1, layout.getThread()[2]},
+                             {8 / steps, steps, 4}, layout.getWarps()));
+}
+
+Attribute ContractOp::getResultLayout(RankedTensorType states) {
+  BlockedLayoutAttr layout = getContracted(states);
+  if (!layout)
+    return {};
+  MLIRContext *context = states.getContext();
+  int64_t channels = layout.getThread()[0], warps = layout.getWarps()[0];
+  if (layout.getThread()[1] == 8)
+    return BlockedLayoutAttr::get(context, {channels, 2}, {8, 4}, {warps, 1});
+  return SliceLayoutAttr::get(context, 1,
+                              BlockedLayoutAttr::get(context, {channels, 1, 2},
+                                                     {8, 2, 2}, {warps, 1, 1}));
+}
+
+LogicalResult ContractOp::verify() {
+  RankedTensorType states = getStates().getType(),
+                   weights = getWeights().getType(),
+                   result = getResult().getType();
+  ArrayRef<int64_t> shape = states.getShape();
+  if (shape.size() != 3 || weights.getShape() != shape.take_back(2) ||
+      result.getShape() != shape.take_front(2))
+    return emitOpError("takes states (c, t, n) and weights (t, n) to (c, t), "
+                       "but goes from ")
+           << states << " and " << weights << " to " << result;
+  for (RankedTensorType type : {states, weights, result})
+    if (!type.getElementType().isF32())
+      return emitOpError("works on f32, but got ") << type;
+  Attribute layout = states.getEncoding();
+  if (!layout && !weights.getEncoding() && !result.getEncoding())
+    return success();
+  Attribute ofWeights = getWeightsLayout(states),
+            ofResult = getResultLayout(states);
+  if (!ofWeights)
+    return emitOpError("needs states in a layout of which tensor cores take "
+                       "blocks, but got ")
+           << states;
+  if (weights.getEncoding() != ofWeights)
+    return emitOpError("of ") << states << " needs weights in " << ofWeights
+                              << ", but got " << weights;
+  if (result.getEncoding() != ofResult)
+    return emitOpError("of ") << states << " gives a result in " << ofResult
+                              << ", but got " << result;
   return success();
 }
 
@@ -948,7 +1027,10 @@ LogicalResult UpdateWhereOp::verifyRegions() {
     if (!isPure(&op) || op.getNumRegions())
       return op.emitOpError("cannot be in tile.update_where: it must have no "
                             "effects and no regions");
-    if (auto reduce = dyn_cast<ReduceOp>(op); reduce && reduce.getDim() != 1)
+    bool acrossRows = isa<AnyOp>(op);
+    if (auto reduce = dyn_cast<ReduceOp>(op))
+      acrossRows = reduce.getDim() != 1;
+    if (acrossRows)
       return op.emitOpError("cannot be in tile.update_where: it combines rows");
   }
   return success();

@@ -179,12 +179,17 @@ void Assigner::shareSums(RankedTensorType type, BlockedLayoutAttr layout) {
   });
 }
 
+/// Whether tensor cores sum over the states.
+static bool isContracted(RecurrenceOp op) {
+  return llvm::any_of(op.getStates().getUsers(), llvm::IsaPred<ContractOp>);
+}
+
 LogicalResult Assigner::anchorRecurrences() {
   WalkResult result = kernel.walk([&](RecurrenceOp op) {
     RankedTensorType type = op.getStates().getType();
     Attribute layout;
     if (op.getDim() == 1)
-      layout = chooseRecurrenceLayout(type, warps);
+      layout = chooseRecurrenceLayout(type, warps, isContracted(op));
     if (!layout) {
       op.emitOpError()
           << "on tiles of type " << type << " along dimension "
@@ -197,6 +202,12 @@ LogicalResult Assigner::anchorRecurrences() {
     hasRecurrences = true;
     set(op.getStates(), layout);
     shareSums(type, cast<BlockedLayoutAttr>(layout));
+    for (Operation *user : op.getStates().getUsers())
+      if (auto contract = dyn_cast<ContractOp>(user)) {
+        auto states = withLayout(type, layout);
+        set(contract.getWeights(), ContractOp::getWeightsLayout(states));
+        set(contract.getResult(), ContractOp::getResultLayout(states));
+      }
     ++numAnchors;
     return WalkResult::advance();
   });
@@ -556,6 +567,12 @@ LogicalResult Assigner::fixOperands() {
           MmaLayoutAttr::get(op->getContext(), int64_t(update.getWarps()));
       if (failed(fixOperand(update.getConditionMutable(), wanted)))
         return failure();
+    } else if (auto contract = dyn_cast<ContractOp>(op)) {
+      auto states =
+          withLayout(contract.getStates().getType(), get(contract.getStates()));
+      if (failed(fixOperand(contract.getWeightsMutable(),
+                            ContractOp::getWeightsLayout(states))))
+        return failure();
     } else if (auto recurrence = dyn_cast<RecurrenceOp>(op)) {
       for (OpOperand *operand :
            {&recurrence.getFactorsMutable(), &recurrence.getTermsMutable()})
@@ -570,7 +587,7 @@ LogicalResult Assigner::fixOperands() {
     } else if (isa<tensor::ExtractSliceOp>(op)) {
       // In shared memory, all layouts are the same.
     } else if (!isLeaf(op) &&
-               !isa<LoadOp, StoreOp, scf::YieldOp, YieldOp>(op)) {
+               !isa<AnyOp, LoadOp, StoreOp, scf::YieldOp, YieldOp>(op)) {
       for (Value value : op->getOperands())
         if (isTile(value))
           return op->emitOpError() << "on a tile of type " << value.getType()

@@ -141,21 +141,27 @@ Attribute seqc::tile::chooseReducedLayout(RankedTensorType type,
 }
 
 Attribute seqc::tile::chooseRecurrenceLayout(RankedTensorType type,
-                                             int64_t warps) {
+                                             int64_t warps,
+                                             bool isContracted) {
   if (type.getRank() != 3 || type.getDimSize(0) % warps)
     return {};
   int64_t channels = type.getDimSize(0) / warps;
-  int64_t channelLanes = powerDivisor(channels, kThreadsPerWarp);
+  int64_t channelLanes =
+      powerDivisor(channels, isContracted ? 8 : kThreadsPerWarp);
   int64_t stateLanes = kThreadsPerWarp / channelLanes;
-  if (type.getDimSize(2) % stateLanes ||
-      !llvm::isPowerOf2_64(type.getDimSize(1)) ||
-      !llvm::isPowerOf2_64(type.getDimSize(2) / stateLanes) ||
+  if (type.getDimSize(2) % stateLanes)
+    return {};
+  int64_t states = type.getDimSize(2) / stateLanes;
+  if (!llvm::isPowerOf2_64(type.getDimSize(1)) ||
+      !llvm::isPowerOf2_64(states) ||
       !llvm::isPowerOf2_64(channels / channelLanes))
     return {};
-  return BlockedLayoutAttr::get(type.getContext(),
-                                {channels / channelLanes, type.getDimSize(1),
-                                 type.getDimSize(2) / stateLanes},
-                                {channelLanes, 1, stateLanes}, {warps, 1, 1});
+  // What threads of one channel read at the same time of `B` and `C` lies next
+  // to each other in shared memory: no two of them want the same bank.
+  states = std::min<int64_t>(states, 128 / type.getElementTypeBitWidth());
+  return BlockedLayoutAttr::get(
+      type.getContext(), {channels / channelLanes, type.getDimSize(1), states},
+      {channelLanes, 1, stateLanes}, {warps, 1, 1});
 }
 
 Attribute seqc::tile::chooseStripLayout(RankedTensorType type,

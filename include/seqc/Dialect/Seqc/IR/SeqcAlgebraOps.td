@@ -237,6 +237,50 @@ def Seqc_SoftmaxMergeOp : Seqc_Op<"softmax_merge", [
   }];
 }
 
+def Seqc_ScanPrefixOp : Seqc_Op<"scan_prefix", [
+    Pure, DestinationStyleOpInterface]> {
+  let summary = "The states between parts of a scan's sequence";
+  let description = [{
+    The operands hold, for each part of the sequence along their first dimension, the state that the part ends with if it starts
+    from 0, and the product of its decays (`seqc.chunk_scan` without outputs). From the state before the first
+    part follow those before all others, in order, and the one after the last:
+
+    ```
+    h = state
+    for p in parts:
+      starts[p] = h
+      h = decay[p] h + state[p]
+    ```
+    Constraints: scan_prefix_c1 to scan_prefix_c3 of `docs/spec.md`.
+
+    Example:
+    ```mlir
+    %starts, %h = seqc.scan_prefix state(%ps) decay(%pd) outs(%starts0, %h0)
+        : (tensor<4x2x8x16xf32>, tensor<4x2x8x16xf32>, tensor<4x2x8x16xf32>, tensor<2x8x16xf32>)
+        -> (tensor<4x2x8x16xf32>, tensor<2x8x16xf32>)
+    ```
+  }];
+  let arguments = (ins
+    // scan_prefix_c1
+    Seqc_State4:$part_state,
+    // scan_prefix_c2
+    Seqc_State4:$part_decay,
+    Seqc_State4:$starts_init,
+    // scan_prefix_c3
+    Seqc_State3:$state_init);
+  let results = (outs Seqc_State4:$starts, Seqc_State3:$state);
+  let assemblyFormat = [{
+    `state` `(` $part_state `)` `decay` `(` $part_decay `)` `outs` `(` $starts_init `,` $state_init `)`
+    attr-dict `:` functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    ::mlir::MutableOperandRange getDpsInitsMutable() {
+      return ::mlir::MutableOperandRange(getOperation(), 2, 2);
+    }
+  }];
+}
+
 def Seqc_ChunkScanOp : Seqc_Op<"chunk_scan", [
     AttrSizedOperandSegments, Pure, DestinationStyleOpInterface,
     DeclareOpInterfaceMethods<Seqc_MonoidOpInterface>,

@@ -92,7 +92,7 @@ def Seqc_ScheduleAttr : Seqc_Attr<"Schedule", "schedule"> {
     |---|---|---|
     | `tile_m` | queries in a tile | channels in a tile |
     | `tile_n` | keys in a tile | time steps in a chunk |
-    | `splits` | parts that the keys are split into | parts that the sequence is split into |
+    | `splits` | parts that the keys are split into | parts that the sequence is split into; on a GPU the most of them |
     | `stages` | tiles of keys, and of values, in shared memory | chunks in shared memory |
     | `warps` | warps that share the queries of a tile | warps that share the channels of a tile |
 

@@ -239,6 +239,14 @@ def SeqcSplitReduction : Pass<"seqc-split-reduction", "::mlir::func::FuncOp"> {
     %tasks = B * H * ceildiv(queries, tile_m)
     %parts = max(1, min(slots / %tasks, ceildiv(keys, least), 128))
     ```
+
+    The parts of a scan with outputs are thread blocks, too, of whole chunks; `splits` is the most that there may be. There is one where tiles of channels fill
+    half of the chip. `seqc.scan_prefix` goes from what each part adds and leaves to the states between them:
+    ```mlir
+    %p:2 = scf.forall (%i) in (%parts) shared_outs(...) { seqc.chunk_scan ... outs(state %zero, decay %one) }
+    %starts, %state = seqc.scan_prefix state(%p#0) decay(%p#1) outs(...)
+    %out = scf.forall (%i) in (%parts) shared_outs(...) { seqc.chunk_scan ... outs(out ..., state %starts[%i]) }
+    ```
   }];
   let options = [
     Option<"splits", "splits", "int64_t", "0", "Parts, for every operator, at most 1024; 0 takes the operator's schedule">,
@@ -257,6 +265,8 @@ def SeqcSplitReduction : Pass<"seqc-split-reduction", "::mlir::func::FuncOp"> {
 def SeqcTileMerge : Pass<"seqc-tile-merge", "::mlir::func::FuncOp"> {
   let summary = "Tile the merge of partial states, with what finishes it";
   let description = [{
+    A `seqc.scan_prefix` becomes tiles of some channels, all parts each.
+
     One tile for each row: a `seqc.softmax_merge` of all parts of the row, and the `seqc.softmax_finish` that takes its
     result, also through the reshape of `seqc-pack-heads`, of which the row's place is computed. Many small tiles, since a row has as
     many states as there are parts and all of them are to be read at once.

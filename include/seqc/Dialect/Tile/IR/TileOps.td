@@ -352,6 +352,56 @@ def Tile_RecurrenceOp : Tile_Op<"recurrence", [Pure,
   let hasVerifier = 1;
 }
 
+def Tile_ContractOp : Tile_Op<"contract", [Pure]> {
+  let summary = "Sums over the last dimension, with weights of the middle one";
+  let description = [{
+    `result[c, t] = sum over n of states[c, t, n] * weights[t, n]`, in f32, of states that are cut to 11 significant bits (TF32): what a
+    scan's states contribute to its outputs. Weights have no more bits than that.
+
+    With layouts it runs on tensor cores, in blocks of 8 channels and 8 states. A thread has all of T = 4 or 8 steps, one or two
+    consecutive channels, and states of which a block's are spread over four threads:
+    `#tile.blocked<thread = [c, T, s], lanes = [8, 1, 4], warps = [w, 1, 1]>` with an even `s`. The weights are in
+    `#tile.slice<dim = 0, of = #tile.blocked<thread = [1, 1, s], lanes = [8 / T, T, 4], warps = [w, 1, 1]>>`, the result in
+    `#tile.blocked<thread = [c, 2], lanes = [8, 4], warps = [w, 1]>` for 8 steps, and for 4 in
+    `#tile.slice<dim = 1, of = #tile.blocked<thread = [c, 1, 2], lanes = [8, 2, 2], warps = [w, 1, 1]>>`.
+
+    Example:
+    ```mlir
+    %y = tile.contract %h, %c : tensor<64x8x16xf32>, tensor<8x16xf32> -> tensor<64x8xf32>
+    ```
+  }];
+  let arguments = (ins Tile_Tile:$states, Tile_Tile:$weights);
+  let results = (outs Tile_Tile:$result);
+  let assemblyFormat = [{
+    $states `,` $weights attr-dict `:` type($states) `,` type($weights) `->` type($result)
+  }];
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// The layouts of weights and result that go with `states`; null if nothing does.
+    static ::mlir::Attribute getWeightsLayout(::mlir::RankedTensorType states);
+    static ::mlir::Attribute getResultLayout(::mlir::RankedTensorType states);
+  }];
+}
+
+def Tile_AnyOp : Tile_Op<"any", [Pure]> {
+  let summary = "Whether some element is true";
+  let description = [{
+    The same for the whole block, so that it can decide what all of it does: it lowers to a vote of all threads at a barrier.
+
+    Example:
+    ```mlir
+    %some = tile.any %visible : tensor<128x8xi1>
+    scf.if %some {
+      ...
+    }
+    ```
+  }];
+  let arguments = (ins Tile_Tile:$source);
+  let results = (outs I1:$result);
+  let assemblyFormat = "$source attr-dict `:` type($source)";
+  let hasVerifier = 1;
+}
+
 def Tile_ConvertOp : Tile_Op<"convert", [Pure]> {
   let summary = "Moves a tile to another layout";
   let description = [{
