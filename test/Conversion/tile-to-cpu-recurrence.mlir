@@ -5,13 +5,11 @@
 // both of what an element of a shift may come from, of which one is taken.
 // CHECK-LABEL: func.func @f(
 // CHECK: scf.forall
-// CHECK: %[[S0:.*]] = tensor.extract_slice %[[A:.*]][0, 0, 0] [64, 1, 16] [1, 1, 1]
+// CHECK: scf.for %[[S:.*]] = %{{.*}} to %{{.*}} step %{{.*}} iter_args(%[[H:.*]] = %{{.*}}, %[[ALL:.*]] = %{{.*}})
+// CHECK: tensor.extract_slice %{{.*}}[0, %[[S]], 0] [64, 1, 16] [1, 1, 1]
 // CHECK: linalg.generic
 // CHECK: math.fma
-// CHECK: tensor.insert_slice {{.*}}[0, 0, 0] [64, 1, 16] [1, 1, 1]
-// CHECK: tensor.extract_slice %[[A]][0, 1, 0] [64, 1, 16] [1, 1, 1]
-// CHECK: linalg.generic
-// CHECK: tensor.insert_slice {{.*}}[0, 1, 0] [64, 1, 16] [1, 1, 1]
+// CHECK: tensor.insert_slice {{.*}}[0, %[[S]], 0] [64, 1, 16] [1, 1, 1]
 // CHECK: linalg.reduce
 // CHECK: linalg.generic
 // CHECK: arith.remui
@@ -60,5 +58,37 @@ tile.kernel @contract(%x: memref<8x16xf32, strided<[?, ?], offset: ?>>, %a: f32,
   %c = tile.load %x[%c0, %c0] : memref<8x16xf32, strided<[?, ?], offset: ?>> -> tensor<8x16xf32>
   %s = tile.contract %h, %c : tensor<16x8x16xf32>, tensor<8x16xf32> -> tensor<16x8xf32>
   tile.store %s, %y[%c0, %c0] : tensor<16x8xf32>, memref<16x8xf32>
+  tile.return
+}
+
+// From the last step to the first: the sum is kept, the product goes on. Sums of
+// blocks of 16 channels come to stand beside each other.
+// CHECK-LABEL: func.func @backwards(
+// CHECK: scf.forall
+// CHECK: scf.for %[[I:.*]] = %{{.*}} to %[[N:.*]] step
+// CHECK: %[[S:.*]] = arith.subi %{{.*}}, %[[I]]
+// CHECK: tensor.extract_slice %{{.*}}[0, %[[S]], 0] [64, 1, 16] [1, 1, 1]
+// CHECK: arith.addf
+// CHECK: tensor.insert_slice {{.*}}[0, %[[S]], 0] [64, 1, 16] [1, 1, 1]
+// CHECK: arith.mulf
+// CHECK: tensor.expand_shape {{.*}} : tensor<64x2x16xf32> into tensor<4x16x2x16xf32>
+// CHECK: linalg.reduce
+// CHECK: linalg.transpose {{.*}} permutation = [1, 0, 2]
+// CHECK: tensor.collapse_shape {{.*}} : tensor<2x4x16xf32> into tensor<2x64xf32>
+func.func @backwards(%a: f32) -> tensor<2x64xf32> {
+  %c1 = arith.constant 1 : index
+  %e = tensor.empty() : tensor<2x64xf32>
+  %r = tile.launch @adjoint grid(%c1, %c1, %c1) ins(%a : f32) outs(%e : tensor<2x64xf32>) -> tensor<2x64xf32>
+  return %r : tensor<2x64xf32>
+}
+
+tile.kernel @adjoint(%a: f32, %y: memref<2x64xf32>, %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %c0 = arith.constant 0 : index
+  %f = tensor.splat %a : tensor<64x2x16xf32>
+  %h = arith.constant dense<1.0> : tensor<64x16xf32>
+  %s, %last = tile.recurrence %f, %f from %h along 1 adjoint : tensor<64x2x16xf32>, tensor<64x16xf32>
+  %sums = tile.sum_blocks %s : tensor<64x2x16xf32> -> tensor<2x64xf32>
+  %e = tile.exchange %sums : tensor<2x64xf32> -> tensor<2x64xf32>
+  tile.store %e, %y[%c0, %c0] : tensor<2x64xf32>, memref<2x64xf32>
   tile.return
 }

@@ -69,3 +69,23 @@ tile.kernel @contract(%x: memref<32x8xf32>, %w: memref<8x16xf32>, %a: f32, %bx: 
   tile.store %y, %x[%c0, %c0] : tensor<32x8xf32, #ys>, memref<32x8xf32>
   tile.return
 }
+
+// The adjoint: a sum, which a product may become part of, and a product for each
+// step. Of the sums over the 16 channels of a warp, 32 in a thread, lanes that
+// have the same ones give away half at a time: 16 exchanges, then 8; with all steps shared
+// out among four lanes, those that are left have the same 8.
+// CHECK-LABEL: llvm.func @adjoint(
+// CHECK-COUNT-32: arith.addf {{.*}} fastmath<contract> : f32
+// CHECK-COUNT-40: nvvm.shfl.sync bfly
+// CHECK-NOT: nvvm.shfl.sync
+// CHECK: llvm.store {{.*}} : vector<4xf32>, !llvm.ptr<3>
+#s = #tile.slice<dim = 1, of = #tile.blocked<thread = [1, 1, 8], lanes = [4, 4, 2], warps = [1, 1, 4]>>
+tile.kernel @adjoint(%a: f32, %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %m = tile.alloc : !tile.shared<4x64xf32, pitch 68>
+  %f = tensor.splat %a : tensor<64x4x16xf32, #l>
+  %h = arith.constant dense<1.0> : tensor<64x16xf32, #tile.slice<dim = 1, of = #l>>
+  %s, %last = tile.recurrence %f, %f from %h along 1 adjoint : tensor<64x4x16xf32, #l>, tensor<64x16xf32, #tile.slice<dim = 1, of = #l>>
+  %y = tile.sum_blocks %s : tensor<64x4x16xf32, #l> -> tensor<4x64xf32, #s>
+  tile.shared_store %y, %m : tensor<4x64xf32, #s>, !tile.shared<4x64xf32, pitch 68>
+  tile.return
+}

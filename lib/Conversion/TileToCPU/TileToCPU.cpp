@@ -99,6 +99,7 @@ private:
   Value convertAny(AnyOp op);
   Value convertFold(FoldOp op);
   void convertRecurrence(RecurrenceOp op);
+  Value convertSumBlocks(SumBlocksOp op);
   Value convertShift(ShiftOp op);
   Value convertContract(ContractOp op);
   Value convertDot(DotOp op);
@@ -408,29 +409,77 @@ Value BodyConverter::convertContract(ContractOp op) {
 void BodyConverter::convertRecurrence(RecurrenceOp op) {
   RankedTensorType type = op.getStates().getType(),
                    one = op.getLast().getType();
-  int64_t dim = op.getDim(), rank = type.getRank();
+  int64_t dim = op.getDim(), rank = type.getRank(), size = type.getDimSize(dim);
   SmallVector<OpFoldResult> offsets(rank, b.getIndexAttr(0)), sizes,
       strides(rank, b.getIndexAttr(1));
-  for (int64_t size : type.getShape())
-    sizes.push_back(b.getIndexAttr(size));
+  for (int64_t extent : type.getShape())
+    sizes.push_back(b.getIndexAttr(extent));
   sizes[dim] = b.getIndexAttr(1);
-  Value now = op.getInit(), states = empty(type);
-  for (int64_t i = 0; i < type.getDimSize(dim); ++i) {
-    offsets[dim] = b.getIndexAttr(i);
+  auto loop = scf::ForOp::create(b, index(0), index(size), index(1),
+                                 ValueRange{op.getInit(), empty(type)});
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(loop.getBody());
+    Value step = loop.getInductionVar(), now = loop.getRegionIterArg(0),
+          states = loop.getRegionIterArg(1);
+    if (op.getAdjoint())
+      step = arith::SubIOp::create(b, index(size - 1), step);
+    offsets[dim] = step;
     auto take = [&](Value tile) -> Value {
       return tensor::ExtractSliceOp::create(b, one, tile, offsets, sizes,
                                             strides);
     };
-    now =
-        elementwise(one, {take(op.getFactors()), now, take(op.getTerms())},
-                    [](ImplicitLocOpBuilder &nb, ValueRange args) -> Value {
-                      return math::FmaOp::create(nb, args[0], args[1], args[2]);
-                    });
-    states =
-        tensor::InsertSliceOp::create(b, now, states, offsets, sizes, strides);
+    auto keep = [&](Value state) {
+      states = tensor::InsertSliceOp::create(b, state, states, offsets, sizes,
+                                             strides);
+    };
+    using Args = ValueRange;
+    if (op.getAdjoint()) {
+      now = elementwise(one, {now, take(op.getTerms())},
+                        [](ImplicitLocOpBuilder &nb, Args args) -> Value {
+                          return arith::AddFOp::create(nb, args[0], args[1]);
+                        });
+      keep(now);
+      now = elementwise(one, {take(op.getFactors()), now},
+                        [](ImplicitLocOpBuilder &nb, Args args) -> Value {
+                          return arith::MulFOp::create(nb, args[0], args[1]);
+                        });
+    } else {
+      if (op.getBefore())
+        keep(now);
+      now = elementwise(one, {take(op.getFactors()), now, take(op.getTerms())},
+                        [](ImplicitLocOpBuilder &nb, Args args) -> Value {
+                          return math::FmaOp::create(nb, args[0], args[1],
+                                                     args[2]);
+                        });
+      if (!op.getBefore())
+        keep(now);
+    }
+    scf::YieldOp::create(b, ValueRange{now, states});
   }
-  op.replaceAllUsesWith(ValueRange{states, now});
+  op.replaceAllUsesWith(ValueRange{loop.getResult(1), loop.getResult(0)});
   op.erase();
+}
+
+/// Blocks of rows become a dimension, which the result has beside the columns.
+Value BodyConverter::convertSumBlocks(SumBlocksOp op) {
+  RankedTensorType source = op.getSource().getType(), type = op.getType();
+  int64_t blocks = op.getNumBlocks(), steps = source.getDimSize(1),
+          columns = source.getDimSize(2);
+  Type element = source.getElementType();
+  auto split = RankedTensorType::get(
+      {blocks, source.getDimSize(0) / blocks, steps, columns}, element);
+  Value rows = tensor::ExpandShapeOp::create(
+      b, split, op.getSource(),
+      ArrayRef<ReassociationIndices>{{0, 1}, {2}, {3}});
+  auto summed = RankedTensorType::get({blocks, steps, columns}, element);
+  Value sums = convertReduce(ReduceKind::Add, rows, {1}, summed);
+  auto beside = RankedTensorType::get({steps, blocks, columns}, element);
+  sums = linalg::TransposeOp::create(b, sums, empty(beside),
+                                     ArrayRef<int64_t>{1, 0, 2})
+             .getResult()[0];
+  return tensor::CollapseShapeOp::create(
+      b, type, sums, ArrayRef<ReassociationIndices>{{0}, {1, 2}});
 }
 
 Value BodyConverter::convertShift(ShiftOp op) {
@@ -612,6 +661,10 @@ LogicalResult BodyConverter::convert(Operation *op) {
   } else if (auto recurrenceOp = dyn_cast<RecurrenceOp>(op)) {
     convertRecurrence(recurrenceOp);
     return success();
+  } else if (auto sumOp = dyn_cast<SumBlocksOp>(op)) {
+    replacement = convertSumBlocks(sumOp);
+  } else if (auto exchangeOp = dyn_cast<ExchangeOp>(op)) {
+    replacement = exchangeOp.getSource();
   } else if (auto convertOp = dyn_cast<ConvertOp>(op)) {
     replacement = convertOp.getSource();
   } else if (auto updateOp = dyn_cast<UpdateWhereOp>(op)) {

@@ -109,87 +109,88 @@ static VectorType getSumType(VectorType type) {
   return type;
 }
 
+/// The rest of a reduction whose result gives each thread a part of its slice
+/// only. Lanes that differ in one bit have sums of the same elements: each
+/// keeps those on its way and gives the others away, so that the number of
+/// sums halves with each exchange. `slice` says what `sums` are of.
+static FailureOr<Value>
+finishParts(Operation *op, ReduceKind kind, KernelContext &context,
+            ImplicitLocOpBuilder &b, ArrayRef<Value> sums, uint32_t bits,
+            const ThreadLayout &slice, VectorType type) {
+  auto from = cast<RankedTensorType>(op->getOperand(0).getType()),
+       to = cast<RankedTensorType>(op->getResult(0).getType());
+  ThreadLayout part = getThreadLayout(to);
+  using Point = SmallVector<int64_t>;
+  // As lane 0 has them; another lane's are shifted.
+  SmallVector<std::pair<Point, Value>> left;
+  for (auto [r, value] : llvm::enumerate(sums))
+    left.push_back({slice.getCoordinates(0, 0, r), value});
+  auto find = [&](const Point &point) -> Value {
+    for (auto &[at, value] : left)
+      if (at == point)
+        return value;
+    return {};
+  };
+  auto shift = [](Point point, const Point &from, const Point &to) {
+    for (auto [p, f, t] : llvm::zip_equal(point, from, to))
+      p += t - f;
+    return point;
+  };
+  for (int64_t bit = kThreadsPerWarp / 2; bit > 0; bit /= 2) {
+    if (!(bits & bit))
+      continue;
+    Point low = part.getCoordinates(0, 0, 0);
+    Point high = part.getCoordinates(0, bit, 0);
+    if (low == high) {
+      for (auto &[at, value] : left)
+        value = combine(b, kind, value, exchange(b, value, bit));
+      continue;
+    }
+    Value isUpper = arith::CmpIOp::create(
+        b, arith::CmpIPredicate::ne,
+        arith::AndIOp::create(b, context.lane, constantI32(b, bit)),
+        constantI32(b, 0));
+    // What lane 0 can still be asked for: its own, and what lanes with lower
+    // bits set have.
+    SmallVector<Point> mine;
+    for (int64_t lane = 0; lane < kThreadsPerWarp; ++lane)
+      if ((lane & ~int64_t(bits & (bit - 1))) == 0)
+        for (int64_t r = 0; r < part.getNumRegisters(); ++r)
+          if (Point at = part.getCoordinates(0, lane, r);
+              !llvm::is_contained(mine, at))
+            mine.push_back(at);
+    SmallVector<std::pair<Point, Value>> kept;
+    for (const Point &at : mine) {
+      Value here = find(at), there = find(shift(at, low, high));
+      if (!here || !there)
+        return op->emitOpError("of ")
+               << from << " to " << to
+               << " is not supported: lanes that add do not halve their sums";
+      Value own = arith::SelectOp::create(b, isUpper, there, here);
+      Value given = arith::SelectOp::create(b, isUpper, here, there);
+      kept.push_back({at, combine(b, kind, own, exchange(b, given, bit))});
+    }
+    left = kept;
+  }
+  SmallVector<Value> elements;
+  for (int64_t r = 0; r < part.getNumRegisters(); ++r) {
+    Value value = find(part.getCoordinates(0, 0, r));
+    if (!value)
+      return op->emitOpError("of ")
+             << from << " to " << to
+             << " is not supported: a thread has sums that it does not have "
+                "elements of";
+    elements.push_back(value);
+  }
+  return pack(b, type, elements);
+}
+
 namespace {
 
 struct ConvertReduce : public OpConversionPattern<ReduceOp> {
   ConvertReduce(const TypeConverter &converter, MLIRContext *mlirContext,
                 KernelContext &context)
       : OpConversionPattern(converter, mlirContext), context(context) {}
-
-  /// The rest of a reduction whose result gives each thread a part of its slice
-  /// only. Lanes that differ in one bit have sums of the same elements: each
-  /// keeps those on its way and gives the others away, so that the number of
-  /// sums halves with each exchange. `slice` says what `sums` are of.
-  FailureOr<Value> finishParts(ReduceOp op, ImplicitLocOpBuilder &b,
-                               ArrayRef<Value> sums, uint32_t bits,
-                               const ThreadLayout &slice,
-                               VectorType type) const {
-    ThreadLayout part = getThreadLayout(cast<RankedTensorType>(op.getType()));
-    using Point = SmallVector<int64_t>;
-    // As lane 0 has them; another lane's are shifted.
-    SmallVector<std::pair<Point, Value>> left;
-    for (auto [r, value] : llvm::enumerate(sums))
-      left.push_back({slice.getCoordinates(0, 0, r), value});
-    auto find = [&](const Point &point) -> Value {
-      for (auto &[at, value] : left)
-        if (at == point)
-          return value;
-      return {};
-    };
-    auto shift = [](Point point, const Point &from, const Point &to) {
-      for (auto [p, f, t] : llvm::zip_equal(point, from, to))
-        p += t - f;
-      return point;
-    };
-    for (int64_t bit = kThreadsPerWarp / 2; bit > 0; bit /= 2) {
-      if (!(bits & bit))
-        continue;
-      Point low = part.getCoordinates(0, 0, 0);
-      Point high = part.getCoordinates(0, bit, 0);
-      if (low == high) {
-        for (auto &[at, value] : left)
-          value = combine(b, op.getKind(), value, exchange(b, value, bit));
-        continue;
-      }
-      Value isUpper = arith::CmpIOp::create(
-          b, arith::CmpIPredicate::ne,
-          arith::AndIOp::create(b, context.lane, constantI32(b, bit)),
-          constantI32(b, 0));
-      // What lane 0 can still be asked for: its own, and what lanes with lower
-      // bits set have.
-      SmallVector<Point> mine;
-      for (int64_t lane = 0; lane < kThreadsPerWarp; ++lane)
-        if ((lane & ~int64_t(bits & (bit - 1))) == 0)
-          for (int64_t r = 0; r < part.getNumRegisters(); ++r)
-            if (Point at = part.getCoordinates(0, lane, r);
-                !llvm::is_contained(mine, at))
-              mine.push_back(at);
-      SmallVector<std::pair<Point, Value>> kept;
-      for (const Point &at : mine) {
-        Value here = find(at), there = find(shift(at, low, high));
-        if (!here || !there)
-          return op.emitOpError("of ")
-                 << op.getSource().getType() << " to " << op.getType()
-                 << " is not supported: lanes that add do not halve their sums";
-        Value own = arith::SelectOp::create(b, isUpper, there, here);
-        Value given = arith::SelectOp::create(b, isUpper, here, there);
-        kept.push_back(
-            {at, combine(b, op.getKind(), own, exchange(b, given, bit))});
-      }
-      left = kept;
-    }
-    SmallVector<Value> elements;
-    for (int64_t r = 0; r < part.getNumRegisters(); ++r) {
-      Value value = find(part.getCoordinates(0, 0, r));
-      if (!value)
-        return op.emitOpError("of ")
-               << op.getSource().getType() << " to " << op.getType()
-               << " is not supported: a thread has sums that it does not have "
-                  "elements of";
-      elements.push_back(value);
-    }
-    return pack(b, type, elements);
-  }
 
   LogicalResult
   matchAndRewrite(ReduceOp op, OpAdaptor adaptor,
@@ -229,8 +230,9 @@ struct ConvertReduce : public OpConversionPattern<ReduceOp> {
         sums = arith::ExtFOp::create(
             b, getSumType(cast<VectorType>(source.getType())), sums);
       sums = combineGroups(b, op.getKind(), sums, groups, areProducts);
-      FailureOr<Value> finished = finishParts(
-          op, b, unpack(b, sums), layout.getLaneBits(dim), slice, sumType);
+      FailureOr<Value> finished =
+          finishParts(op, op.getKind(), context, b, unpack(b, sums),
+                      layout.getLaneBits(dim), slice, sumType);
       if (failed(finished))
         return failure();
       Value result = *finished;
@@ -262,8 +264,50 @@ private:
   KernelContext &context;
 };
 
+/// The sums of a warp over the rows that it has, of which each thread finishes
+/// some.
+struct ConvertSumBlocks : public OpConversionPattern<SumBlocksOp> {
+  ConvertSumBlocks(const TypeConverter &converter, MLIRContext *mlirContext,
+                   KernelContext &context)
+      : OpConversionPattern(converter, mlirContext), context(context) {}
+
+  LogicalResult
+  matchAndRewrite(SumBlocksOp op, OpAdaptor adaptor,
+                  ConversionPatternRewriter &rewriter) const override {
+    ImplicitLocOpBuilder b(op.getLoc(), rewriter);
+    auto sourceType = cast<RankedTensorType>(op.getSource().getType());
+    auto type = cast_if_present<VectorType>(
+        getTypeConverter()->convertType(op.getType()));
+    if (!type || !getLayout(sourceType))
+      return failure();
+    ThreadLayout layout = getThreadLayout(sourceType);
+    auto sliceLayout =
+        SliceLayoutAttr::get(op.getContext(), 0, sourceType.getEncoding());
+    ThreadLayout slice =
+        getThreadLayout(sliceLayout, sourceType.getShape().drop_front());
+    SmallVector<SmallVector<int64_t>> groups(slice.getNumRegisters());
+    for (auto [r, group] : llvm::enumerate(getSliceRegisters(layout, 0)))
+      groups[group].push_back(r);
+    bool areProducts =
+        isa_and_nonnull<arith::MulFOp>(op.getSource().getDefiningOp());
+    Value sums = combineGroups(b, ReduceKind::Add, adaptor.getSource(), groups,
+                               areProducts);
+    FailureOr<Value> finished =
+        finishParts(op, ReduceKind::Add, context, b, unpack(b, sums),
+                    layout.getLaneBits(0), slice, type);
+    if (failed(finished))
+      return failure();
+    rewriter.replaceOp(op, *finished);
+    return success();
+  }
+
+private:
+  KernelContext &context;
+};
+
 /// One fused multiply-add for each element, in the order of the dimension: the
-/// layout gives a thread all of it.
+/// layout gives a thread all of it. The adjoint is a sum, which products may
+/// become part of, and a product.
 struct ConvertRecurrence : public OpConversionPattern<RecurrenceOp> {
   using OpConversionPattern::OpConversionPattern;
 
@@ -292,11 +336,22 @@ struct ConvertRecurrence : public OpConversionPattern<RecurrenceOp> {
     SmallVector<Value> terms = unpack(b, adaptor.getTerms());
     SmallVector<Value> now = unpack(b, adaptor.getInit());
     SmallVector<Value> states(type.getNumElements());
-    for (size_t i = 0; i < registers.front().size(); ++i)
+    auto contract = arith::FastMathFlags::contract;
+    size_t size = registers.front().size();
+    for (size_t i = 0; i < size; ++i)
       for (int64_t chain = 0; chain < chains; ++chain) {
-        int64_t r = registers[chain][i];
-        now[chain] = math::FmaOp::create(b, factors[r], now[chain], terms[r]);
-        states[r] = now[chain];
+        Value &state = now[chain];
+        int64_t r = registers[chain][op.getAdjoint() ? size - 1 - i : i];
+        if (op.getAdjoint()) {
+          states[r] = arith::AddFOp::create(b, terms[r], state, contract);
+          state = arith::MulFOp::create(b, factors[r], states[r]);
+          continue;
+        }
+        if (op.getBefore())
+          states[r] = state;
+        state = math::FmaOp::create(b, factors[r], state, terms[r]);
+        if (!op.getBefore())
+          states[r] = state;
       }
     Value last = pack(b, cast<VectorType>(adaptor.getInit().getType()), now);
     rewriter.replaceOp(op, {pack(b, type, states), last});
@@ -604,5 +659,6 @@ void seqc::tile::populateRegisterPatterns(const TypeConverter &converter,
   patterns.add<ConvertBroadcast, ConvertConvert, ConvertFold, ConvertShift,
                ConvertRecurrence, ConvertYield>(converter, mlirContext);
   patterns.add<ConvertUpdateWhere, ConvertIota, ConvertRamp, ConvertRampSum,
-               ConvertReduce>(converter, mlirContext, context);
+               ConvertReduce, ConvertSumBlocks>(converter, mlirContext,
+                                                context);
 }

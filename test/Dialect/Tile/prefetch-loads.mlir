@@ -2,7 +2,7 @@
 // RUN: seqc-opt %s --pass-pipeline="builtin.module(tile.kernel(tile-prefetch-loads))" --seqc-statistics -o /dev/null 2>&1 | FileCheck %s --check-prefix=STATS
 
 // STATS: tile-prefetch-loads{{$}}
-// STATS-NEXT: 1 loads-ahead
+// STATS-NEXT: 2 loads-ahead
 
 // %u is wanted before the inner loop and runs ahead; %z is not and stays. The
 // last iteration reads its own place again, and nothing is read without one.
@@ -57,6 +57,22 @@ tile.kernel @written(%x: memref<?xf32>, %n: index, %bx: index, %by: index, %bz: 
       scf.yield %h : tensor<32xf32>
     }
     tile.store %r, %x[%t] : tensor<32xf32>, memref<?xf32>
+  }
+  tile.return
+}
+
+// Without a loop inside, the work begins where a tile goes to other threads.
+// CHECK-LABEL: tile.kernel @exchanged
+// CHECK: scf.for %{{.*}} iter_args(%[[T:.*]] = %{{.*}})
+// CHECK: tile.load
+// CHECK: tile.exchange %[[T]]
+tile.kernel @exchanged(%x: memref<?x?xf32>, %y: memref<?x?xf32>, %n: index, %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %c0 = arith.constant 0 : index
+  %c16 = arith.constant 16 : index
+  scf.for %i = %c0 to %n step %c16 {
+    %t = tile.load %x[%c0, %i] : memref<?x?xf32> -> tensor<64x16xf32>
+    %e = tile.exchange %t : tensor<64x16xf32> -> tensor<64x16xf32>
+    tile.store %e, %y[%c0, %i] : tensor<64x16xf32>, memref<?x?xf32>
   }
   tile.return
 }

@@ -73,3 +73,37 @@ func.func @product(%a: !tile.shared<64x64xbf16, pitch 72>, %b: !tile.shared<64x6
   %d = tile.dot %a, %b, %c : !tile.shared<64x64xbf16, pitch 72>, !tile.shared<64x64xbf16>, tensor<64x64xf32>
   return
 }
+
+// -----
+
+func.func @both(%a: tensor<64x4x16xf32>, %h: tensor<64x16xf32>) {
+  // expected-error @below {{'tile.recurrence' op of gradients has no states before its steps: adjoint and before exclude each other}}
+  %s, %t = tile.recurrence %a, %a from %h along 1 adjoint before : tensor<64x4x16xf32>, tensor<64x16xf32>
+  return
+}
+
+// -----
+
+func.func @blocks(%a: tensor<64x4x16xf32>) {
+  // expected-error @below {{'tile.sum_blocks' op goes from rows x steps x columns to steps x columns of each of some equal blocks of rows, but got 'tensor<64x4x16xf32>' and 'tensor<4x48xf32>'}}
+  %b = tile.sum_blocks %a : tensor<64x4x16xf32> -> tensor<4x48xf32>
+  return
+}
+
+// -----
+
+#l = #tile.blocked<thread = [1, 4, 8], lanes = [16, 1, 2], warps = [4, 1, 1]>
+#two = #tile.blocked<thread = [1, 2], lanes = [2, 16], warps = [2, 1]>
+func.func @warps(%a: tensor<64x4x16xf32, #l>) {
+  // expected-error @below {{'tile.sum_blocks' op needs a block for each warp, but has 2 blocks from}}
+  %b = tile.sum_blocks %a : tensor<64x4x16xf32, #l> -> tensor<4x32xf32, #two>
+  return
+}
+
+// -----
+
+func.func @exchange(%a: tensor<64x16xf32>) {
+  // expected-error @below {{'tile.exchange' op keeps shape and elements, but goes from 'tensor<64x16xf32>' to 'tensor<16x64xf32>'}}
+  %b = tile.exchange %a : tensor<64x16xf32> -> tensor<16x64xf32>
+  return
+}

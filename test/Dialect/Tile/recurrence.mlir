@@ -36,3 +36,20 @@ tile.kernel @layouts(%bx: index, %by: index, %bz: index) attributes {warps = 4 :
   %d = tile.shared_load %m[%c0, %c4] : !tile.shared<64x32xf32, pitch 36> -> tensor<64x4xf32, #tile.slice<dim = 2, of = #l>>
   tile.return
 }
+
+// The gradients of a recurrence, from its end; what sums over channels leave to
+// each warp; a tile that other threads hold.
+// CHECK-LABEL: tile.kernel @gradients
+tile.kernel @gradients(%bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %a = arith.constant dense<0.5> : tensor<64x4x16xf32>
+  %h = arith.constant dense<0.0> : tensor<64x16xf32>
+  // CHECK: tile.recurrence %{{.*}}, %{{.*}} from %{{.*}} along 1 before : tensor<64x4x16xf32>, tensor<64x16xf32>
+  %s, %last = tile.recurrence %a, %a from %h along 1 before : tensor<64x4x16xf32>, tensor<64x16xf32>
+  // CHECK: tile.recurrence %{{.*}}, %{{.*}} from %{{.*}} along 1 adjoint : tensor<64x4x16xf32>, tensor<64x16xf32>
+  %d, %first = tile.recurrence %a, %a from %h along 1 adjoint : tensor<64x4x16xf32>, tensor<64x16xf32>
+  // CHECK: tile.sum_blocks %{{.*}} : tensor<64x4x16xf32> -> tensor<4x64xf32>
+  %b = tile.sum_blocks %d : tensor<64x4x16xf32> -> tensor<4x64xf32>
+  // CHECK: tile.exchange %{{.*}} : tensor<64x16xf32> -> tensor<64x16xf32>
+  %e = tile.exchange %first : tensor<64x16xf32> -> tensor<64x16xf32>
+  tile.return
+}

@@ -377,6 +377,9 @@ LogicalResult ShiftOp::verify() {
 
 LogicalResult RecurrenceOp::verify() {
   RankedTensorType states = getStates().getType();
+  if (getAdjoint() && getBefore())
+    return emitOpError("of gradients has no states before its steps: adjoint "
+                       "and before exclude each other");
   if (!isa<FloatType>(states.getElementType()))
     return emitOpError("needs tiles of a float type, but got ") << states;
   if (failed(verifySlice(*this, getLast().getType(), states, getDim())))
@@ -460,6 +463,45 @@ LogicalResult ContractOp::verify() {
   if (result.getEncoding() != ofResult)
     return emitOpError("of ") << states << " gives a result in " << ofResult
                               << ", but got " << result;
+  return success();
+}
+
+int64_t SumBlocksOp::getNumBlocks() {
+  return getType().getDimSize(1) / getSource().getType().getDimSize(2);
+}
+
+LogicalResult SumBlocksOp::verify() {
+  RankedTensorType source = getSource().getType(), result = getType();
+  if (source.getRank() != 3 || result.getRank() != 2 ||
+      source.getElementType() != result.getElementType() ||
+      source.getDimSize(1) != result.getDimSize(0) ||
+      result.getDimSize(1) % source.getDimSize(2) ||
+      source.getDimSize(0) % getNumBlocks())
+    return emitOpError("goes from rows x steps x columns to steps x columns of "
+                       "each of some equal blocks of rows, but got ")
+           << source << " and " << result;
+  if (!source.getEncoding() != !result.getEncoding())
+    return emitOpError("needs both tiles with a layout or both without, but "
+                       "got ")
+           << source << " and " << result;
+  if (!source.getEncoding())
+    return success();
+  ThreadLayout from = getThreadLayout(source), to = getThreadLayout(result);
+  if (from.numWarps != getNumBlocks() || from.numWarps != to.numWarps)
+    return emitOpError("needs a block for each warp, but has ")
+           << getNumBlocks() << " blocks from " << source << " to " << result;
+  return success();
+}
+
+LogicalResult ExchangeOp::verify() {
+  RankedTensorType source = getSource().getType(), result = getType();
+  if (withLayout(source, {}) != withLayout(result, {}))
+    return emitOpError("keeps shape and elements, but goes from ")
+           << source << " to " << result;
+  if (!source.getEncoding() != !result.getEncoding())
+    return emitOpError("needs both tiles with a layout or both without, but "
+                       "got ")
+           << source << " and " << result;
   return success();
 }
 

@@ -170,7 +170,8 @@ void Assigner::shareSums(RankedTensorType type, BlockedLayoutAttr layout) {
     if (op.getSource().getType() != type || op.getDim() != 2 ||
         !llvm::all_of(op->getUses(), [](OpOperand &use) {
           auto insert = dyn_cast<tensor::InsertSliceOp>(use.getOwner());
-          return insert && use.get() == insert.getSource();
+          return (insert && use.get() == insert.getSource()) ||
+                 isa<ExchangeOp>(use.getOwner());
         }))
       return;
     // It says nothing about the operand's.
@@ -252,6 +253,17 @@ static int64_t getContiguousDim(LoadOp load) {
   return rank - 1;
 }
 
+/// The dimension of the tile along which the view that it is written to has
+/// consecutive elements, as far as that is known.
+static int64_t getContiguousDim(StoreOp store) {
+  MemRefType view = store.getDest().getType();
+  auto type = cast<RankedTensorType>(store.getValue().getType());
+  for (int64_t i = 0; i < type.getRank(); ++i)
+    if (store.getDestDim(i) == view.getRank() - 1)
+      return i;
+  return type.getRank() - 1;
+}
+
 /// A layout for a tile that nothing is known of.
 Attribute Assigner::chooseLayout(Value value) {
   auto type = cast<RankedTensorType>(value.getType());
@@ -277,6 +289,17 @@ LogicalResult Assigner::anchorRest() {
       if (Attribute layout = chooseLayout(load.getResult())) {
         ++numAnchors;
         set(load.getResult(), layout);
+        spread();
+      }
+    });
+    kernel.walk([&](StoreOp store) {
+      auto type = dyn_cast<RankedTensorType>(store.getValue().getType());
+      if (!type || type.getRank() != 2 || get(store.getValue()))
+        return;
+      if (Attribute layout =
+              chooseStripLayout(type, getContiguousDim(store), warps)) {
+        ++numAnchors;
+        set(store.getValue(), layout);
         spread();
       }
     });
@@ -391,6 +414,14 @@ void Assigner::visit(Operation *op) {
                  dyn_cast_or_null<SliceLayoutAttr>(get(reduce.getResult()));
              slice && slice.getDim() == dim)
       set(reduce.getSource(), slice.getParent());
+    return;
+  }
+  if (auto sum = dyn_cast<SumBlocksOp>(op)) {
+    auto layout = dyn_cast_or_null<BlockedLayoutAttr>(get(sum.getSource()));
+    if (layout)
+      set(sum.getResult(),
+          chooseBlockSumLayout(layout,
+                               sum.getSource().getType().getDimSize(1)));
     return;
   }
   if (auto recurrence = dyn_cast<RecurrenceOp>(op)) {
@@ -584,7 +615,15 @@ LogicalResult Assigner::fixOperands() {
     } else if (auto insert = dyn_cast<tensor::InsertSliceOp>(op)) {
       if (failed(fixOperand(insert.getDestMutable(), get(insert.getResult()))))
         return failure();
-    } else if (isa<tensor::ExtractSliceOp>(op)) {
+    } else if (auto sum = dyn_cast<SumBlocksOp>(op)) {
+      auto source = dyn_cast_or_null<BlockedLayoutAttr>(get(sum.getSource()));
+      int64_t steps = sum.getSource().getType().getDimSize(1);
+      if (!source ||
+          get(sum.getResult()) != chooseBlockSumLayout(source, steps))
+        return op->emitOpError("of a tile of type ")
+               << sum.getSource().getType()
+               << " is supported only next to a recurrence along dimension 1";
+    } else if (isa<tensor::ExtractSliceOp, ExchangeOp>(op)) {
       // In shared memory, all layouts are the same.
     } else if (!isLeaf(op) &&
                !isa<AnyOp, LoadOp, StoreOp, scf::YieldOp, YieldOp>(op)) {

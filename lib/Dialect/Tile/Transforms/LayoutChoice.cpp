@@ -220,6 +220,25 @@ Attribute seqc::tile::choosePartialSumLayout(BlockedLayoutAttr layout,
   return SliceLayoutAttr::get(context, 2, parent);
 }
 
+Attribute seqc::tile::chooseBlockSumLayout(BlockedLayoutAttr layout,
+                                           int64_t steps) {
+  ArrayRef<int64_t> thread = layout.getThread(), lanes = layout.getLanes(),
+                    warps = layout.getWarps();
+  if (thread.size() != 3 || thread[1] != steps || lanes[1] != 1 ||
+      warps[1] != 1 || warps[2] != 1)
+    return {};
+  MLIRContext *context = layout.getContext();
+  int64_t shares = std::min(lanes[0], steps);
+  if (shares == lanes[0])
+    return BlockedLayoutAttr::get(context, {steps / shares, thread[2]},
+                                  {shares, lanes[2]}, {1, warps[0]});
+  // Lanes that differ in bits between these have the same sums.
+  auto parent = BlockedLayoutAttr::get(context, {steps / shares, 1, thread[2]},
+                                       {shares, lanes[0] / shares, lanes[2]},
+                                       {1, 1, warps[0]});
+  return SliceLayoutAttr::get(context, 1, parent);
+}
+
 Attribute seqc::tile::chooseWholeBlocksLayout(RankedTensorType type,
                                               int64_t block, int64_t warps) {
   if (type.getRank() != 2 || type.getDimSize(1) % block ||

@@ -60,6 +60,11 @@ mlir::Attribute chooseStripLayout(mlir::RankedTensorType type,
 /// them out among them. Null where no threads do.
 mlir::Attribute choosePartialSumLayout(BlockedLayoutAttr layout, int64_t steps);
 
+/// A layout for the sums over blocks of dimension 0 of a tile of `steps` steps
+/// in `layout`, which chooseRecurrenceLayout gave, a block for each warp: the
+/// threads that hold parts of the same sums share them out among them.
+mlir::Attribute chooseBlockSumLayout(BlockedLayoutAttr layout, int64_t steps);
+
 /// A layout in which a thread has `block` consecutive columns, of a 2-D tile.
 /// Null if there is none.
 mlir::Attribute chooseWholeBlocksLayout(mlir::RankedTensorType type,

@@ -13,7 +13,8 @@
 // A load moves if its place follows from the induction variable by arithmetic,
 // nothing in the loop writes what it reads, and it is wanted before the longest
 // part of the body, the first loop in it. What is read only after that loop has
-// the loop to hide it and stays.
+// the loop to hide it and stays. In a body without a loop, the work on its
+// tiles begins where the first of them goes to other threads.
 //
 // The last iteration has no next one. It reads its own tiles again, which does
 // no harm and keeps `inside` true; a loop without iterations reads nothing.
@@ -49,15 +50,19 @@ static Value getRoot(Value view) {
   return view;
 }
 
+/// Where the work on the tiles of an iteration begins: with its first loop, or
+/// where the first of them goes to other threads.
+static Operation *findWork(Block *body) {
+  for (Operation &op : *body)
+    if (isa<scf::ForOp, ExchangeOp, tensor::ExtractSliceOp>(op))
+      return &op;
+  return nullptr;
+}
+
 /// The loads of a loop that can run ahead.
 static SmallVector<LoadOp> findLoads(scf::ForOp loop) {
   Block *body = loop.getBody();
-  Operation *work = nullptr;
-  for (Operation &op : *body)
-    if (isa<scf::ForOp>(op)) {
-      work = &op;
-      break;
-    }
+  Operation *work = findWork(body);
   SmallVector<LoadOp> loads;
   if (!work)
     return loads;
@@ -137,12 +142,8 @@ static void prefetch(scf::ForOp loop, ArrayRef<LoadOp> loads) {
   unsigned firstTile = yield->getNumOperands() - loads.size();
   auto arguments = wider.getRegionIterArgs().take_back(loads.size());
   // After the work on this iteration's tiles has begun, so that they do not
-  // wait for each other: in front of the first loop.
-  for (Operation &op : *wider.getBody())
-    if (isa<scf::ForOp>(op)) {
-      b.setInsertionPoint(&op);
-      break;
-    }
+  // wait for each other.
+  b.setInsertionPoint(findWork(wider.getBody()));
   for (auto [i, load] : llvm::enumerate(loads)) {
     Value ahead = copyLoad(b, load, wider, next);
     yield->setOperand(firstTile + i, ahead);

@@ -16,6 +16,9 @@
 //                          reads: parts are written as they come, and the whole
 //                          is read after the loop
 //
+//   tile.exchange          written where it is computed, and read in the layout
+//                          that is wanted
+//
 // Rows lie 16 bytes further apart than they are long, so that threads in the
 // same column of different rows meet different banks.
 //
@@ -25,7 +28,9 @@
 // a tile, for even and odd iterations: who has passed the barrier of one
 // iteration knows that all are done with the one before. After the reads, warps
 // put their own tiles in order again, for the whole that comes out or for the
-// next iteration.
+// next iteration. Exchanges and parts that are taken where the tile is computed
+// wait before the first of them, together where they stand next to each other.
+// A tile that was put together from parts is written part by part.
 //
 //===----------------------------------------------------------------------===//
 
@@ -67,6 +72,10 @@ public:
 
 private:
   LogicalResult stageReads(Value whole, ArrayRef<tensor::ExtractSliceOp> parts);
+  LogicalResult stageInPlace();
+  FailureOr<std::pair<Value, SmallVector<Value>>>
+  storeWhole(Value whole, bool isLocal,
+             ArrayRef<tensor::InsertSliceOp> inserts = {});
   LogicalResult stageWrites(tensor::InsertSliceOp part);
   FailureOr<SmallVector<Value>> getOffsets(Operation *op,
                                            OffsetSizeAndStrideOpInterface part);
@@ -110,6 +119,11 @@ static bool staysInWarp(RankedTensorType written, RankedTensorType read) {
   return true;
 }
 
+/// Whether a part is taken where the tile is computed, not in a loop there.
+static bool isInPlace(tensor::ExtractSliceOp part) {
+  return part->getBlock() == part.getSource().getParentBlock();
+}
+
 static bool startsAtRowZero(OffsetSizeAndStrideOpInterface part) {
   return !part.isDynamicOffset(0) && part.getStaticOffset(0) == 0;
 }
@@ -139,10 +153,14 @@ Value SliceStager::createTile(RankedTensorType type, int64_t copies,
         llvm::any_of(users, [&](Block *b) { return isNested(b, block); }))
       continue;
     users.push_back(block);
-    // The others may still be reading it there.
+    // The others may still be reading it there; a loop's own iterations know
+    // of each other.
     if (entered.insert(block).second) {
       OpBuilder::InsertionGuard guard(b);
-      b.setInsertionPointToStart(block);
+      if (isa<scf::ForOp>(block->getParentOp()))
+        b.setInsertionPoint(block->getParentOp());
+      else
+        b.setInsertionPointToStart(block);
       BarrierOp::create(b);
     }
     return tile;
@@ -190,14 +208,194 @@ Value SliceStager::getParity(scf::ForOp loop) {
 // Parts that are read
 //===----------------------------------------------------------------------===//
 
-LogicalResult SliceStager::stageReads(Value whole,
-                                      ArrayRef<tensor::ExtractSliceOp> parts) {
+/// Writes a tile where it is computed. Gives the memory, and where in it the
+/// tile starts; nothing for the first row.
+FailureOr<std::pair<Value, SmallVector<Value>>>
+SliceStager::storeWhole(Value whole, bool isLocal,
+                        ArrayRef<tensor::InsertSliceOp> inserts) {
   auto type = cast<RankedTensorType>(whole.getType());
   Block *block = whole.getParentBlock();
   if (type.getRank() != 2 || !type.getElementType().isIntOrFloat())
     return emitError(whole.getLoc())
            << "parts are taken of a tile of type " << type
            << ", but only of 2-D tiles of numbers";
+  // Two of them where others may still read that of the last iteration.
+  auto loop = dyn_cast<scf::ForOp>(block->getParentOp());
+  bool isDoubled = loop && !isLocal;
+  Value shared = createTile(type, isDoubled ? 2 : 1, block);
+  SmallVector<Value> start;
+  if (isDoubled) {
+    Value parity = getParity(loop);
+    b.setInsertionPointAfter(parity.getDefiningOp());
+    Value row = arith::MulIOp::create(
+        b, parity, arith::ConstantIndexOp::create(b, type.getDimSize(0)));
+    start = {row, arith::ConstantIndexOp::create(b, 0)};
+    ++numDoubled;
+  }
+  for (tensor::InsertSliceOp insert : inserts) {
+    b.setInsertionPoint(insert);
+    FailureOr<SmallVector<Value>> offsets = getOffsets(insert, insert);
+    if (failed(offsets))
+      return failure();
+    if (isDoubled)
+      offsets->front() = arith::AddIOp::create(b, start[0], offsets->front());
+    SharedStoreOp::create(b, insert.getSource(), shared, *offsets);
+  }
+  if (!inserts.empty())
+    return std::pair(shared, start);
+  if (Operation *op = whole.getDefiningOp())
+    b.setInsertionPointAfter(op);
+  else if (!isDoubled)
+    b.setInsertionPointToStart(block);
+  SharedStoreOp::create(b, whole, shared, start);
+  return std::pair(shared, start);
+}
+
+/// What a tile consists of: parts that were put into an empty one, or itself.
+static SmallVector<tensor::InsertSliceOp> getInserts(Value whole) {
+  SmallVector<tensor::InsertSliceOp> inserts;
+  Value v = whole;
+  while (auto insert = v.getDefiningOp<tensor::InsertSliceOp>()) {
+    inserts.push_back(insert);
+    v = insert.getDest();
+  }
+  if (!v.getDefiningOp<tensor::EmptyOp>())
+    inserts.clear();
+  return inserts;
+}
+
+/// Whether every warp reads what it has written.
+static bool isLocalRead(Value whole, Operation *reader) {
+  auto type = cast<RankedTensorType>(reader->getResult(0).getType());
+  if (auto part = dyn_cast<OffsetSizeAndStrideOpInterface>(reader);
+      part && !startsAtRowZero(part))
+    return false;
+  SmallVector<tensor::InsertSliceOp> inserts = getInserts(whole);
+  if (inserts.empty())
+    return staysInWarp(cast<RankedTensorType>(whole.getType()), type);
+  return llvm::all_of(inserts, [&](tensor::InsertSliceOp insert) {
+    return startsAtRowZero(insert) &&
+           staysInWarp(cast<RankedTensorType>(insert.getSource().getType()),
+                       type);
+  });
+}
+
+/// Exchanges, and parts at places that are known, in the block of the tile.
+LogicalResult SliceStager::stageInPlace() {
+  // Those that stand next to each other wait together.
+  SmallVector<SmallVector<Operation *>> runs;
+  llvm::MapVector<Value, bool> wholes;
+  WalkResult known = kernel.walk([&](Operation *op) {
+    auto extract = dyn_cast<tensor::ExtractSliceOp>(op);
+    if (!isa<ExchangeOp>(op) && !(extract && isInPlace(extract)))
+      return WalkResult::advance();
+    for (Value value : {op->getOperand(0), Value(op->getResult(0))})
+      if (!getLayout(value.getType())) {
+        op->emitOpError("has a tile of type ")
+            << value.getType()
+            << ", which has no layout: tile-assign-layouts comes first";
+        return WalkResult::interrupt();
+      }
+    if (runs.empty() || runs.back().back() != op->getPrevNode())
+      runs.emplace_back();
+    runs.back().push_back(op);
+    return WalkResult::advance();
+  });
+  if (known.wasInterrupted())
+    return failure();
+  for (SmallVector<Operation *> &run : runs) {
+    llvm::erase_if(run, [&](Operation *op) {
+      // A layout that is wanted and there.
+      bool isThere =
+          isa<ExchangeOp>(op) &&
+          op->getOperand(0).getType() == op->getResult(0).getType() &&
+          getInserts(op->getOperand(0)).empty();
+      if (isThere) {
+        op->getResult(0).replaceAllUsesWith(op->getOperand(0));
+        op->erase();
+      }
+      return isThere;
+    });
+    for (Operation *op : run) {
+      Value whole = op->getOperand(0);
+      bool isLocal = isLocalRead(whole, op);
+      auto [it, isNew] = wholes.insert({whole, isLocal});
+      it->second &= isLocal;
+    }
+  }
+
+  struct Written {
+    Value shared;
+    SmallVector<Value> start;
+    bool isSeen = false;
+  };
+  DenseMap<Value, Written> written;
+  SmallVector<Operation *> dead;
+  llvm::SmallSetVector<Operation *, 4> ends;
+  // Loops need the most of shared memory, which others then find there.
+  SmallVector<Value> order;
+  for (bool isLoop : {true, false})
+    for (auto [whole, isLocal] : wholes)
+      if (isa<scf::ForOp>(whole.getParentBlock()->getParentOp()) == isLoop)
+        order.push_back(whole);
+  for (Value whole : order) {
+    bool isLocal = wholes[whole];
+    SmallVector<tensor::InsertSliceOp> inserts = getInserts(whole);
+    auto place = storeWhole(whole, isLocal, inserts);
+    if (failed(place))
+      return failure();
+    llvm::append_range(dead, inserts);
+    written[whole] = {place->first, place->second};
+    ++numRead;
+    // The next iteration writes it again.
+    Block *block = whole.getParentBlock();
+    if (isLocal && isa<scf::ForOp>(block->getParentOp()))
+      ends.insert(block->getTerminator());
+  }
+  for (ArrayRef<Operation *> run : runs) {
+    bool needsBlock = false, needsWarp = false;
+    for (Operation *op : run) {
+      Written &place = written[op->getOperand(0)];
+      if (!place.isSeen)
+        (wholes[op->getOperand(0)] ? needsWarp : needsBlock) = true;
+      place.isSeen = true;
+    }
+    if (needsBlock || needsWarp) {
+      b.setInsertionPoint(run.front());
+      BarrierOp::create(b, /*warp=*/!needsBlock);
+    }
+    for (Operation *op : run) {
+      b.setInsertionPoint(op);
+      Written &place = written[op->getOperand(0)];
+      SmallVector<Value> offsets = place.start;
+      if (auto part = dyn_cast<OffsetSizeAndStrideOpInterface>(op)) {
+        FailureOr<SmallVector<Value>> own = getOffsets(op, part);
+        if (failed(own))
+          return failure();
+        offsets = *own;
+        if (!place.start.empty())
+          offsets[0] = arith::AddIOp::create(b, place.start[0], offsets[0]);
+      }
+      Value read = SharedLoadOp::create(b, op->getResult(0).getType(),
+                                        place.shared, offsets);
+      op->getResult(0).replaceAllUsesWith(read);
+      op->erase();
+    }
+  }
+  for (Operation *end : ends) {
+    b.setInsertionPoint(end);
+    BarrierOp::create(b, /*warp=*/true);
+  }
+  for (Operation *op : dead)
+    if (op->use_empty())
+      op->erase();
+  return success();
+}
+
+LogicalResult SliceStager::stageReads(Value whole,
+                                      ArrayRef<tensor::ExtractSliceOp> parts) {
+  auto type = cast<RankedTensorType>(whole.getType());
+  Block *block = whole.getParentBlock();
   bool isLocal = true;
   Operation *first = nullptr, *last = nullptr;
   for (tensor::ExtractSliceOp part : parts) {
@@ -212,30 +410,16 @@ LogicalResult SliceStager::stageReads(Value whole,
     return emitError(whole.getLoc())
            << "parts of a tile of type " << type
            << " are taken by several operations of its block";
-  // Two of them where others may still read that of the last iteration.
-  auto loop = dyn_cast<scf::ForOp>(block->getParentOp());
-  bool isDoubled = loop && !isLocal;
-  Value shared = createTile(type, isDoubled ? 2 : 1, block);
-  SmallVector<Value> start;
-  if (isDoubled) {
-    Value parity = getParity(loop);
-    b.setInsertionPointAfter(parity.getDefiningOp());
-    Value row = arith::MulIOp::create(
-        b, parity, arith::ConstantIndexOp::create(b, type.getDimSize(0)));
-    start = {row, arith::ConstantIndexOp::create(b, 0)};
-    ++numDoubled;
-  }
-  if (Operation *op = whole.getDefiningOp())
-    b.setInsertionPointAfter(op);
-  else if (!isDoubled)
-    b.setInsertionPointToStart(block);
-  SharedStoreOp::create(b, whole, shared, start);
+  auto place = storeWhole(whole, isLocal);
+  if (failed(place))
+    return failure();
+  auto &[shared, start] = *place;
   for (tensor::ExtractSliceOp part : parts) {
     b.setInsertionPoint(part);
     FailureOr<SmallVector<Value>> offsets = getOffsets(part, part);
     if (failed(offsets))
       return failure();
-    if (isDoubled)
+    if (!start.empty())
       offsets->front() = arith::AddIOp::create(b, start[0], offsets->front());
     Value read = SharedLoadOp::create(b, part.getType(), shared, *offsets);
     part.replaceAllUsesWith(read);
@@ -298,8 +482,11 @@ void SliceStager::addBarriers() {
 LogicalResult SliceStager::run() {
   llvm::MapVector<Value, SmallVector<tensor::ExtractSliceOp>> reads;
   SmallVector<tensor::InsertSliceOp> writes;
+  if (failed(stageInPlace()))
+    return failure();
   kernel.walk([&](Operation *op) {
-    if (auto extract = dyn_cast<tensor::ExtractSliceOp>(op))
+    auto extract = dyn_cast<tensor::ExtractSliceOp>(op);
+    if (extract)
       reads[extract.getSource()].push_back(extract);
     else if (auto insert = dyn_cast<tensor::InsertSliceOp>(op))
       writes.push_back(insert);

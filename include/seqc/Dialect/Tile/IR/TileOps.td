@@ -334,6 +334,16 @@ def Tile_RecurrenceOp : Tile_Op<"recurrence", [Pure,
     last      = states[size - 1]
     ```
 
+    With `before`, what comes out as `states[i]` is the state before step i: `init` for the first one.
+
+    With `adjoint`, the gradients of such a recurrence: from the last step to the first, `carry[size]` being `init`,
+
+    ```
+    states[i] = carry[i + 1] + terms[i]
+    carry[i]  = factors[i] * states[i]
+    last      = carry[0]
+    ```
+
     With layouts, those of `init` and `last` are `#tile.slice<dim, of = L>` where L is that of the others, and each
     thread holds all of dimension `dim` of what it holds a part of: the recurrence needs no exchange.
 
@@ -341,13 +351,16 @@ def Tile_RecurrenceOp : Tile_Op<"recurrence", [Pure,
     ```mlir
     %h, %last = tile.recurrence %decay, %input from %h0 along 1
         : tensor<64x4x16xf32>, tensor<64x16xf32>
+    %dh, %dh0 = tile.recurrence %decay, %dy from %dlast along 1 adjoint
+        : tensor<64x4x16xf32>, tensor<64x16xf32>
     ```
   }];
-  let arguments = (ins Tile_Tile:$factors, Tile_Tile:$terms, Tile_Tile:$init, I64Attr:$dim);
+  let arguments = (ins Tile_Tile:$factors, Tile_Tile:$terms, Tile_Tile:$init, I64Attr:$dim,
+                       UnitAttr:$adjoint, UnitAttr:$before);
   let results = (outs Tile_Tile:$states, Tile_Tile:$last);
   let assemblyFormat = [{
-    $factors `,` $terms `from` $init `along` $dim attr-dict
-    `:` type($factors) `,` type($init)
+    $factors `,` $terms `from` $init `along` $dim (`adjoint` $adjoint^)? (`before` $before^)?
+    attr-dict `:` type($factors) `,` type($init)
   }];
   let hasVerifier = 1;
 }
@@ -399,6 +412,51 @@ def Tile_AnyOp : Tile_Op<"any", [Pure]> {
   let arguments = (ins Tile_Tile:$source);
   let results = (outs I1:$result);
   let assemblyFormat = "$source attr-dict `:` type($source)";
+  let hasVerifier = 1;
+}
+
+def Tile_SumBlocksOp : Tile_Op<"sum_blocks", [Pure]> {
+  let summary = "Sums blocks of the first dimension";
+  let description = [{
+    The first of three dimensions falls into blocks of equal size, as many as the result has times the columns of
+    the operand:
+
+    ```
+    result[t, p * columns + n] = sum over the rows c of block p of source[c, t, n]
+    ```
+
+    It is what a reduction leaves where the warps of a block hold different rows: a block for each warp. With
+    layouts, each thread finishes some of the sums of its warp.
+
+    Example:
+    ```mlir
+    %sums = tile.sum_blocks %x : tensor<64x4x16xf32> -> tensor<4x64xf32>   // 4 blocks
+    ```
+  }];
+  let arguments = (ins Tile_Tile:$source);
+  let results = (outs Tile_Tile:$result);
+  let assemblyFormat = "$source attr-dict `:` type($source) `->` type($result)";
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// How many blocks there are.
+    int64_t getNumBlocks();
+  }];
+}
+
+def Tile_ExchangeOp : Tile_Op<"exchange", [Pure]> {
+  let summary = "The same tile, held by other threads";
+  let description = [{
+    The result is the operand. It is where a program says that a tile may change its layout: `tile-assign-layouts`
+    chooses that of the result by its users, and `tile-stage-slices` takes the tile through shared memory.
+
+    Example:
+    ```mlir
+    %columns = tile.exchange %rows : tensor<64x16xf32>
+    ```
+  }];
+  let arguments = (ins Tile_Tile:$source);
+  let results = (outs Tile_Tile:$result);
+  let assemblyFormat = "$source attr-dict `:` type($source) `->` type($result)";
   let hasVerifier = 1;
 }
 

@@ -210,7 +210,8 @@ def TilePrefetchLoads : Pass<"tile-prefetch-loads", "::seqc::tile::KernelOp"> {
     In a loop with a loop in it, tiles that are read before the inner loop are read one iteration ahead: in front of the inner loop,
     which hides the access, into registers that the outer loop carries. The place of such a load follows from the induction variable, and nothing in
     the loop writes to its view. What is read after the inner loop only stays where it is. The last iteration reads its
-    own tiles once more, and a loop without iterations none.
+    own tiles once more, and a loop without iterations none. In a loop without a loop in it, `tile.exchange` and `tensor.extract_slice`
+    are where the work on an iteration's tiles begins.
 
     Before:
     ```mlir
@@ -249,6 +250,9 @@ def TileStageSlices : Pass<"tile-stage-slices", "::seqc::tile::KernelOp"> {
     is computed. A tile that a loop puts together from such parts (`tensor.insert_slice`, from `tensor.empty` on) is written there part by part and read
     as a whole after the loop. Layouts of parts and wholes are independent of each other. Rows are 16 bytes longer than their elements, which
     keeps threads that read one column off each other's banks.
+
+    A part that is taken in the block of its tile, at a known place, and `tile.exchange` are read from shared memory likewise; a tile that was put
+    together from parts in that block is written there part by part. Such reads that stand next to each other wait together.
 
     Where each warp reads only rows that it wrote itself, it waits for itself only. Other tiles take a barrier of the block, and in a loop there are two
     of them, in turn, so that it is one barrier for each iteration.
