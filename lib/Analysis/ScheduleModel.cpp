@@ -530,11 +530,42 @@ static TileSchedule chooseGPUScan(const ScanShape &s, const ChipInfo &chip,
   return t;
 }
 
+/// The backward of a scan has the decays and the states of a whole chunk in
+/// registers, a thread 4 states of a channel, or more if 32 threads do not
+/// reach: 64 of each are what leaves it room for the rest.
+static TileSchedule chooseGPUScanBackward(const ScanShape &s,
+                                          TileSchedule fixed) {
+  constexpr int64_t ofThread = 4, held = 64;
+  TileSchedule t = fixed;
+  int64_t states = powerOf2Ceil(s.N);
+  int64_t lanes = std::clamp<int64_t>(states / ofThread, 1, 32);
+  int64_t ofWarp = 32 / lanes;
+  if (!t.warps) {
+    // Four warps share what they read of B and C, and their sums.
+    int64_t channels = fixed.tileM   ? fixed.tileM
+                       : known(s.Dm) ? s.Dm / std::max<int64_t>(s.G, 1)
+                                     : 0;
+    // Of many states these leave shared memory for two.
+    t.warps = states < 128 ? 4 : 2;
+    while (t.warps > 1 && channels > 0 && channels <= ofWarp * t.warps / 2)
+      t.warps /= 2;
+  }
+  if (!t.tileM)
+    t.tileM = ofWarp * t.warps;
+  if (!t.tileN)
+    t.tileN = std::clamp<int64_t>(held / (states / lanes), 8, 16);
+  if (!t.splits)
+    t.splits = 1;
+  return t;
+}
+
 static TileSchedule chooseScan(ScanShape s, const ChipInfo &chip,
                                TileSchedule fixed) {
   if (!known(s.N))
     s.N = 16;
-  if (!chip.isCPU && !s.backward)
+  if (!chip.isCPU && s.backward)
+    return chooseGPUScanBackward(s, fixed);
+  if (!chip.isCPU)
     return chooseGPUScan(s, chip, fixed);
   TileSchedule t;
   t.stages = fixed.stages;
@@ -631,6 +662,9 @@ static std::string checkGPUTile(int64_t least, const TileSchedule &t) {
 }
 
 static std::string checkGPUScan(const ScanShape &s, const TileSchedule &t) {
+  if (s.backward && (!llvm::isPowerOf2_64(t.tileN) || t.tileN < 8))
+    return "tile_n is " + std::to_string(t.tileN) +
+           ", expected a power of two of 8 or more";
   int64_t states = known(s.N) ? s.N : 16;
   return checkGPUTile(32 / std::min<int64_t>(powerOf2Ceil(states), 32), t);
 }
@@ -716,7 +750,7 @@ std::string seqc::checkSchedule(Operation *op, const ChipInfo &chip,
            : s->backward ? ""
                          : checkGPUAttention(withHeadDims(*s), chip, schedule);
   if (auto s = getScanShape(op, staticSize))
-    return s->backward ? "" : checkGPUScan(*s, schedule);
+    return checkGPUScan(*s, schedule);
   if (getConvShape(op, staticSize))
     return checkGPUConv(schedule);
   return "";

@@ -330,8 +330,13 @@ def ConvertSeqcToTile : Pass<"convert-seqc-to-tile", "::mlir::ModuleOp"> {
     the state after a part of the sequence, it looks for the first chunk that this depends on before it starts. `seqc.scan_prefix` is a loop over
     parts. A convolution reads a chunk and the 8 steps before it, and
     shifts them (`tile.shift`) for each tap; where rows are not `aligned`, in the first chunk and in one that is cut it reads its
-    input once per tap. A `linalg` operator that is left in the function becomes a kernel as well: an
-    elementwise one of up to three dimensions, with tiles of 1024 elements, or one that reduces its last dimension to sums or largest
+    input once per tap.
+
+    The gradients of a scan are two kernels. The first keeps the state before each chunk. The second takes the chunks from the last to
+    the first: `tile.recurrence` forwards from the kept state, `tile.recurrence adjoint` backwards; `tile.sum_blocks` and
+    shared memory sum over the channels of a block, and every block writes sums of its own. Those of a convolution are one kernel,
+    which reads a block of 8 steps behind a chunk, too. A `linalg` operator that is left in the function becomes a kernel as well: an
+    elementwise one of up to four dimensions, with tiles of 1024 elements, or one that reduces its last dimension to sums or largest
     values, starting from constants, with tiles of 32 rows and a loop over 64 columns at a time.
 
     A scalar that the kernel needs is passed, unless it is the size of a view. A function keeps only what the host plan can

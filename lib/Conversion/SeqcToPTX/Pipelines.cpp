@@ -77,6 +77,10 @@ void seqc::buildPTXPipeline(OpPassManager &pm,
   schedule.warps = options.warps;
   schedule.aligned = options.aligned;
   func.addPass(createSeqcSchedule(schedule));
+  // A chunk of the backward has the length that its schedule says.
+  SeqcRecomputeBackwardOptions recompute;
+  recompute.grids = true;
+  func.addPass(createSeqcRecomputeBackward(recompute));
   addCleanup(func);
   if (last == PTXStage::Online)
     return;

@@ -185,6 +185,10 @@ LogicalResult decomposeScan(KernelBuilder &k, scf::ForallOp forall);
 LogicalResult decomposeConv(KernelBuilder &k, scf::ForallOp forall);
 /// The states between the parts of a scan.
 LogicalResult decomposePrefix(KernelBuilder &k, scf::ForallOp forall);
+/// The states before chunks, and the gradients from them.
+LogicalResult decomposeScanStates(KernelBuilder &k, scf::ForallOp forall);
+LogicalResult decomposeScanBackward(KernelBuilder &k, scf::ForallOp forall);
+LogicalResult decomposeConvBackward(KernelBuilder &k, scf::ForallOp forall);
 /// The merge of all parts of a row, and its end.
 LogicalResult decomposeMerge(KernelBuilder &k, scf::ForallOp forall);
 

@@ -59,7 +59,7 @@ static bool readsPermutations(linalg::LinalgOp op) {
 
 static bool computesElements(linalg::LinalgOp op) {
   return op.hasPureTensorSemantics() && op->getNumResults() == 1 &&
-         op.getNumLoops() >= 1 && op.getNumLoops() <= 3 &&
+         op.getNumLoops() >= 1 && op.getNumLoops() <= 4 &&
          op.getNumParallelLoops() == op.getNumLoops() &&
          op.getMatchingIndexingMap(op.getDpsInitOperand(0)).isIdentity() &&
          readsPermutations(op);
@@ -113,7 +113,7 @@ static bool isMatrixProduct(linalg::LinalgOp op) {
 /// Reduces its last loop, from a constant.
 static bool reducesRows(linalg::LinalgOp op) {
   unsigned rank = op.getNumLoops();
-  if (!op.hasPureTensorSemantics() || rank < 2 || rank > 4 ||
+  if (!op.hasPureTensorSemantics() || rank < 2 || rank > 5 ||
       op.getNumParallelLoops() != rank - 1 ||
       !linalg::isReductionIterator(op.getIteratorTypesArray().back()) ||
       isMatrixProduct(op) || !readsPermutations(op))

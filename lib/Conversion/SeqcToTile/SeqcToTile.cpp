@@ -71,6 +71,16 @@ static Value getSource(Value v) {
   return v;
 }
 
+/// Whether a chunk of a scan stands in a loop that keeps the states before
+/// chunks.
+static bool storesStates(Operation *scan) {
+  auto loop = scan ? dyn_cast<scf::ForOp>(scan->getParentOp()) : scf::ForOp();
+  if (!loop || cast<ChunkScanOp>(scan).getOutInit())
+    return false;
+  auto kept = dyn_cast<RankedTensorType>(loop.getInitArgs()[0].getType());
+  return kept && kept.getRank() == 4;
+}
+
 /// Asks no tensor for its size that no launch makes: one that is filled has
 /// that of what it fills. Of packed heads the batch and the head dimension are
 /// those of what they pack; the others are static.
@@ -127,7 +137,8 @@ LogicalResult ConvertSeqcToTilePass::outline(func::FuncOp func,
                                              scf::ForallOp loop,
                                              unsigned number) {
   Operation *scan = nullptr, *conv = nullptr, *attention = nullptr,
-            *finish = nullptr, *merge = nullptr, *prefix = nullptr;
+            *finish = nullptr, *merge = nullptr, *prefix = nullptr,
+            *scanBackward = nullptr, *convBackward = nullptr;
   BlockAttentionBackwardOp backward;
   ScheduleAttr schedule;
   // What products read is copied in rows. Segments of keys are read for each
@@ -172,6 +183,20 @@ LogicalResult ConvertSeqcToTilePass::outline(func::FuncOp func,
           aligned && chunks)
         for (Value state : chunks.getInitArgs())
           dense.insert(getSource(state));
+    } else if (auto o = dyn_cast<ChunkScanBackwardOp>(op)) {
+      scanBackward = op;
+      // The states between chunks are the first kernel's.
+      dense.insert(getSource(o.getState()));
+      if (aligned)
+        for (Value operand : {o.getU(), o.getDelta(), o.getA(), o.getB(),
+                              o.getC(), o.getZ(), o.getOutGrad()})
+          if (operand)
+            dense.insert(getSource(operand));
+    } else if (auto o = dyn_cast<ChunkConv1dBackwardOp>(op)) {
+      convBackward = op;
+      if (aligned)
+        for (Value operand : {o.getX(), o.getOutGrad()})
+          dense.insert(getSource(operand));
     } else if (isa<CausalConv1dOp>(op)) {
       conv = op;
       if (aligned)
@@ -191,7 +216,8 @@ LogicalResult ConvertSeqcToTilePass::outline(func::FuncOp func,
   if (merge)
     isAttention = false;
   int families = isAttention + bool(scan) + bool(conv) + bool(merge) +
-                 bool(prefix) + bool(backward);
+                 bool(prefix) + bool(backward) + bool(scanBackward) +
+                 bool(convBackward);
   bool isLinalg =
       families == 0 &&
       llvm::hasSingleElement(loop.getBody()->getOps<linalg::GenericOp>());
@@ -224,13 +250,16 @@ LogicalResult ConvertSeqcToTilePass::outline(func::FuncOp func,
     if (failed(symbols.renameToUnique(k.kernel, {})))
       return k.kernel.emitError("has no name of its own");
 
-  LogicalResult done = isAttention ? decomposeAttention(k, loop)
-                       : scan      ? decomposeScan(k, loop)
-                       : conv      ? decomposeConv(k, loop)
-                       : merge     ? decomposeMerge(k, loop)
-                       : backward  ? decomposeAttentionBackward(k, loop)
-                       : prefix    ? decomposePrefix(k, loop)
-                                   : decomposeLinalg(k, loop);
+  LogicalResult done = isAttention    ? decomposeAttention(k, loop)
+                       : backward     ? decomposeAttentionBackward(k, loop)
+                       : convBackward ? decomposeConvBackward(k, loop)
+                       : scanBackward ? decomposeScanBackward(k, loop)
+                       : storesStates(scan) ? decomposeScanStates(k, loop)
+                       : scan               ? decomposeScan(k, loop)
+                       : conv               ? decomposeConv(k, loop)
+                       : merge              ? decomposeMerge(k, loop)
+                       : prefix             ? decomposePrefix(k, loop)
+                                            : decomposeLinalg(k, loop);
   if (failed(done))
     return failure();
   k.finish();

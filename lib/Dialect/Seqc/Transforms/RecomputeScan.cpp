@@ -22,7 +22,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Tiler.h"
+#include "GradientBuilder.h"
 
 #include "seqc/Dialect/Seqc/IR/Seqc.h"
 #include "seqc/Dialect/Seqc/Transforms/RecomputeBackward.h"
@@ -37,107 +37,10 @@ using namespace seqc;
 /// Steps in a chunk where the schedule does not say.
 static constexpr int64_t defaultChunk = 64;
 
-namespace {
-
-/// Tensor code that both operators need.
-class GradientBuilder : public Tiler {
-public:
-  GradientBuilder(RewriterBase &b, Location loc, FloatType acc)
-      : Tiler(b, loc), acc(acc) {}
-
-  using Body = function_ref<Value(OpBuilder &, Location, ValueRange)>;
-
-  Value generic(ValueRange inputs, Value init, ArrayRef<AffineMap> maps,
-                ArrayRef<utils::IteratorType> iterators, Body body) {
-    return linalg::GenericOp::create(
-               b, loc, init.getType(), inputs, init, maps, iterators,
-               [&](OpBuilder &nb, Location l, ValueRange args) {
-                 linalg::YieldOp::create(nb, l, body(nb, l, args));
-               })
-        .getResult(0);
-  }
-
-  /// Elementwise over `init`, all operands alike.
-  Value elementwise(ValueRange inputs, Value init, Body body) {
-    int64_t rank = cast<RankedTensorType>(init.getType()).getRank();
-    SmallVector<AffineMap> maps(inputs.size() + 1,
-                                b.getMultiDimIdentityMap(rank));
-    SmallVector<utils::IteratorType> iterators(rank,
-                                               utils::IteratorType::parallel);
-    return generic(inputs, init, maps, iterators, body);
-  }
-
-  Value fillZero(Value dest) {
-    Type type = getElementTypeOrSelf(dest.getType());
-    Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(type));
-    return linalg::FillOp::create(b, loc, zero, dest).getResult(0);
-  }
-  Value empty(ArrayRef<Fold> sizes, Type type) {
-    return tensor::EmptyOp::create(b, loc, sizes, type);
-  }
-  Value zeros(ArrayRef<Fold> sizes) { return fillZero(empty(sizes, acc)); }
-
-  Value extend(OpBuilder &nb, Location l, Value v) {
-    return v.getType() == acc ? v : arith::ExtFOp::create(nb, l, acc, v);
-  }
-  Value round(OpBuilder &nb, Location l, Value v, Type type) {
-    return v.getType() == type ? v : arith::TruncFOp::create(nb, l, type, v);
-  }
-
-  /// `v`, of type acc, rounded into `dest`; `v` itself if that has its type.
-  Value roundInto(Value v, Value dest) {
-    Type type = getElementTypeOrSelf(dest.getType());
-    if (type == acc)
-      return v;
-    return elementwise(v, dest, [&](OpBuilder &nb, Location l, ValueRange a) {
-      return round(nb, l, a[0], type);
-    });
-  }
-
-  /// `v` as a value of `type`, which has other sizes or another float.
-  Value convert(Value v, Type type) {
-    Type element = getElementTypeOrSelf(type);
-    if (getElementTypeOrSelf(v.getType()) != element)
-      v = roundInto(v, empty(tensor::getMixedSizes(b, loc, v), element));
-    if (v.getType() != type)
-      v = tensor::CastOp::create(b, loc, type, v);
-    return v;
-  }
-
-  /// The sum over the first dimension, in order.
-  Value sumBatches(Value v) {
-    SmallVector<Fold> sizes = tensor::getMixedSizes(b, loc, v);
-    unsigned rank = sizes.size();
-    AffineMap id = b.getMultiDimIdentityMap(rank);
-    // The batch is the last, innermost loop.
-    SmallVector<unsigned> in = {rank - 1}, out;
-    for (unsigned i = 0; i + 1 < rank; ++i) {
-      in.push_back(i);
-      out.push_back(i);
-    }
-    SmallVector<utils::IteratorType> iterators(rank,
-                                               utils::IteratorType::parallel);
-    iterators.back() = utils::IteratorType::reduction;
-    return generic(v, zeros(ArrayRef<Fold>(sizes).drop_front()),
-                   {id.getSubMap(in), id.getSubMap(out)}, iterators,
-                   [](OpBuilder &nb, Location l, ValueRange a) -> Value {
-                     return arith::AddFOp::create(nb, l, a[1], a[0]);
-                   });
-  }
-
-  Fold apply(AffineExpr expr, ArrayRef<Fold> operands) {
-    return affine::makeComposedFoldedAffineApply(b, loc, expr, operands);
-  }
-
-  FloatType acc;
-};
-
 /// Whether `type` has a static size of 0.
-bool hasNoElements(RankedTensorType type) {
+static bool hasNoElements(RankedTensorType type) {
   return llvm::is_contained(type.getShape(), 0);
 }
-
-} // namespace
 
 //===----------------------------------------------------------------------===//
 // Selective scan
@@ -436,11 +339,12 @@ namespace {
 
 class ConvBackwardBuilder : public GradientBuilder {
 public:
-  ConvBackwardBuilder(RewriterBase &b, CausalConv1dBackwardOp op)
+  ConvBackwardBuilder(RewriterBase &b, CausalConv1dBackwardOp op,
+                      bool grids = false)
       : GradientBuilder(
             b, op.getLoc(),
             getAccumulatorType(op.getX().getType().getElementType())),
-        op(op), width(op.getWeight().getType().getDimSize(1)) {
+        op(op), width(op.getWeight().getType().getDimSize(1)), grids(grids) {
     batch = dim(op.getX(), 0);
     channels = dim(op.getX(), 1);
     length = dim(op.getX(), 2);
@@ -452,9 +356,13 @@ public:
 private:
   Value addFinalState(Value xGrad);
   Value buildInitialState(Value next);
+  Value readColumn(OpBuilder &nb, Value v, Value column);
+  Value addFinalStateInGrid(Value xGrad);
+  Value buildInitialStateInGrid(Value next);
 
   CausalConv1dBackwardOp op;
   int64_t width;
+  bool grids;
   Fold batch, channels, length;
   SmallVector<Fold> history;
 };
@@ -553,6 +461,62 @@ Value ConvBackwardBuilder::buildInitialState(Value next) {
   return insert(tail, sum, to, left);
 }
 
+/// Column `column` of `v` in a region over (batch, channel, column), in acc; 0
+/// where there is none before the first.
+Value ConvBackwardBuilder::readColumn(OpBuilder &nb, Value v, Value column) {
+  Value zero = arith::ConstantIndexOp::create(nb, loc, 0);
+  Value exists =
+      arith::CmpIOp::create(nb, loc, arith::CmpIPredicate::sge, column, zero);
+  Value at = arith::MaxSIOp::create(nb, loc, column, zero);
+  Value x = tensor::ExtractOp::create(
+      nb, loc, v,
+      ValueRange{linalg::IndexOp::create(nb, loc, 0),
+                 linalg::IndexOp::create(nb, loc, 1), at});
+  Value none = arith::ConstantOp::create(nb, loc, b.getZeroAttr(acc));
+  return arith::SelectOp::create(nb, loc, exists, extend(nb, loc, x), none);
+}
+
+/// addFinalState as one operator on all elements.
+Value ConvBackwardBuilder::addFinalStateInGrid(Value xGrad) {
+  Type type = getElementTypeOrSelf(xGrad.getType());
+  Value before = index(apply(b.getAffineDimExpr(0) - (width - 1), {length}));
+  Value dest = empty({batch, channels, length}, type);
+  return elementwise(
+      xGrad, dest, [&](OpBuilder &nb, Location l, ValueRange a) -> Value {
+        Value column = arith::SubIOp::create(
+            nb, l, linalg::IndexOp::create(nb, l, 2), before);
+        Value state = readColumn(nb, op.getFinalStateGrad(), column);
+        Value x = arith::AddFOp::create(nb, l, extend(nb, l, a[0]), state);
+        return round(nb, l, x, type);
+      });
+}
+
+/// buildInitialState as one operator on all elements.
+Value ConvBackwardBuilder::buildInitialStateInGrid(Value next) {
+  Value steps = index(length);
+  return elementwise(
+      {}, empty(history, acc),
+      [&](OpBuilder &nb, Location l, ValueRange) -> Value {
+        Value j = linalg::IndexOp::create(nb, l, 2), total;
+        for (int64_t w = 0; w < width; ++w) {
+          Value tap = arith::ConstantIndexOp::create(nb, l, w);
+          Value at = arith::SubIOp::create(nb, l, j, tap);
+          Value weight = tensor::ExtractOp::create(
+              nb, l, op.getWeight(),
+              ValueRange{linalg::IndexOp::create(nb, l, 1), tap});
+          Value x = arith::MulFOp::create(nb, l, readColumn(nb, next, at),
+                                          extend(nb, l, weight));
+          total =
+              total ? arith::AddFOp::create(nb, l, total, x).getResult() : x;
+        }
+        if (!op.getFinalStateGrad())
+          return total;
+        Value kept = arith::SubIOp::create(nb, l, j, steps);
+        return arith::AddFOp::create(
+            nb, l, total, readColumn(nb, op.getFinalStateGrad(), kept));
+      });
+}
+
 SmallVector<Value> ConvBackwardBuilder::build() {
   Type element = op.getX().getType().getElementType();
   SmallVector<Fold> data = {batch, channels, length};
@@ -576,7 +540,7 @@ SmallVector<Value> ConvBackwardBuilder::build() {
     weightGrad = part.getResultOf(weightGrad);
     biasGrad = part.getResultOf(biasGrad);
     if (op.getFinalStateGrad() && width > 1)
-      xGrad = addFinalState(xGrad);
+      xGrad = grids ? addFinalStateInGrid(xGrad) : addFinalState(xGrad);
   }
   SmallVector<Value> results = {
       convert(xGrad, op.getXGrad().getType()),
@@ -584,8 +548,9 @@ SmallVector<Value> ConvBackwardBuilder::build() {
   if (Value bias = op.getBiasGrad())
     results.push_back(convert(sumBatches(biasGrad), bias.getType()));
   if (Value initial = op.getInitialStateGrad()) {
-    Value v = width > 1 ? buildInitialState(next)
-                        : empty(history, acc); // No columns.
+    Value v = width == 1 ? empty(history, acc) // No columns.
+              : grids    ? buildInitialStateInGrid(next)
+                         : buildInitialState(next);
     results.push_back(convert(v, initial.getType()));
   }
   return results;
@@ -612,11 +577,48 @@ struct Recompute : OpRewritePattern<OpT> {
   RecomputeStatistics &statistics;
 };
 
+struct RecomputeConvInGrids : OpRewritePattern<CausalConv1dBackwardOp> {
+  RecomputeConvInGrids(MLIRContext *context, RecomputeStatistics &statistics)
+      : OpRewritePattern(context), statistics(statistics) {}
+
+  LogicalResult matchAndRewrite(CausalConv1dBackwardOp op,
+                                PatternRewriter &rewriter) const override {
+    rewriter.replaceOp(
+        op, ConvBackwardBuilder(rewriter, op, /*grids=*/true).build());
+    ++statistics.scans;
+    return success();
+  }
+
+  RecomputeStatistics &statistics;
+};
+
+struct RecomputeInGrids : OpRewritePattern<SelectiveScanBackwardOp> {
+  RecomputeInGrids(MLIRContext *context, RecomputeStatistics &statistics)
+      : OpRewritePattern(context), statistics(statistics) {}
+
+  LogicalResult matchAndRewrite(SelectiveScanBackwardOp op,
+                                PatternRewriter &rewriter) const override {
+    if (hasNoElements(op.getU().getType()))
+      rewriter.replaceOp(op, ScanBackwardBuilder(rewriter, op).build());
+    else
+      rewriter.replaceOp(op, buildScanBackwardGrids(rewriter, op));
+    ++statistics.scans;
+    return success();
+  }
+
+  RecomputeStatistics &statistics;
+};
+
 } // namespace
 
 void seqc::populateRecomputeScanPatterns(RewritePatternSet &patterns,
+                                         bool grids,
                                          RecomputeStatistics &statistics) {
-  patterns.add<Recompute<SelectiveScanBackwardOp, ScanBackwardBuilder>,
-               Recompute<CausalConv1dBackwardOp, ConvBackwardBuilder>>(
-      patterns.getContext(), statistics);
+  MLIRContext *context = patterns.getContext();
+  if (grids)
+    patterns.add<RecomputeInGrids, RecomputeConvInGrids>(context, statistics);
+  else
+    patterns.add<Recompute<SelectiveScanBackwardOp, ScanBackwardBuilder>,
+                 Recompute<CausalConv1dBackwardOp, ConvBackwardBuilder>>(
+        context, statistics);
 }

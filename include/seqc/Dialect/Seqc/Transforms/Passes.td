@@ -149,6 +149,11 @@ def SeqcRecomputeBackward : Pass<"seqc-recompute-backward", "::mlir::func::FuncO
     loops there is no more than these states, and gradients that batches share are summed in order at the end. Replaces `seqc.causal_conv1d_backward`
     by `seqc.chunk_conv1d_backward`, which recomputes what an activation needs.
 
+    With `grids`, which GPUs want, tiles of channels are outside of the loops over chunks: two `scf.forall`, one for the
+    states and one for the gradients, each with its loop in it. What tiles share (a variable B or C) is a sum for each
+    tile, and the sums are added in order behind them. The states of a convolution then are read and written by
+    elementwise operators on whole tensors.
+
     Before:
     ```mlir
     %du, %ddelta, %dA, %dB, %dC = seqc.selective_scan_backward u(%u) delta(%dt) A(%A) B(%B) C(%C) out_grad(%dy) : ...
@@ -167,7 +172,8 @@ def SeqcRecomputeBackward : Pass<"seqc-recompute-backward", "::mlir::func::FuncO
     ```
   }];
   let options = [
-    Option<"together", "together", "bool", "false", "One operator of attention for the gradients of queries, keys and values">
+    Option<"together", "together", "bool", "false", "One operator of attention for the gradients of queries, keys and values">,
+    Option<"grids", "grids", "bool", "false", "Tiles of channels in parallel, each with its loop over chunks, for scans and convolutions: what becomes a kernel">
   ];
   let dependentDialects = [
     "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",

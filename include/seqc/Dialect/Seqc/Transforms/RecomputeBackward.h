@@ -26,9 +26,10 @@ void populateRecomputeAttentionPatterns(mlir::RewritePatternSet &patterns,
 
 /// seqc.selective_scan_backward -> a loop over chunks for the states between
 /// them, and one from the last chunk to the first of seqc.chunk_scan_backward.
-/// seqc.causal_conv1d_backward -> seqc.chunk_conv1d_backward.
+/// seqc.causal_conv1d_backward -> seqc.chunk_conv1d_backward. With `grids`, the
+/// loops are inside of tiles of channels that run in parallel.
 void populateRecomputeScanPatterns(mlir::RewritePatternSet &patterns,
-                                   RecomputeStatistics &statistics);
+                                   bool grids, RecomputeStatistics &statistics);
 
 /// Replaces the terminator of a score region, which yields the score, by one
 /// that yields the score and its derivative in the first argument. Fails with
