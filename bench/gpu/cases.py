@@ -85,6 +85,10 @@ class Stream:
         """A decode step: the state goes in and out."""
         return self.kind == "scan" and self.length == 1
 
+    @property
+    def is_backward(self) -> bool:
+        return self.kind.endswith("-backward")
+
 
 WIDTH = 4
 
@@ -125,6 +129,8 @@ def streams(dry: bool) -> list[Stream]:
             *small,
             Stream("scan", 2, 32, 1, 64),
             Stream("scan", 1, 32, 48, 16, True),
+            Stream("scan-backward", 2, 32, 48),
+            Stream("conv-backward", 2, 32, 48),
         ]
     sizes = [(8, 4096, 4096), (8, 2048, 2048)]
     found = [Stream(kind, *size) for kind in ("scan", "conv") for size in sizes]
@@ -132,6 +138,9 @@ def streams(dry: bool) -> list[Stream]:
     found += [Stream("scan", *size) for size in few]
     found += [Stream("scan", *size, small_steps=True) for size in [*sizes, *few]]
     found.append(Stream("scan", 8, 2048, 2048, 64))
+    found += [Stream("scan-backward", *size) for size in [*sizes, *few]]
+    found += [Stream("conv-backward", *size) for size in sizes]
+    found.append(Stream("scan-backward", 8, 2048, 2048, 64))
     steps = [(1, 16), (64, 16), (512, 16), (64, 128)]
     return found + [Stream("scan", batch, 4096, 1, n) for batch, n in steps]
 

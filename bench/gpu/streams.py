@@ -18,6 +18,13 @@ from seqc import reference
 from .cases import WIDTH, Side, Stream
 from .devices import Device
 
+CALLS: dict[str, Any] = {
+    "scan": seqc.selective_scan,
+    "conv": seqc.causal_conv1d,
+    "scan-backward": seqc.selective_scan_backward,
+    "conv-backward": seqc.causal_conv1d_backward,
+}
+
 # How many channels of the first batch are compared.
 CHECKED = 4
 
@@ -34,8 +41,11 @@ def stream_inputs(task: Stream, device: str) -> dict[str, Any]:
         return torch.randn(shape, generator=generator, device=device, dtype=dtype)
 
     single = torch.float32
-    if task.kind == "conv":
-        return {
+    grads: dict[str, Any] = {}
+    if task.is_backward:
+        grads["out_grad"] = random_tensor(batch, dim, length)
+    if task.kind.startswith("conv"):
+        return grads | {
             "x": random_tensor(batch, dim, length),
             "weight": random_tensor(dim, WIDTH),
             "bias": random_tensor(dim),
@@ -43,7 +53,7 @@ def stream_inputs(task: Stream, device: str) -> dict[str, Any]:
         }
     states = task.states
     rates = torch.arange(1, states + 1, device=device, dtype=single)
-    given: dict[str, Any] = {}
+    given = grads
     if task.is_step:
         given["initial_state"] = random_tensor(batch, dim, states, dtype=single)
         given["return_final_state"] = True
@@ -75,18 +85,21 @@ def stream_sides(
     task: Stream, device: Device, args: argparse.Namespace
 ) -> Iterator[Side]:
     arguments = stream_inputs(task, device.name)
-    call: Any = seqc.selective_scan if task.kind == "scan" else seqc.causal_conv1d
+    call: Any = CALLS[task.kind]
     exact: Any = getattr(reference, call.__name__)
     part = {
         name: to_numpy(first_channels(name, x))
         for name, x in arguments.items()
         if name != "return_final_state"
     }
-    expected, _ = exact(**part)
+    # Of the gradients, that of u or x.
+    results = exact(**part)
+    expected = next(iter(results.values())) if task.is_backward else results[0]
     largest = max(1.0, float(np.abs(expected).max()))
 
     def error(out: Any) -> float:
-        got = to_numpy((out[0] if task.is_step else out)[:1, :CHECKED])
+        first = out[0] if task.is_step or task.is_backward else out
+        got = to_numpy(first[:1, :CHECKED])
         difference = np.nan_to_num(np.abs(got - expected), nan=math.inf)
         return float(difference.max()) / largest
 
@@ -113,5 +126,9 @@ def moved_bytes(task: Stream) -> int:
     each = 2 * task.batch * task.dim * task.length
     if task.kind == "conv":
         return 2 * each
+    if task.kind == "conv-backward":
+        return 3 * each
+    if task.is_backward:
+        return 7 * each + 2 * 2 * 2 * task.batch * task.states * task.length
     state = 2 * 4 * task.batch * task.dim * task.states if task.is_step else 0
     return 4 * each + 2 * 2 * task.batch * task.states * task.length + state

@@ -649,17 +649,6 @@ def selective_scan(
     target: str | None = None,
 ) -> Any:
     """`seqc.selective_scan` as one operator of torch."""
-    _refuse_gradients_on_gpus(
-        u=u,
-        delta=delta,
-        A=A,
-        B=B,
-        C=C,
-        D=D,
-        z=z,
-        delta_bias=delta_bias,
-        initial_state=initial_state,
-    )
     out, state = torch.ops.seqc.selective_scan(
         u,
         delta,
@@ -821,9 +810,6 @@ def causal_conv1d(
     target: str | None = None,
 ) -> Any:
     """`seqc.causal_conv1d` as one operator of torch."""
-    _refuse_gradients_on_gpus(
-        x=x, weight=weight, bias=bias, initial_state=initial_state
-    )
     out, state = torch.ops.seqc.causal_conv1d(
         x,
         weight,

@@ -83,6 +83,15 @@ SCAN_SCHEDULES = [
 # of few steps, and one that is not worth it.
 SPLIT_SIZES = ((1, 34, 256), (2, 16, 300), (1, 66, 129), (1, 8, 100))
 SPLIT_STATES = [1, 5, 16, 64]
+# The backward: a chunk has 16 steps; sequences of none, of one that is cut, of
+# whole ones, and of both.
+SCAN_GRADIENT_SIZES = ((2, 34, 70), (1, 2, 1), (2, 4, 0), (1, 66, 96))
+SCAN_GRADIENT_SCHEDULES = [
+    {"tile_m": 64, "tile_n": 8, "warps": 4},
+    {"tile_m": 64, "tile_n": 16, "warps": 8},
+    {"tile_m": 16, "tile_n": 16, "warps": 1},
+    {"tile_m": 8, "tile_n": 32, "warps": 4},
+]
 CONV_SIZES = ((2, 40, 65), (1, 3, 1), (2, 5, 0), (1, 17, 300))
 CONV_WIDTHS = [1, 2, 3, 4, 7]
 CONV_VARIANTS: dict[str, dict[str, Any]] = {

@@ -20,7 +20,20 @@ from seqc import _seqc
 from seqc._attention import AttentionKey, attention_text
 from seqc._attention_backward import AttentionBackwardKey, attention_backward_text
 from seqc._program import _options
-from seqc._scan import ConvKey, ScanKey, causal_conv1d_text, selective_scan_text
+from seqc._scan import (
+    ConvKey,
+    ConvOperands,
+    ScanKey,
+    ScanOperands,
+    causal_conv1d_text,
+    selective_scan_text,
+)
+from seqc._scan_backward import (
+    ConvBackwardKey,
+    ScanBackwardKey,
+    causal_conv1d_backward_text,
+    selective_scan_backward_text,
+)
 from seqc._text import Masking
 from seqc._trace import trace_regions
 from seqc_testing import SANITIZED
@@ -342,3 +355,49 @@ def test_scan(state: int, dtype: str, everything: bool, chip: str) -> None:
 @pytest.mark.parametrize("dtype", ["bf16", "f32"])
 def test_conv(dtype: str, everything: bool, chip: str) -> None:
     check(conv(dtype, everything), chip)
+
+
+def scan_backward(state: int, dtype: str, everything: bool, steps: int | None) -> str:
+    operands = ScanOperands(
+        dtype=dtype,
+        state=state,
+        a="f32",
+        b=(dtype, 3, 1),
+        c=(dtype, 3, 1),
+        d="f32" if everything else None,
+        z=everything,
+        delta_bias="f32" if everything else None,
+        initial_state=everything,
+    )
+    schedule = () if steps is None else (("tile_n", steps),)
+    return selective_scan_backward_text(
+        ScanBackwardKey(operands, everything, everything, schedule)
+    )
+
+
+@pytest.mark.parametrize("chip", CHIPS)
+@pytest.mark.parametrize("everything", [False, True])
+@pytest.mark.parametrize("dtype", ["bf16", "f32"])
+@pytest.mark.parametrize(("state", "steps"), [(16, None), (16, 8), (64, None)])
+def test_scan_gradients(
+    state: int, steps: int | None, dtype: str, everything: bool, chip: str
+) -> None:
+    # Registers are what a chunk is as long as: gradients of states are a few more.
+    is_common = dtype == "bf16" and not everything
+    check(scan_backward(state, dtype, everything, steps), chip, is_common=is_common)
+
+
+@pytest.mark.parametrize("chip", CHIPS)
+@pytest.mark.parametrize("everything", [False, True])
+@pytest.mark.parametrize("dtype", ["bf16", "f32"])
+def test_conv_gradients(dtype: str, everything: bool, chip: str) -> None:
+    operands = ConvOperands(
+        dtype=dtype,
+        width=4,
+        weight=dtype,
+        bias=dtype if everything else None,
+        initial_state=everything,
+    )
+    activation = "silu" if everything else None
+    key = ConvBackwardKey(operands, everything, activation, ())
+    check(causal_conv1d_backward_text(key), chip)

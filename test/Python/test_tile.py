@@ -22,7 +22,9 @@ import pytest
 import seqc
 import test_attention
 import test_conv
+import test_conv_backward
 import test_scan
+import test_scan_backward
 from gpu_cases import (
     CONV_SIZES,
     CONV_VARIANTS,
@@ -38,6 +40,8 @@ from gpu_cases import (
     HEADS,
     LENGTHS,
     OPTION_SHAPES,
+    SCAN_GRADIENT_SCHEDULES,
+    SCAN_GRADIENT_SIZES,
     SCAN_LENGTHS,
     SCAN_SCHEDULES,
     SCAN_SIZES,
@@ -547,3 +551,103 @@ def test_conv_dtypes(dtype: str) -> None:
     arguments = test_conv.inputs(rng, 2, 24, 100, dtype=dtype)
     for layout in LAYOUTS:
         test_conv.check(arguments, dtype, layout)
+
+
+@pytest.fixture
+def one_chip(erased: Erased) -> None:
+    """Kernels without products have the same tiles on all chips; these take long to
+    compile for a CPU."""
+    if erased.chip != "sm_90a":
+        pytest.skip("the same as on sm_90a")
+
+
+def test_scan_gradients() -> None:
+    rng = np.random.default_rng(19)
+    arguments = test_scan.inputs(rng, 2, 34, 70)
+    test_scan_backward.check(test_scan_backward.gradients_of(rng, arguments, "f32"))
+
+
+@pytest.mark.parametrize("name", test_scan.VARIANTS)
+def test_scan_gradients_options(name: str, one_chip: None) -> None:
+    rng = np.random.default_rng(9)
+    for batch, dim, length in SCAN_GRADIENT_SIZES:
+        options = test_scan.VARIANTS[name]
+        arguments = test_scan.inputs(rng, batch, dim, length, **options)
+        test_scan_backward.check(test_scan_backward.gradients_of(rng, arguments, "f32"))
+
+
+@pytest.mark.parametrize(("dtype", "own"), [("f16", True), ("bf16", False)])
+def test_scan_gradients_dtypes(dtype: str, own: bool, one_chip: None) -> None:
+    rng = np.random.default_rng(10)
+    parameters = dtype if own else None
+    arguments = test_scan.inputs(
+        rng, 2, 48, 100, dtype=dtype, parameters=parameters, matrices="grouped"
+    )
+    test_scan_backward.check(
+        test_scan_backward.gradients_of(rng, arguments, dtype, final=own), dtype
+    )
+
+
+@pytest.mark.parametrize("state", [1, 5, 64])
+def test_scan_gradients_states(state: int, one_chip: None) -> None:
+    rng = np.random.default_rng(11)
+    arguments = test_scan.inputs(rng, 2, 32, 65, state=state)
+    test_scan_backward.check(test_scan_backward.gradients_of(rng, arguments, "f32"))
+
+
+def test_scan_gradients_groups(one_chip: None) -> None:
+    """B in three groups, C in two."""
+    rng = np.random.default_rng(17)
+    arguments = test_scan.inputs(rng, 2, 12, 70)
+    arguments["B"] = random(rng, (2, 3, 8, 70), "f32")
+    arguments["C"] = random(rng, (2, 2, 8, 70), "f32")
+    test_scan_backward.check(test_scan_backward.gradients_of(rng, arguments, "f32"))
+
+
+@pytest.mark.parametrize("schedule", SCAN_GRADIENT_SCHEDULES[::2])
+def test_scan_gradients_schedules(schedule: dict[str, int], one_chip: None) -> None:
+    rng = np.random.default_rng(12)
+    for batch, dim, length in SCAN_LENGTHS:
+        scan = test_scan.inputs(rng, batch, dim, length, dtype="bf16", state=16)
+        arguments = test_scan_backward.gradients_of(rng, scan, "bf16")
+        got = seqc.selective_scan_backward(**arguments, schedule=schedule)._asdict()
+        expected = reference.selective_scan_backward(**arguments)
+        for name, bound in test_scan_backward.bounds(arguments, "bf16").items():
+            assert_close(got[name], expected[name], bound, name)
+
+
+def test_scan_gradients_unaligned(unaligned: None, one_chip: None) -> None:
+    rng = np.random.default_rng(13)
+    scan = test_scan.inputs(rng, 2, 34, 37, dtype="bf16", state=16)
+    arguments = test_scan_backward.gradients_of(rng, scan, "bf16")
+    for layout in LAYOUTS:
+        test_scan_backward.check(arguments, "bf16", layout)
+
+
+def test_scan_gradients_layouts(one_chip: None) -> None:
+    rng = np.random.default_rng(14)
+    scan = test_scan.inputs(rng, 2, 32, 96, dtype="bf16")
+    arguments = test_scan_backward.gradients_of(rng, scan, "bf16")
+    for layout in LAYOUTS:
+        test_scan_backward.check(arguments, "bf16", layout)
+
+
+@pytest.mark.parametrize(
+    ("width", "name"), [(1, "all"), (4, "all"), (7, "all"), (4, "plain"), (3, "gate")]
+)
+def test_conv_gradients_options(width: int, name: str) -> None:
+    rng = np.random.default_rng(15)
+    options = test_conv_backward.VARIANTS[name]
+    for batch, dim, length in (*CONV_SIZES, (1, 4, 2), (1, 2, 777)):
+        arguments = test_conv_backward.inputs(
+            rng, batch, dim, length, width=width, **options
+        )
+        test_conv_backward.check(arguments)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_conv_gradients_dtypes(dtype: str) -> None:
+    rng = np.random.default_rng(16)
+    arguments = test_conv_backward.inputs(rng, 2, 24, 800, dtype=dtype)
+    for layout in LAYOUTS:
+        test_conv_backward.check(arguments, dtype, layout)

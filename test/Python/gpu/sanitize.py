@@ -190,6 +190,41 @@ conv("conv f32 width 4", "f32", 4)
 conv("conv bf16 width 3", "bf16", 3)
 
 
+def gradients(name: str, call: str, length: int, **options: Any) -> None:
+    """The gradients of a scan or a convolution whose results get random ones."""
+
+    def case(target: str, device: str) -> float:
+        rng = np.random.default_rng(5)
+        if call == "selective_scan_backward":
+            dtype = options.get("dtype", "f32")
+            given = scan_inputs(rng, 2, 34, length, **options)
+            given["out_grad"] = random(rng, given["u"].shape, dtype)
+        else:
+            given = {
+                "x": random(rng, (2, 40, length), "bf16"),
+                "weight": random(rng, (40, 4), "bf16"),
+                "out_grad": random(rng, (2, 40, length), "bf16"),
+                "activation": "silu",
+            }
+        expected = getattr(reference, call)(**given)
+        there: Any = {key: moved(x, device) for key, x in given.items()}
+        found = getattr(seqc, call)(**there, target=target)._asdict()
+        return max(difference(found[key], x) for key, x in expected.items())
+
+    CASES[name] = case
+
+
+gradients("scan gradients", "selective_scan_backward", 40)
+gradients(
+    "scan gradients bf16",
+    "selective_scan_backward",
+    48,
+    dtype="bf16",
+    matrices="grouped",
+)
+gradients("conv gradients", "causal_conv1d_backward", 800)
+
+
 def main(arguments: list[str] | None = None) -> int:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--only", default="", help="regular expression of cases")
