@@ -1,5 +1,8 @@
 // RUN: seqc-opt %s --seqc-recompute-backward="grids=true" --cse --canonicalize | FileCheck %s
 // RUN: seqc-opt %s --seqc-recompute-backward="grids=true" --cse --canonicalize --seqc-tile="single-loop=true" --seqc-statistics -o /dev/null 2>&1 | FileCheck %s --check-prefix=STATS
+// RUN: seqc-opt %s --seqc-recompute-backward="scans=false" | FileCheck %s --check-prefix=LATER
+
+// LATER: seqc.selective_scan_backward
 
 // What has been cut into grids already is not tiled again.
 // STATS: seqc-recompute-backward

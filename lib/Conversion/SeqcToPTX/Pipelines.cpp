@@ -66,8 +66,10 @@ void seqc::buildPTXPipeline(OpPassManager &pm,
   packing.maxRows = 64;
   func.addPass(createSeqcPackHeads(packing));
   func.addPass(createSeqcExpandState());
-  // Each kernel of a backward operator has a schedule of its own.
-  func.addPass(createSeqcRecomputeBackward());
+  // Each kernel of the backward of attention has a schedule of its own.
+  SeqcRecomputeBackwardOptions recomputeAttention;
+  recomputeAttention.scans = false;
+  func.addPass(createSeqcRecomputeBackward(recomputeAttention));
   SeqcScheduleOptions schedule;
   schedule.chip = options.chip;
   schedule.tileM = options.tileM;
@@ -77,10 +79,10 @@ void seqc::buildPTXPipeline(OpPassManager &pm,
   schedule.warps = options.warps;
   schedule.aligned = options.aligned;
   func.addPass(createSeqcSchedule(schedule));
-  // A chunk of the backward has the length that its schedule says.
-  SeqcRecomputeBackwardOptions recompute;
-  recompute.grids = true;
-  func.addPass(createSeqcRecomputeBackward(recompute));
+  // A chunk of a scan's backward has the length that its schedule says.
+  SeqcRecomputeBackwardOptions recomputeScans;
+  recomputeScans.grids = true;
+  func.addPass(createSeqcRecomputeBackward(recomputeScans));
   addCleanup(func);
   if (last == PTXStage::Online)
     return;

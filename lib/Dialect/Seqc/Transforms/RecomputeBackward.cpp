@@ -39,7 +39,8 @@ struct RecomputeBackwardPass
     RecomputeStatistics statistics;
     RewritePatternSet patterns(&getContext());
     populateRecomputeAttentionPatterns(patterns, together, statistics);
-    populateRecomputeScanPatterns(patterns, grids, statistics);
+    if (scans)
+      populateRecomputeScanPatterns(patterns, grids, statistics);
     walkAndApplyPatterns(getOperation(), std::move(patterns));
     numAttention += statistics.attention;
     numScans += statistics.scans;

@@ -173,6 +173,7 @@ def SeqcRecomputeBackward : Pass<"seqc-recompute-backward", "::mlir::func::FuncO
   }];
   let options = [
     Option<"together", "together", "bool", "false", "One operator of attention for the gradients of queries, keys and values">,
+    Option<"scans", "scans", "bool", "true", "Scans and convolutions too; false leaves them for a later run, after their schedules are chosen">,
     Option<"grids", "grids", "bool", "false", "Tiles of channels in parallel, each with its loop over chunks, for scans and convolutions: what becomes a kernel">
   ];
   let dependentDialects = [
