@@ -108,7 +108,9 @@ Value totile::limit(KernelBuilder &k, Value view, int64_t dim, Value end) {
 
 /// The view of an output whose channels end at `end`, if that is given.
 Value totile::limitChannels(KernelBuilder &k, Value view, Value end) {
-  return limit(k, view, cast<MemRefType>(view.getType()).getRank() - 2, end);
+  // (..., batch, channels, steps or states), or (batch, channels).
+  int64_t rank = cast<MemRefType>(view.getType()).getRank();
+  return limit(k, view, std::max<int64_t>(rank - 2, 1), end);
 }
 
 /// Whether the last dimension of what `v` is a slice of has a stride of 1.
