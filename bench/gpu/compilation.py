@@ -20,7 +20,7 @@ from .attention import make, ours
 from .backward import ours_backward
 from .cases import Call, Cell, Stream
 from .devices import Device, first_line
-from .streams import stream_inputs
+from .streams import CALLS, stream_inputs
 
 
 class Compilations:
@@ -72,8 +72,7 @@ def small_call(task: Cell | Stream, device: Device, target: str) -> Call:
         return ours(make(cell, device.name), cell, place)
     tiny = dataclasses.replace(task, batch=1, dim=32, length=64)
     arguments = stream_inputs(tiny, device.name)
-    call: Any = seqc.selective_scan if task.kind == "scan" else seqc.causal_conv1d
-    return lambda: call(**arguments, target=place)
+    return lambda: CALLS[task.kind](**arguments, target=place)
 
 
 def compile_all(
