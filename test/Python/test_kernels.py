@@ -42,8 +42,8 @@ CHIPS = ("sm_80", "sm_90a")
 
 # Bytes that a thread stores and loads outside of its registers without a warning.
 QUIET_SPILL_BYTES = 64
-# The same with one, for what is rare: 128 stored, as many loaded. Of more the compiler makes
-# an error.
+# The same with one, for what is rare: 128 stored, as many loaded. Of more the compiler
+# makes an error.
 FEW_SPILLED_BYTES = 256
 
 # The aim is 1.5 s on one core; the rest is for machines that are slower or busy.
