@@ -141,8 +141,7 @@ Attribute seqc::tile::chooseReducedLayout(RankedTensorType type,
 }
 
 Attribute seqc::tile::chooseRecurrenceLayout(RankedTensorType type,
-                                             int64_t warps,
-                                             bool isContracted) {
+                                             int64_t warps, bool isContracted) {
   if (type.getRank() != 3 || type.getDimSize(0) % warps)
     return {};
   int64_t channels = type.getDimSize(0) / warps;
