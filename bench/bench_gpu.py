@@ -51,7 +51,6 @@ from bench.gpu.report import (
     ROOT,
     Report,
     machine,
-    page_section,
     plain,
     rewrite_page,
     tables,
@@ -163,7 +162,7 @@ def main(arguments: list[str] | None = None) -> int:
         print("\n".join(task.name for task in chosen_tasks(args)))
         return 0
     if args.from_json:
-        rewrite_page(page_section(json.loads(args.from_json.read_text())), args.page)
+        rewrite_page(json.loads(args.from_json.read_text()), args.page)
         print(f"rewrote the tables in {args.page}")
         return 0
     device: Device
@@ -205,7 +204,7 @@ def main(arguments: list[str] | None = None) -> int:
         print("bench_gpu: there were problems, so the page is left as it is")
         return 1
     if whole and not args.dry_run and args.page.exists():
-        rewrite_page(page_section(report), args.page)
+        rewrite_page(report, args.page)
         print(f"rewrote the tables in {args.page}")
     return 0
 

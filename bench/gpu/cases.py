@@ -42,6 +42,8 @@ class Cell:
     def name(self) -> str:
         grouped = "" if self.heads == self.key_heads else f"-kv{self.key_heads}"
         name = f"d{self.head_dim}-s{self.length}-{self.variant}{grouped}"
+        if self.batch == 1 and self.heads * self.head_dim == WIDE:
+            name = f"length-{name}"
         return "backward-" * self.backward + name
 
     @property
@@ -92,6 +94,15 @@ class Stream:
 
 WIDTH = 4
 
+# Time against length, in the setting of the Mamba paper's figure (Gu and Dao 2023,
+# figure 8): batch 1, 1024 channels, 16 states, beside causal attention as wide.
+WIDE = 1024
+LENGTHS = tuple(2**power for power in range(9, 21))
+# Attention takes four times as long for twice the length, and torch's scan launches
+# eight kernels for each step.
+LONGEST_ATTENTION = 131072
+LONGEST_LOOP = 1024
+
 
 def cells(dry: bool) -> list[Cell]:
     tokens, hidden = (64, 256) if dry else (16384, 2048)
@@ -119,6 +130,13 @@ def cells(dry: bool) -> list[Cell]:
             for variant in ("causal",) if dry else ("causal", "full"):
                 batch = tokens // length
                 found.append(Cell(head_dim, length, variant, batch, heads, heads, True))
+    if not dry:
+        heads = WIDE // 64
+        found += [
+            Cell(64, length, "causal", 1, heads, heads)
+            for length in LENGTHS
+            if length <= LONGEST_ATTENTION
+        ]
     return found
 
 
@@ -138,6 +156,7 @@ def streams(dry: bool) -> list[Stream]:
     found += [Stream("scan", *size) for size in few]
     found += [Stream("scan", *size, small_steps=True) for size in [*sizes, *few]]
     found.append(Stream("scan", 8, 2048, 2048, 64))
+    found += [Stream("scan", 1, WIDE, length) for length in LENGTHS]
     found += [Stream("scan-backward", *size) for size in [*sizes, *few]]
     found += [Stream("conv-backward", *size) for size in sizes]
     found.append(Stream("scan-backward", 8, 2048, 2048, 64))

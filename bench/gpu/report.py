@@ -18,6 +18,7 @@ from bench import bench_decode
 
 from .cases import PEER_NAMES, PEERS, VARIANTS
 from .devices import Device
+from .plots import draw, links
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGE = ROOT / "docs" / "performance.md"
@@ -110,7 +111,7 @@ def variant_table(report: Report) -> Table:
 def stream_table(report: Report) -> Table:
     rows = [["operation", "sm_80 ms", "sm_90a ms", "torch ms", "copy ms"]]
     for name, sides in by_task(report).items():
-        if TASK_NAME.match(name) or name.startswith("decode"):
+        if TASK_NAME.match(name) or name.startswith(("decode", "length")):
             continue
         times = (sides.get(side) for side in ("sm_80", "sm_90a", "torch", "copy"))
         rows.append(
@@ -193,7 +194,8 @@ def markdown(rows: Table) -> list[str]:
     return [head, rule, *("| " + " | ".join(row) + " |" for row in rows[1:])]
 
 
-def page_section(report: Report) -> str:
+def page_section(report: Report, plots: Path) -> str:
+    """The generated part of the page; `plots` is the folder of its pictures."""
     about = report["machine"]
     states = [r["state"] for r in report["results"] if r["state"]]
     clocks = ""
@@ -213,6 +215,8 @@ def page_section(report: Report) -> str:
         "",
         *(f"- {line}" for line in verdicts(report)),
     ]
+    for picture in links(plots):
+        lines += ["", picture]
     for title, rows in tables(report):
         if len(rows) > 1:
             lines += ["", f"### {title}", "", *markdown(rows)]
@@ -233,7 +237,11 @@ def tables(report: Report) -> list[tuple[str, Table]]:
     ]  # fmt: skip
 
 
-def rewrite_page(section: str, page: Path) -> None:
+def rewrite_page(report: Report, page: Path) -> None:
+    """Draws the pictures beside the page, and writes its generated part."""
+    plots = page.parent / "plots"
+    draw(report, plots)
+    section = page_section(report, plots)
     text = page.read_text()
     head, _, rest = text.partition(BEGIN)
     _, found, tail = rest.partition(END)

@@ -20,6 +20,7 @@ from gpu import run as gpu_run  # noqa: E402
 from gpu import sanitize  # noqa: E402
 
 from bench import bench_gpu  # noqa: E402
+from bench.gpu import plots  # noqa: E402
 
 
 def test_benchmark(tmp_path: Path) -> None:
@@ -49,6 +50,31 @@ def test_benchmark(tmp_path: Path) -> None:
         assert expected in page.read_text()
     outside = text.partition("<!-- bench_gpu: begin")[0]
     assert page.read_text().startswith(outside)
+
+
+def test_pictures(tmp_path: Path) -> None:
+    """A line for each side, in panels that are wide enough for all; the same report
+    gives the same bytes, and what has no results has no picture."""
+    pytest.importorskip("matplotlib")
+    results = [
+        {"task": f"d{dim}-s{length}-{mask}", "side": side, "tflops": speed, "ms": 1.0}
+        for dim, speed in ((64, 300.0), (128, 900.0))
+        for length in (512, 1024, 4096)
+        for mask in ("causal", "full")
+        for side in ("sm_90a", "cudnn")
+    ]
+    report = {"results": results}
+    for folder in ("first", "second"):
+        plots.draw(report, tmp_path / folder)
+    (picture,) = (tmp_path / "first").iterdir()
+    assert picture.name == "attention-forward.svg"
+    text = picture.read_text()
+    for label in ("head_dim 128, causal", "seqc, sm_90a", "cuDNN", "4k", ">800<"):
+        assert label in text
+    assert "FlashAttention-2" not in text
+    assert text == (tmp_path / "second" / picture.name).read_text()
+    (link,) = plots.links(tmp_path / "first")
+    assert link.endswith("(first/attention-forward.svg)")
 
 
 def test_cases_of_the_sanitizer(capsys: pytest.CaptureFixture[str]) -> None:
