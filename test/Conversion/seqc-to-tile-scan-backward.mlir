@@ -1,4 +1,5 @@
 // RUN: seqc-opt %s --pass-pipeline="builtin.module(func.func(seqc-recompute-backward{grids=true},canonicalize,seqc-tile{single-loop=true},cse),convert-seqc-to-tile,canonicalize,cse)" | FileCheck %s
+// RUN: seqc-opt %s --pass-pipeline="builtin.module(func.func(seqc-recompute-backward{grids=true},canonicalize,seqc-tile{single-loop=true},cse),convert-seqc-to-tile{aligned=false},canonicalize,cse)" | FileCheck %s --check-prefix=STRIDED
 // RUN: seqc-opt %s --pass-pipeline="builtin.module(func.func(seqc-recompute-backward{grids=true},canonicalize,seqc-tile{single-loop=true},cse),convert-seqc-to-tile)" --seqc-statistics -o /dev/null 2>&1 | FileCheck %s --check-prefix=STATS
 
 // STATS: convert-seqc-to-tile{{$}}
@@ -38,15 +39,28 @@ func.func @scan(%u: tensor<?x?x?xbf16>, %A: tensor<?x16xf32>, %B: tensor<?x16x?x
   return %0#0, %0#1, %0#2, %0#3, %0#4 : tensor<?x?x?xbf16>, tensor<?x?x?xbf16>, tensor<?x16xf32>, tensor<?x16x?xbf16>, tensor<?x16xf32>
 }
 
-// Inner chunks read whole vectors: three blocks of x, two of out_grad. The first
-// chunk and the last ones read each step at its place.
+// Chunks read three blocks of x and two of out_grad, and what lies between blocks is
+// a shift. Inner ones read whole vectors. The first chunk and the last ones ask
+// of each step whether it is there.
 // CHECK-LABEL: tile.kernel @conv_0(
 // CHECK: scf.for
 // CHECK-COUNT-5: tile.load {{.*}} inside [1] : {{.*}} -> tensor<4x256xbf16>
 // CHECK: tile.store {{.*}} inside [1] : tensor<4x256xbf16>
 // CHECK: scf.for
-// CHECK-NOT: tile.shift
+// CHECK-NOT: inside
+// CHECK-COUNT-5: tile.load {{.*}}] : {{.*}} -> tensor<4x256xbf16>
+// CHECK-NOT: tile.load
+// CHECK: tile.store {{.*}}] : tensor<4x256xbf16>
 // CHECK-COUNT-5: tile.reduce add {{.*}} along 1 : tensor<4x256xf32>
+
+// Where steps may have any stride they are read at each distance: seven of x, four
+// of out_grad.
+// STRIDED-LABEL: tile.kernel @conv_0(
+// STRIDED-NOT: tile.shift
+// STRIDED: scf.for
+// STRIDED-COUNT-11: tile.load {{.*}}] : {{.*}} -> tensor<4x256xbf16>
+// STRIDED-NOT: tile.load
+// STRIDED: tile.return
 func.func @conv(%x: tensor<?x?x?xbf16>, %g: tensor<?x?x?xbf16>, %w: tensor<?x4xbf16>, %b: tensor<?xbf16>)
     -> (tensor<?x?x?xbf16>, tensor<?x4xbf16>, tensor<?xbf16>) {
   %0:3 = seqc.causal_conv1d_backward x(%x) weight(%w) bias(%b) out_grad(%g) activation(silu)

@@ -92,7 +92,8 @@ SCAN_GRADIENT_SCHEDULES = [
     {"tile_m": 16, "tile_n": 16, "warps": 1},
     {"tile_m": 8, "tile_n": 32, "warps": 4},
 ]
-CONV_SIZES = ((2, 40, 65), (1, 3, 1), (2, 5, 0), (1, 17, 300))
+# The last has chunks with a whole one before and behind them, and aligned rows.
+CONV_SIZES = ((2, 40, 65), (1, 3, 1), (2, 5, 0), (1, 17, 300), (1, 6, 776))
 CONV_WIDTHS = [1, 2, 3, 4, 7]
 CONV_VARIANTS: dict[str, dict[str, Any]] = {
     "all": {},

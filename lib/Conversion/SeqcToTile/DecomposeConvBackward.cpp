@@ -16,15 +16,17 @@
 // tiles as well: a thread adds to its own elements, and threads are combined
 // after the last chunk.
 //
-// Where rows are aligned, a chunk, and what lies one block of 8 steps before
-// and behind it, are read in whole vectors. What is some steps away is a
-// tile.shift of two of these, a matter of which register. For that each thread
-// computes g of the block behind its own, too: two values of the activation's
-// derivative for each, and no thread waits for another.
+// Where a thread has 8 steps next to each other, a chunk, and what lies one
+// block of 8 steps before and behind it, are read once. What is some steps away
+// is a tile.shift of two of these, a matter of which register. For that each
+// thread computes g of the block behind its own, too: two values of the
+// activation's derivative for each, and no thread waits for another.
 //
+// Chunks that have one before them and a block behind them read whole vectors.
 // The first chunk, before which there is nothing or the initial state, and the
-// last ones, which have less than a block behind them, read each step at its
-// place.
+// last ones ask of each step whether it is there.
+//
+// Where steps do not lie next to each other, each distance is read by itself.
 //
 //===----------------------------------------------------------------------===//
 
@@ -43,6 +45,9 @@ using namespace seqc::totile;
 
 /// Steps that a thread has next to each other.
 static constexpr int64_t kBlock = 8;
+/// Thread blocks that an SM has registers for. Nothing is read ahead, so what
+/// hides a wait is other warps.
+static constexpr int32_t kBlocks = 4;
 
 namespace {
 class ConvBackwardKernel {
@@ -89,6 +94,8 @@ private:
   Type element;
   int64_t channels, steps, width;
   bool hasSilu;
+  /// Whether threads have blocks of steps.
+  bool hasBlocks = false;
   SmallVector<Value> taps; // One element per channel, each.
   Value bias;
   Value history; // The view of the initial state, if there is one.
@@ -201,32 +208,33 @@ LogicalResult ConvBackwardKernel::buildSteps(bool isInner, Sums &sums) {
     Value now = block(ahead * kBlock), before = block((ahead - 1) * kBlock);
     return tile::ShiftOp::create(b, now, before, back, kBlock).getResult();
   };
-  if (isInner) {
+  auto loadX = [&](int64_t distance) {
+    return isInner ? load(*x, distance, /*isInner=*/true)
+                   : loadEdge(*x, distance);
+  };
+  auto gradient = [&](int64_t distance) {
+    return buildGradient(load(*outGrad, distance, isInner),
+                         [&](int64_t d) { return xAt(distance + d); });
+  };
+  if (hasBlocks) {
     auto block = [&](int64_t distance) {
-      return remember(blocks, distance,
-                      [&] { return load(*x, distance, /*isInner=*/true); });
+      return remember(blocks, distance, [&] { return loadX(distance); });
     };
     xAt = [&, block](int64_t distance) {
       return remember(xs, distance, [&] { return between(distance, block); });
     };
     auto gBlock = [&](int64_t distance) {
-      return remember(gBlocks, distance, [&] {
-        return buildGradient(load(*outGrad, distance, /*isInner=*/true),
-                             [&](int64_t d) { return xAt(distance + d); });
-      });
+      return remember(gBlocks, distance, [&] { return gradient(distance); });
     };
     gAt = [&, gBlock](int64_t distance) {
       return remember(gs, distance, [&] { return between(distance, gBlock); });
     };
   } else {
     xAt = [&](int64_t distance) {
-      return remember(xs, distance, [&] { return loadEdge(*x, distance); });
+      return remember(xs, distance, [&] { return loadX(distance); });
     };
     gAt = [&](int64_t distance) {
-      return remember(gs, distance, [&] {
-        return buildGradient(load(*outGrad, distance, /*isInner=*/false),
-                             [&](int64_t d) { return xAt(distance + d); });
-      });
+      return remember(gs, distance, [&] { return gradient(distance); });
     };
   }
 
@@ -344,8 +352,11 @@ LogicalResult ConvBackwardKernel::buildLoop() {
                           next->offsets, /*dims=*/nullptr);
   }
   Value from = zero;
-  if (width - 1 <= kBlock && steps % kBlock == 0 &&
-      isContiguous(k, op.getX()) && isContiguous(k, op.getOutGrad())) {
+  hasBlocks = width - 1 <= kBlock && steps % kBlock == 0 &&
+              isContiguous(k, op.getX()) && isContiguous(k, op.getOutGrad());
+  if (hasBlocks) {
+    if (k.kernel.getWarps() <= 4)
+      k.kernel->setAttr("nvvm.minctasm", b.getI32IntegerAttr(kBlocks));
     // Chunks with one before them and a block behind them.
     Value whole = k.index(steps), block = k.index(kBlock);
     Value view = k.getView(getWhole(op.getX()));
