@@ -41,15 +41,19 @@ func.func @scan(%u: tensor<?x?x?xbf16>, %A: tensor<?x16xf32>, %B: tensor<?x16x?x
 
 // Chunks read three blocks of x and two of out_grad, and what lies between blocks is
 // a shift. Inner ones read whole vectors. The first chunk and the last ones ask
-// of each step whether it is there.
+// of each block whether all of it is there, and else of each step.
 // CHECK-LABEL: tile.kernel @conv_0(
 // CHECK: scf.for
 // CHECK-COUNT-5: tile.load {{.*}} inside [1] : {{.*}} -> tensor<4x256xbf16>
 // CHECK: tile.store {{.*}} inside [1] : tensor<4x256xbf16>
 // CHECK: scf.for
-// CHECK-NOT: inside
-// CHECK-COUNT-5: tile.load {{.*}}] : {{.*}} -> tensor<4x256xbf16>
-// CHECK-NOT: tile.load
+// CHECK: scf.if
+// CHECK: tile.load {{.*}} inside [1] : {{.*}} -> tensor<4x256xbf16>
+// CHECK: else
+// CHECK: tile.load {{.*}}] : {{.*}} -> tensor<4x256xbf16>
+// CHECK-COUNT-4: inside [1] : {{.*}} -> tensor<4x256xbf16>
+// CHECK-NOT: inside [1] : {{.*}} -> tensor<4x256xbf16>
+// CHECK: tile.store {{.*}} inside [1] : tensor<4x256xbf16>
 // CHECK: tile.store {{.*}}] : tensor<4x256xbf16>
 // CHECK-COUNT-5: tile.reduce add {{.*}} along 1 : tensor<4x256xf32>
 

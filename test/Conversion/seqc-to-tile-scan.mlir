@@ -227,9 +227,9 @@ func.func @no_steps(%u: tensor<?x?x0xf32>, %A: tensor<?x4xf32>, %B: tensor<?x4x0
 //===----------------------------------------------------------------------===//
 
 // Chunks with one before them read that and what lies 8 steps before it in whole
-// rows; a tap is a shift of the two. Around them, for the first chunk and a cut
-// one, each tap is read at its place, 0 before the first step. Nothing is carried
-// from chunk to chunk.
+// rows; a tap is a shift of the two. Around them, the first chunk and a cut one ask
+// whether all of these is there, and else of each step. Nothing is carried from
+// chunk to chunk.
 // CHECK-LABEL: tile.kernel @conv_0(
 // CHECK-SAME: %[[W:[a-z0-9]+]]: memref<?x2xf32, {{.*}}>, %[[X:[a-z0-9]+]]: memref<?x?x?xbf16, strided<[?, ?, 1], {{.*}}>, %[[Y:[a-z0-9]+]]: memref<?x?x?xbf16, strided<[?, ?, 1], offset: ?>>
 // CHECK: %[[W0:.*]] = tile.load %[[W]][%[[C:.*]], %c0] dims [0] : {{.*}} -> tensor<4xf32>
@@ -250,15 +250,28 @@ func.func @no_steps(%u: tensor<?x?x0xf32>, %A: tensor<?x4xf32>, %B: tensor<?x4x0
 // CHECK: tile.store %{{.*}}, %[[Y]][%[[B]], %[[C]], %[[IN]]] inside [1]
 // CHECK: %[[ACROSS:.*]] = arith.maxsi %[[WHOLE]], %c256
 // CHECK: scf.for %[[IT:.*]] = %c0 to %{{.*}} step %[[ACROSS]] {
-// CHECK: %[[BEFORE:.*]] = arith.subi %[[IT]], %c1
-// CHECK: %[[X0:.*]] = tile.load %[[X]][%[[B]], %[[C]], %[[BEFORE]]] : {{.*}} -> tensor<4x256xbf16>
-// CHECK: %[[F0:.*]] = arith.extf %[[X0]]
+// CHECK: %[[BEHIND:.*]] = arith.cmpi sge, %[[IT]], %c0
+// CHECK: %[[BEFORE:.*]] = arith.cmpi sle, %[[IT]], %{{.*}}
+// CHECK: %[[INSIDE:.*]] = arith.andi %[[BEHIND]], %[[BEFORE]]
+// CHECK: %[[X1:.*]] = scf.if %[[INSIDE]]
+// CHECK: tile.load %[[X]][%[[B]], %[[C]], %[[IT]]] inside [1] : {{.*}} -> tensor<4x256xbf16>
+// CHECK: else
+// CHECK: tile.load %[[X]][%[[B]], %[[C]], %[[IT]]] : {{.*}} -> tensor<4x256xbf16>
+// CHECK: %[[AT:.*]] = arith.subi %[[IT]], %c8
+// CHECK: %[[X0:.*]] = scf.if
+// CHECK: tile.load %[[X]][%[[B]], %[[C]], %[[AT]]] inside [1]
+// CHECK: else
+// CHECK: tile.load %[[X]][%[[B]], %[[C]], %[[AT]]] : {{.*}} -> tensor<4x256xbf16>
+// CHECK: %[[BACK:.*]] = tile.shift %[[X1]], %[[X0]] by 1 block 8
+// CHECK: %[[F0:.*]] = arith.extf %[[BACK]]
 // CHECK: %[[SUM:.*]] = arith.mulf %[[F0]], %[[T0]]
-// CHECK: %[[X1:.*]] = tile.load %[[X]][%[[B]], %[[C]], %[[IT]]]
 // CHECK: %[[F1:.*]] = arith.extf %[[X1]]
 // CHECK: %[[ALL:.*]] = math.fma %[[F1]], %[[T1]], %[[SUM]]
 // CHECK: %[[OUT:.*]] = arith.truncf %[[ALL]]
-// CHECK: tile.store %[[OUT]], %[[Y]][%[[B]], %[[C]], %[[IT]]]
+// CHECK: scf.if
+// CHECK: tile.store %[[OUT]], %[[Y]][%[[B]], %[[C]], %[[IT]]] inside [1]
+// CHECK: else
+// CHECK: tile.store %[[OUT]], %[[Y]][%[[B]], %[[C]], %[[IT]]] :
 // CHECK: func @conv(
 // CHECK: tile.launch @conv_0 grid(
 func.func @conv(%x: tensor<?x?x?xbf16>, %w: tensor<?x2xf32>) -> tensor<?x?x?xbf16> {
@@ -274,10 +287,11 @@ func.func @conv(%x: tensor<?x?x?xbf16>, %w: tensor<?x2xf32>) -> tensor<?x?x?xbf1
 // CHECK-SAME: %[[S:[a-z0-9]+]]: memref<?x?x3xf16, {{.*}}>
 // CHECK: %[[STARTS:.*]] = arith.cmpi slt, %[[IT:.*]], %c3
 // CHECK: scf.if %[[STARTS]]
-// CHECK: tile.load %[[S]][%{{.*}}, %{{.*}}, %[[IT]]] : {{.*}} -> tensor<4x256xf16>
-// CHECK: arith.cmpi slt
-// CHECK: arith.select
-// CHECK: else
+// The state's last column lies before the first step.
+// CHECK: %[[AT:.*]] = arith.addi %[[IT]], %c-5
+// CHECK: %[[OLD:.*]] = tile.load %[[S]][%{{.*}}, %{{.*}}, %[[AT]]] : {{.*}} -> tensor<4x256xf16>
+// CHECK: %[[IS:.*]] = arith.cmpi slt
+// CHECK: arith.select %[[IS]], %[[OLD]], %{{.*}} : tensor<4x256xi1>
 // CHECK-NOT: arith.select
 // CHECK: tile.store
 // CHECK-LABEL: tile.kernel @states_1(

@@ -11,7 +11,8 @@
 // and what lies one block of 8 steps before it are read in whole vectors, and
 // each tap is a tile.shift of the two: a matter of which register. The first
 // chunk, before which there is nothing or the initial state, and the last one,
-// if it is cut, read each tap at its place.
+// if it is cut, ask of both whether all of it is there. Where steps do not lie
+// next to each other, each tap is read at its place.
 //
 //===----------------------------------------------------------------------===//
 
@@ -46,14 +47,17 @@ private:
   LogicalResult buildLoop();
   LogicalResult buildChunks(Value from, Value to, Value step, const Slice &dest,
                             bool isInner);
-  Value buildSum(const Slice &x, Value first, bool useState);
-  Value buildInnerSum(const Slice &x);
+  Value load(const Slice &x, int64_t back, bool isInner);
+  Value takeState(Value in, Value first, int64_t back);
+  Value buildSum(const Slice &x, Value first, bool isInner, bool useState);
 
   KernelBuilder &k;
   scf::ForallOp forall;
   scf::ForOp loop;
   CausalConv1dOp op;
   int64_t channels, steps, width;
+  /// Whether threads have blocks of steps.
+  bool hasBlocks = false;
   SmallVector<Value> taps; // One element per channel, each.
   Value bias;
   std::optional<Slice> history; // The initial state, if there is one
@@ -61,37 +65,64 @@ private:
 };
 } // namespace
 
-/// The sum over the taps of a chunk that starts at step `first`.
-Value ConvKernel::buildSum(const Slice &x, Value first, bool useState) {
+/// x `back` steps before the chunk.
+Value ConvKernel::load(const Slice &x, int64_t back, bool isInner) {
   ImplicitLocOpBuilder &b = k.b;
   auto viewType = cast<MemRefType>(x.view.getType());
   auto type =
       RankedTensorType::get({channels, steps}, viewType.getElementType());
+  SmallVector<Value> offsets(x.offsets);
+  // Steps before the first read 0.
+  if (back > 0)
+    offsets.back() = arith::SubIOp::create(b, offsets.back(), k.index(back));
+  if (hasBlocks && !isInner)
+    return loadExisting(k, type, x.view, offsets);
+  return tile::LoadOp::create(b, type, x.view, offsets, /*dims=*/nullptr,
+                              isInner ? b.getDenseI64ArrayAttr({1})
+                                      : DenseI64ArrayAttr());
+}
+
+/// Puts the initial state where `in`, `back` steps before the chunk that starts
+/// at step `first`, lies before the first step.
+Value ConvKernel::takeState(Value in, Value first, int64_t back) {
+  ImplicitLocOpBuilder &b = k.b;
+  Value old;
+  if (history) {
+    SmallVector<Value> at(history->offsets);
+    at.back() =
+        addIndex(k, at.back(), addIndex(k, first, k.index(width - 1 - back)));
+    old = tile::LoadOp::create(b, cast<RankedTensorType>(in.getType()),
+                               history->view, at, /*dims=*/nullptr);
+  } else {
+    old = k.splat(historyFill, {channels, steps});
+  }
+  Value at =
+      k.broadcast(k.positions(first, steps, b.getI32Type()), 0, channels);
+  Value isOld = arith::CmpIOp::create(
+      b, arith::CmpIPredicate::slt, at,
+      k.constant({channels, steps}, b.getI32IntegerAttr(back)));
+  return arith::SelectOp::create(b, isOld, old, in);
+}
+
+/// The sum over the taps of a chunk that starts at step `first`.
+Value ConvKernel::buildSum(const Slice &x, Value first, bool isInner,
+                           bool useState) {
+  ImplicitLocOpBuilder &b = k.b;
+  auto element = cast<MemRefType>(x.view.getType()).getElementType();
+  auto read = [&](int64_t back) {
+    Value in = load(x, back, isInner);
+    return useState && back > 0 ? takeState(in, first, back) : in;
+  };
+  Value now = read(0), before;
+  if (hasBlocks && width > 1)
+    before = read(kBlock);
   Value sum = bias ? k.broadcast(bias, 1, steps) : Value();
   for (int64_t w = 0; w < width; ++w) {
-    SmallVector<Value> offsets(x.offsets);
-    // Steps before the first read 0.
+    Value in = now;
     if (int64_t back = width - 1 - w)
-      offsets.back() = arith::SubIOp::create(b, offsets.back(), k.index(back));
-    Value in = tile::LoadOp::create(b, type, x.view, offsets, /*dims=*/nullptr);
-    if (useState && w < width - 1) {
-      Value old;
-      if (history) {
-        SmallVector<Value> at(history->offsets);
-        at.back() = addIndex(k, at.back(), addIndex(k, first, k.index(w)));
-        old = tile::LoadOp::create(b, type, history->view, at,
-                                   /*dims=*/nullptr);
-      } else {
-        old = k.splat(historyFill, {channels, steps});
-      }
-      // Step first + t + w - (width - 1) is before the first one.
-      Value at =
-          k.broadcast(k.positions(first, steps, b.getI32Type()), 0, channels);
-      Value isOld = arith::CmpIOp::create(
-          b, arith::CmpIPredicate::slt, at,
-          k.constant({channels, steps}, b.getI32IntegerAttr(width - 1 - w)));
-      in = arith::SelectOp::create(b, isOld, old, in);
-    }
+      in = hasBlocks
+               ? tile::ShiftOp::create(b, now, before, back, kBlock).getResult()
+               : read(back);
     in = k.extend(in);
     Value tap = k.broadcast(taps[w], 1, steps);
     sum = sum ? math::FmaOp::create(b, in, tap, sum).getResult()
@@ -99,7 +130,7 @@ Value ConvKernel::buildSum(const Slice &x, Value first, bool useState) {
   }
   if (op.getActivation() == Activation::Silu)
     sum = buildSilu(k, sum);
-  return k.truncate(sum, viewType.getElementType());
+  return k.truncate(sum, element);
 }
 
 LogicalResult ConvKernel::buildLoop() {
@@ -136,7 +167,9 @@ LogicalResult ConvKernel::buildLoop() {
 
   Value from = k.scalar(loop.getLowerBound()),
         to = k.scalar(loop.getUpperBound()), step = k.scalar(loop.getStep());
-  if (width - 1 > kBlock || steps % kBlock || !isContiguous(k, op.getX()))
+  hasBlocks =
+      width - 1 <= kBlock && steps % kBlock == 0 && isContiguous(k, op.getX());
+  if (!hasBlocks)
     return buildChunks(from, to, step, *dest, /*isInner=*/false);
   // Chunks with one before them, and the first and the last one.
   Value length = arith::SubIOp::create(b, to, from);
@@ -149,38 +182,6 @@ LogicalResult ConvKernel::buildLoop() {
   Value across =
       arith::MaxSIOp::create(b, arith::SubIOp::create(b, whole, from), step);
   return buildChunks(from, to, across, *dest, /*isInner=*/false);
-}
-
-/// The sum of a chunk that is full and has one before it.
-Value ConvKernel::buildInnerSum(const Slice &x) {
-  ImplicitLocOpBuilder &b = k.b;
-  auto viewType = cast<MemRefType>(x.view.getType());
-  auto type =
-      RankedTensorType::get({channels, steps}, viewType.getElementType());
-  auto inside = b.getDenseI64ArrayAttr({1});
-  auto load = [&](ValueRange offsets) {
-    return tile::LoadOp::create(b, type, x.view, offsets, /*dims=*/nullptr,
-                                inside);
-  };
-  Value now = load(x.offsets), before = now;
-  if (width > 1) {
-    SmallVector<Value> offsets(x.offsets);
-    offsets.back() = arith::SubIOp::create(b, offsets.back(), k.index(kBlock));
-    before = load(offsets);
-  }
-  Value sum = bias ? k.broadcast(bias, 1, steps) : Value();
-  for (int64_t w = 0; w < width; ++w) {
-    Value in = now;
-    if (int64_t back = width - 1 - w)
-      in = tile::ShiftOp::create(b, now, before, back, kBlock);
-    in = k.extend(in);
-    Value tap = k.broadcast(taps[w], 1, steps);
-    sum = sum ? math::FmaOp::create(b, in, tap, sum).getResult()
-              : arith::MulFOp::create(b, in, tap).getResult();
-  }
-  if (op.getActivation() == Activation::Silu)
-    sum = buildSilu(k, sum);
-  return k.truncate(sum, viewType.getElementType());
 }
 
 LogicalResult ConvKernel::buildChunks(Value from, Value to, Value step,
@@ -206,28 +207,30 @@ LogicalResult ConvKernel::buildChunks(Value from, Value to, Value step,
     if (!x)
       return fail(op.getX());
     Value sum;
-    DenseI64ArrayAttr inside;
-    if (isInner) {
-      sum = buildInnerSum(*x);
-      inside = b.getDenseI64ArrayAttr({1});
-    } else if (history || historyFill) {
+    if (!isInner && (history || historyFill)) {
       Value starts = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, first,
                                            k.index(width - 1));
       auto type = RankedTensorType::get({channels, steps},
                                         op.getX().getType().getElementType());
       auto choice = scf::IfOp::create(b, type, starts, /*withElseRegion=*/true);
       OpBuilder::InsertionGuard inner(b);
-      b.setInsertionPointToStart(choice.thenBlock());
-      scf::YieldOp::create(b, buildSum(*x, first, /*useState=*/true));
-      b.setInsertionPointToStart(choice.elseBlock());
-      scf::YieldOp::create(b, buildSum(*x, first, /*useState=*/false));
+      for (bool useState : {true, false}) {
+        b.setInsertionPointToStart(useState ? choice.thenBlock()
+                                            : choice.elseBlock());
+        scf::YieldOp::create(b, buildSum(*x, first, isInner, useState));
+      }
       sum = choice.getResult(0);
     } else {
-      sum = buildSum(*x, first, /*useState=*/false);
+      sum = buildSum(*x, first, isInner, /*useState=*/false);
     }
     SmallVector<Value> offsets(dest.offsets);
     offsets.back() = addIndex(k, offsets.back(), first);
-    tile::StoreOp::create(b, sum, dest.view, offsets, /*dims=*/nullptr, inside);
+    if (hasBlocks && !isInner)
+      storeExisting(k, sum, dest.view, offsets);
+    else
+      tile::StoreOp::create(b, sum, dest.view, offsets, /*dims=*/nullptr,
+                            isInner ? b.getDenseI64ArrayAttr({1})
+                                    : DenseI64ArrayAttr());
     return success();
   };
   return convertBody(*loop.getBody(), own);

@@ -24,7 +24,7 @@
 //
 // Chunks that have one before them and a block behind them read whole vectors.
 // The first chunk, before which there is nothing or the initial state, and the
-// last ones ask of each step whether it is there.
+// last ones ask of each block whether all of it is there.
 //
 // Where steps do not lie next to each other, each distance is read by itself.
 //
@@ -136,6 +136,8 @@ Value ConvBackwardKernel::load(const Slice &slice, int64_t distance,
     offsets.back() =
         arith::SubIOp::create(b, offsets.back(), k.index(-distance));
   auto type = RankedTensorType::get({channels, steps}, element);
+  if (hasBlocks && !isInner)
+    return loadExisting(k, type, slice.view, offsets);
   DenseI64ArrayAttr inside;
   if (isInner)
     inside = b.getDenseI64ArrayAttr({1});
@@ -150,7 +152,12 @@ Value ConvBackwardKernel::loadEdge(const Slice &x, int64_t distance) {
     return in;
   Slice old = x;
   old.view = history;
-  Value before = load(old, distance + width - 1, /*isInner=*/false);
+  SmallVector<Value> offsets(old.offsets);
+  offsets.back() =
+      arith::AddIOp::create(b, offsets.back(), k.index(distance + width - 1));
+  auto type = cast<RankedTensorType>(in.getType());
+  Value before = tile::LoadOp::create(b, type, old.view, offsets,
+                                      /*dims=*/nullptr);
   // Step first + t + distance is before the first one.
   Value at = k.broadcast(k.positions(x.offsets.back(), steps, b.getI32Type()),
                          0, channels);
@@ -249,13 +256,15 @@ LogicalResult ConvBackwardKernel::buildSteps(bool isInner, Sums &sums) {
   if (op.getBiasGradInit())
     sums[width] = arith::AddFOp::create(b, sums[width], g);
 
-  DenseI64ArrayAttr inside;
-  if (isInner)
-    inside = b.getDenseI64ArrayAttr({1});
   SmallVector<Value> offsets(xGrad->offsets);
   offsets.back() = addIndex(k, offsets.back(), x->offsets.back());
-  tile::StoreOp::create(b, k.truncate(sum, element), xGrad->view, offsets,
-                        /*dims=*/nullptr, inside);
+  sum = k.truncate(sum, element);
+  if (hasBlocks && !isInner)
+    storeExisting(k, sum, xGrad->view, offsets);
+  else
+    tile::StoreOp::create(b, sum, xGrad->view, offsets, /*dims=*/nullptr,
+                          isInner ? b.getDenseI64ArrayAttr({1})
+                                  : DenseI64ArrayAttr());
   // The first chunk has what the initial state gets its gradient from; later
   // ones lie outside.
   if (!isInner && next) {

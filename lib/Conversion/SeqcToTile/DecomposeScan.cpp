@@ -188,7 +188,7 @@ bool ScanKernel::canContract() {
   };
   return op.getOutInit() && isHalf(op.getU()) && varies(op.getC()) &&
          isHalf(op.getC()) && depth == kContractedStates &&
-         channels == kContractedChannels * k.kernel.getWarps() &&
+         channels == kContractedChannels * int64_t(k.kernel.getWarps()) &&
          steps % (2 * kContractedSteps) == 0;
 }
 

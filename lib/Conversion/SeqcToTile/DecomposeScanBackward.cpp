@@ -550,7 +550,7 @@ LogicalResult GradientsKernel::storeBlockSums(Value sums, Gradient gradient,
     return op->emitOpError("writes a ")
            << whole.getType() << " that is not device memory";
   Value sum;
-  for (int64_t w = 0; w < k.kernel.getWarps(); ++w) {
+  for (int64_t w = 0; w < int64_t(k.kernel.getWarps()); ++w) {
     Value part = takePart(sums, 0, w * padded, {steps, padded});
     sum = sum ? add(sum, part) : part;
   }
