@@ -52,6 +52,21 @@ def test_benchmark(tmp_path: Path) -> None:
     assert page.read_text().startswith(outside)
 
 
+def test_search_for_schedules(tmp_path: Path) -> None:
+    """A dry run compares the model's choice with others, and the page takes it."""
+    report, page = tmp_path / "report.json", tmp_path / "page.md"
+    options = ["--tune", "--dry-run", "--only", "^d128-s64-causal$"]
+    assert bench_gpu.main([*options, "--json", str(report)]) == 0
+    rows = json.loads(report.read_text())["tune"]
+    assert [row["target"] for row in rows] == ["sm_80", "sm_90a"]
+    assert all(row["candidates"] == 2 for row in rows)
+    assert all(0 < row["best_ms"] <= row["model_ms"] for row in rows)
+    page.write_text((ROOT / "docs" / "performance.md").read_text())
+    assert bench_gpu.main(["--from-json", str(report), "--page", str(page)]) == 0
+    section = page.read_text().partition("<!-- tune: begin")[2]
+    assert "| d128-s64-causal | sm_90a | 2 |" in section
+
+
 def test_pictures(tmp_path: Path) -> None:
     """A line for each side, in panels that are wide enough for all; the same report
     gives the same bytes, and what has no results has no picture."""
