@@ -20,6 +20,7 @@ and the gap between two kernels does. The tables have medians over the rounds.
         --schedule tile_m=128,tile_n=64        one more side for each
     python bench/bench_gpu.py --tune           how far the model's schedules are
                                                from the best there are; with --only
+    python bench/bench_gpu.py --ablation       what each pass is worth
     python bench/bench_gpu.py --from-json F    rewrites the page from a report
     python bench/bench_gpu.py --dry-run        tiny tasks on the CPU
 
@@ -44,7 +45,7 @@ import torch
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 from bench import bench_decode
 from bench.bench_decode import Decode
-from bench.gpu import tune
+from bench.gpu import ablation, tune
 from bench.gpu.cases import Cell, Stream, cells, streams
 from bench.gpu.compilation import compilations, compile_all, measure_compilation
 from bench.gpu.devices import Device, Dry, Gpu, fatal, first_line
@@ -56,7 +57,7 @@ from bench.gpu.report import (
     machine,
     plain,
     rewrite_page,
-    rewrite_schedules,
+    rewrite_part,
     tables,
     verdicts,
     write_json,
@@ -78,6 +79,9 @@ def parser() -> argparse.ArgumentParser:
     )
     options.add_argument(
         "--tune", action="store_true", help="time all schedules of attention"
+    )
+    options.add_argument(
+        "--ablation", action="store_true", help="leave out one pass at a time"
     )
     options.add_argument("--flex", action="store_true", help="FlexAttention too")
     options.add_argument(
@@ -163,22 +167,26 @@ def run(args: argparse.Namespace, device: Device, where: Path | None) -> Report:
     return report
 
 
-def search(args: argparse.Namespace, device: Device) -> int:
-    """Compares the model's schedules with all others."""
-    chosen = [task for task in chosen_tasks(args) if isinstance(task, Cell)]
-    tasks = [task for task in chosen if tune.has_grid(task)]
-    report: Report = {"machine": machine(device), "problems": []}
+def study(args: argparse.Namespace, device: Device) -> int:
+    """Compares the compiler with itself: schedules, or passes that are left out."""
+    problems: list[str] = []
+    report: Report = {"machine": machine(device), "problems": problems}
     os.environ["SEQC_CACHE"] = "0"
     with torch.no_grad():
-        report["tune"] = tune.tune_all(tasks, device, args, report["problems"])
+        if args.tune:
+            chosen = [task for task in chosen_tasks(args) if isinstance(task, Cell)]
+            tasks = [task for task in chosen if tune.has_grid(task)]
+            rows = report["tune"] = tune.tune_all(tasks, device, args, problems)
+        else:
+            rows = report["ablation"] = ablation.measure_all(device, args, problems)
     write_json(report, args.json)
-    print(plain(tune.table(report["tune"])))
-    for line in [*tune.verdict(report["tune"]), *report["problems"]]:
+    print(plain(tune.table(rows) if args.tune else ablation.table(rows)))
+    for line in [*(tune.verdict(rows) if args.tune else []), *problems]:
         print(line)
-    if report["problems"] or not report["tune"]:
+    if problems or not rows:
         return 1
-    if not args.only and not args.dry_run:
-        rewrite_schedules(report, args.page)
+    if not args.only and not args.dry_run and args.page.exists():
+        rewrite_part(report, args.page)
     return 0
 
 
@@ -189,7 +197,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     if args.from_json:
         report = json.loads(args.from_json.read_text())
-        (rewrite_schedules if "tune" in report else rewrite_page)(report, args.page)
+        (rewrite_page if "results" in report else rewrite_part)(report, args.page)
         print(f"rewrote the tables in {args.page}")
         return 0
     device: Device
@@ -212,8 +220,8 @@ def main(arguments: list[str] | None = None) -> int:
     whole = not (args.quick or args.only or args.sides or args.schedule)
     default = ROOT / "build" / "bench_gpu.json"
     where = args.json or (default if whole and not args.dry_run else None)
-    if args.tune:
-        return search(args, device)
+    if args.tune or args.ablation:
+        return study(args, device)
     with torch.no_grad(), compilations.listening():
         report = run(args, device, where)
     report["seconds"] = time.monotonic() - start

@@ -145,6 +145,11 @@ typedef struct SeqcCompileOptions {
   const char *ptxas;
   /** Folders to search for ptxas last, separated by colons; NULL for none. */
   const char *ptxas_folders;
+  /** GPUs: passes to leave out, by the names that `seqc-opt` gives them,
+   *  separated by commas; NULL for none. They make kernels faster and nothing
+   *  else, so results are the same but for rounding: this shows what a pass is
+   *  worth. A name that is not of such a pass is an error that lists them. */
+  const char *skip_passes;
 } SeqcCompileOptions;
 
 SEQC_EXPORT void seqcCompileOptionsInit(SeqcCompileOptions *options);

@@ -141,6 +141,21 @@ SeqcStatus Settings::readTargets(StringRef text) {
   return SEQC_OK;
 }
 
+SeqcStatus Settings::readSkippedPasses(StringRef text) {
+  SmallVector<StringRef> names;
+  llvm::SplitString(text, names, ", \t\n");
+  for (StringRef name : names) {
+    if (!llvm::is_contained(getOptionalPasses(), name))
+      return badOption("skip_passes: '" + name +
+                       "' is not a pass that can be left out, which are " +
+                       llvm::join(getOptionalPasses(), ", "));
+    skipPasses.push_back(name.str());
+  }
+  llvm::sort(skipPasses);
+  skipPasses.erase(llvm::unique(skipPasses), skipPasses.end());
+  return SEQC_OK;
+}
+
 SeqcStatus Settings::readSchedule(StringRef text) {
   using Overrides = ScheduleOverrides;
   SmallVector<StringRef> items;
@@ -222,6 +237,9 @@ SeqcStatus Settings::read(const SeqcCompileOptions *given) {
       return status;
   aligned = options.aligned != 0;
   perfErrors = options.perf_errors != 0;
+  if (options.skip_passes)
+    if (SeqcStatus status = readSkippedPasses(options.skip_passes))
+      return status;
   if (options.ptxas)
     ptxasSearch.path = options.ptxas;
   if (options.ptxas_folders) {
@@ -287,7 +305,7 @@ void Settings::addTo(CacheKey &key) const {
     ScheduleOverrides schedule = getSchedule(target);
     key.add(schedule.tileM).add(schedule.tileN).add(schedule.splits);
     key.add(schedule.stages).add(schedule.warps);
-    key.add(aligned).add(perfErrors);
+    key.add(aligned).add(perfErrors).add(llvm::join(skipPasses, ","));
     if (isGPU(target)) {
       // Without one that was wanted there is a warning.
       key.add(ptxas.isUnwanted ? "none" : ptxas.version);
@@ -825,6 +843,8 @@ void Settings::setOptions(StringRef chip, PTXPipelineOptions &options) const {
   options.stages = schedule.stages;
   options.warps = schedule.warps;
   options.aligned = aligned;
+  for (const std::string &name : skipPasses)
+    options.skip.push_back(name);
 }
 
 SeqcStatus Compilation::lower(StringRef chip, PTXStage last) {

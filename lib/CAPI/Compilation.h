@@ -74,6 +74,8 @@ struct Settings {
   unsigned optLevel = 3;
   bool aligned = true;
   bool perfErrors = true;
+  /// Passes to leave out, in order.
+  std::vector<std::string> skipPasses;
   bool useCache = true;
   PtxasSearch ptxasSearch;
   /// Found by `findAssembler` where a target needs it.
@@ -101,6 +103,7 @@ struct Settings {
 private:
   SeqcStatus readTargets(llvm::StringRef text);
   SeqcStatus readSchedule(llvm::StringRef text);
+  SeqcStatus readSkippedPasses(llvm::StringRef text);
 
   /// An item of the schedule: "gpu:tile_m=64".
   struct ScheduleItem {

@@ -9,7 +9,7 @@ import operator
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -258,6 +258,7 @@ def _options(
     verify_each: bool = True,
     aligned: bool = True,
     perf_errors: bool = True,
+    skip_passes: Sequence[str] = (),
 ) -> _seqc.Options:
     options = _seqc.Options()
     options.target = target
@@ -273,6 +274,7 @@ def _options(
     options.verify_each = verify_each
     options.aligned = aligned
     options.perf_errors = perf_errors
+    options.skip_passes = ",".join(skip_passes) or None
     if target not in (None, "cpu"):
         from ._places import ptxas_folders
 
@@ -309,6 +311,7 @@ def compile(
     verify_each: bool = True,
     aligned: bool = True,
     perf_errors: bool = True,
+    skip_passes: Sequence[str] = (),
 ) -> Program:
     """Compiles a module and loads the result.
 
@@ -330,6 +333,8 @@ def compile(
             at multiples of 16 bytes.
         perf_errors: on GPUs, whether a kernel that would be slow, such as one
             that spills registers, is an error.
+        skip_passes: on GPUs, passes to leave out, such as "tile-lazy-rescale",
+            of those that only make kernels faster: to see what they are worth.
 
     Raises:
         SeqcError: the source is wrong, or the compiler failed on it.
@@ -347,6 +352,7 @@ def compile(
         verify_each=verify_each,
         aligned=aligned,
         perf_errors=perf_errors,
+        skip_passes=skip_passes,
     )
     artifact = _seqc.compile(text, options)
     names = [part.strip() for part in target.split(",")]

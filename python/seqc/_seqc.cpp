@@ -614,7 +614,7 @@ public:
 /// Compile options with the strings that they point to.
 struct Options {
   std::optional<std::string> target, cpu, features, schedule, sourceName,
-      dumpDir, reproducerDir, ptxasFolders;
+      dumpDir, reproducerDir, ptxasFolders, skipPasses;
   int32_t optLevel = -1;
   bool verifyEach = true;
   bool aligned = true;
@@ -640,6 +640,7 @@ struct Options {
     options.perf_errors = perfErrors;
     options.cache = cache;
     options.ptxas_folders = text(ptxasFolders);
+    options.skip_passes = text(skipPasses);
     return options;
   }
 };
@@ -811,6 +812,7 @@ PYBIND11_MODULE(_seqc, m) {
       .def_readwrite("ptxas_folders", &Options::ptxasFolders)
       .def_readwrite("aligned", &Options::aligned)
       .def_readwrite("perf_errors", &Options::perfErrors)
+      .def_readwrite("skip_passes", &Options::skipPasses)
       .def_readwrite("cache", &Options::cache);
 
   m.def("compile", &compile, py::arg("source"), py::arg("options"));

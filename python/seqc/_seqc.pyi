@@ -84,6 +84,7 @@ class Options:
     verify_each: bool
     aligned: bool
     perf_errors: bool
+    skip_passes: str | None
     cache: bool
     def __init__(self) -> None: ...
 

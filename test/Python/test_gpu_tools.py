@@ -67,6 +67,19 @@ def test_search_for_schedules(tmp_path: Path) -> None:
     assert "| d128-s64-causal | sm_90a | 2 |" in section
 
 
+def test_ablation(tmp_path: Path) -> None:
+    """A dry run leaves out passes, and the page takes it."""
+    report, page = tmp_path / "report.json", tmp_path / "page.md"
+    assert bench_gpu.main(["--ablation", "--dry-run", "--json", str(report)]) == 0
+    forward, decode = json.loads(report.read_text())["ablation"]
+    assert forward["without"]["tile-lazy-rescale"] > 0
+    assert decode["without"]["seqc-pack-heads"] > 0
+    page.write_text((ROOT / "docs" / "performance.md").read_text())
+    assert bench_gpu.main(["--from-json", str(report), "--page", str(page)]) == 0
+    section = page.read_text().partition("<!-- ablation: begin")[2]
+    assert "| `tile-lazy-rescale` |" in section
+
+
 def test_pictures(tmp_path: Path) -> None:
     """A line for each side, in panels that are wide enough for all; the same report
     gives the same bytes, and what has no results has no picture."""

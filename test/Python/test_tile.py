@@ -73,13 +73,18 @@ class Erased:
         # Whether rows start at multiples of 16 bytes. Here no kernel minds, but
         # on sm_90a it is another one.
         self.aligned = True
+        # Passes to leave out.
+        self.skip: tuple[str, ...] = ()
         self.functions: dict[Hashable, _seqc.Function] = {}
 
     def find(self, key: Hashable, make_text: Any) -> _seqc.Function:
-        full = (self.aligned, key)
+        full = (self.aligned, self.skip, key)
         if full not in self.functions:
             options = _program._options(
-                f"cpu-tile:{self.chip}", aligned=self.aligned, opt_level=0
+                f"cpu-tile:{self.chip}",
+                aligned=self.aligned,
+                skip_passes=self.skip,
+                opt_level=0,
             )
             program = _seqc.load(_seqc.compile(make_text(), options), "cpu")
             function = _seqc.Function(program, program.function_names[0])
@@ -123,7 +128,36 @@ def unaligned(erased: Erased) -> Iterator[None]:
     erased.aligned = True
 
 
+@pytest.fixture
+def without(erased: Erased, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The name of a pass that is left out."""
+    erased.skip = (request.param,)
+    yield request.param
+    erased.skip = ()
+
+
 # Attention.
+
+
+@pytest.mark.parametrize(
+    "without",
+    [
+        "seqc-pack-heads", "tile-defer-reductions", "tile-lazy-rescale",
+        "tile-share-exponentials", "tile-prefetch-loads", "tile-overlap-products",
+        "tile-take-turns", "tile-delay-waits", "tile-persistent-blocks",
+    ],
+    indirect=True,
+)  # fmt: skip
+def test_passes_that_may_be_left_out(without: str) -> None:
+    """Kernels are right without them."""
+    rng = np.random.default_rng(16)
+    if without == "tile-prefetch-loads":
+        test_scan.check(test_scan.inputs(rng, 2, 34, 70))
+        return
+    few = without == "seqc-pack-heads"
+    shape = Shape(1, 2, 4, 1, 200) if few else Shape(1, 2, 2, 200, 300)
+    q, k, v = inputs(shape, rng, 64, 64, "bf16")
+    check(q, k, v, "bf16", causal=True)
 
 
 @pytest.mark.parametrize("name", OPTIONS)

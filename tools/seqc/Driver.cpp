@@ -121,6 +121,10 @@ void CompileFlags::addAllFlags(CLI::App &command) {
   command.add_flag("--Wno-perf", allowSlow,
                    "GPU: kernels that spill registers, or whose asynchronous "
                    "products wait for each other, are warnings, not errors");
+  command.add_option("--skip-passes", skipPasses,
+                     "GPU: passes to leave out, separated by commas, of those "
+                     "that only make kernels faster: to see what they are "
+                     "worth");
   command.add_option(
       "--ptxas", ptxas,
       "GPU: the ptxas to use; found by itself in SEQC_PTXAS, "
@@ -185,6 +189,7 @@ void Source::call(const CompileFlags &flags, const Call &body) {
   set(options.schedule, schedule);
   set(options.dump_dir, flags.dumpDir);
   set(options.ptxas, flags.ptxas);
+  set(options.skip_passes, flags.skipPasses);
   options.aligned = !flags.unaligned;
   options.perf_errors = !flags.allowSlow;
   options.cache = !flags.noCache;

@@ -72,7 +72,7 @@ void addInteger(CLI::App &command, const std::string &flag, int64_t &value,
 /// The flags of every command that compiles.
 struct CompileFlags {
   std::string target = "cpu", cpu, features, schedule, gpuSchedule, dumpDir,
-              ptxas;
+              ptxas, skipPasses;
   int64_t tileM = 0, tileN = 0, splits = 0, stages = 0, warps = 0;
   int64_t optLevel = 3;
   bool timing = false;

@@ -121,7 +121,14 @@ struct PTXPipelineOptions
       llvm::cl::desc("Attention's exponentials are polynomials in one of this "
                      "many blocks of eight keys, a power of two; 0: in none"),
       llvm::cl::init(0)};
+  ListOption<std::string> skip{
+      *this, "skip",
+      llvm::cl::desc("Passes to leave out, each one of those that make kernels "
+                     "faster and nothing else: to see what they are worth")};
 };
+
+/// The passes that `PTXPipelineOptions::skip` may name.
+llvm::ArrayRef<llvm::StringLiteral> getOptionalPasses();
 
 /// Appends the passes that take a module of L0 operators to kernels in the LLVM
 /// dialect and host functions that launch them, up to and including `last`.

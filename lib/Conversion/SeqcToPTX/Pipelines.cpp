@@ -35,6 +35,35 @@
 using namespace mlir;
 using namespace seqc;
 
+ArrayRef<StringLiteral> seqc::getOptionalPasses() {
+  static constexpr StringLiteral names[] = {
+      "seqc-pack-heads",        "tile-defer-reductions",
+      "tile-lazy-rescale",      "tile-share-exponentials",
+      "tile-prefetch-loads",    "tile-overlap-products",
+      "tile-take-turns",        "tile-delay-waits",
+      "tile-persistent-blocks",
+  };
+  return names;
+}
+
+namespace {
+/// A pass manager that leaves passes out.
+class Chooser {
+public:
+  Chooser(OpPassManager &pm, const PTXPipelineOptions &options)
+      : pm(pm), skip(options.skip) {}
+
+  void addPass(std::unique_ptr<Pass> pass) {
+    if (!llvm::is_contained(skip, pass->getArgument()))
+      pm.addPass(std::move(pass));
+  }
+
+private:
+  OpPassManager &pm;
+  ArrayRef<std::string> skip;
+};
+} // namespace
+
 static void addCleanup(OpPassManager &pm) {
   pm.addPass(createCSEPass());
   pm.addPass(createCanonicalizerPass());
@@ -57,6 +86,7 @@ void seqc::buildKernelPipeline(OpPassManager &pm) {
 void seqc::buildPTXPipeline(OpPassManager &pm,
                             const PTXPipelineOptions &options, PTXStage last) {
   OpPassManager &func = pm.nest<func::FuncOp>();
+  Chooser optionalOfFunc(func, options);
 
   // L0 -> L1: reductions explicit, schedules chosen.
   addCleanup(func);
@@ -64,7 +94,7 @@ void seqc::buildPTXPipeline(OpPassManager &pm,
   // Rows of several queries are collected one by one, into registers.
   SeqcPackHeadsOptions packing;
   packing.maxRows = 64;
-  func.addPass(createSeqcPackHeads(packing));
+  optionalOfFunc.addPass(createSeqcPackHeads(packing));
   func.addPass(createSeqcExpandState());
   // Each kernel of the backward of attention has a schedule of its own.
   SeqcRecomputeBackwardOptions recomputeAttention;
@@ -112,16 +142,17 @@ void seqc::buildPTXPipeline(OpPassManager &pm,
 
   // What needs no layouts, then layouts, shared memory and roles.
   OpPassManager &kernel = pm.nest<tile::KernelOp>();
+  Chooser optional(kernel, options);
   kernel.addPass(createTileSplitAccumulators());
   addCleanup(kernel);
-  kernel.addPass(createTileDeferReductions());
-  kernel.addPass(createTileLazyRescale());
+  optional.addPass(createTileDeferReductions());
+  optional.addPass(createTileLazyRescale());
   TileShareExponentialsOptions sharing;
   sharing.every = options.polynomials;
-  kernel.addPass(createTileShareExponentials(sharing));
+  optional.addPass(createTileShareExponentials(sharing));
   kernel.addPass(createLowerAffinePass());
   addCleanup(kernel);
-  kernel.addPass(createTilePrefetchLoads());
+  optional.addPass(createTilePrefetchLoads());
   kernel.addPass(createTileAssignLayouts());
   kernel.addPass(createTileStageSlices());
   TileStageMemoryOptions staging;
@@ -133,15 +164,15 @@ void seqc::buildPTXPipeline(OpPassManager &pm,
     kernel.addPass(createTileWarpRoles());
   kernel.addPass(createTilePipeline());
   if (options.overlap)
-    kernel.addPass(createTileOverlapProducts());
+    optional.addPass(createTileOverlapProducts());
   if (options.turns > 0) {
     TileTakeTurnsOptions turns;
     turns.groups = options.turns;
-    kernel.addPass(createTileTakeTurns(turns));
+    optional.addPass(createTileTakeTurns(turns));
   }
-  kernel.addPass(createTileDelayWaits());
+  optional.addPass(createTileDelayWaits());
   if (options.persistent)
-    kernel.addPass(createTilePersistentBlocks());
+    optional.addPass(createTilePersistentBlocks());
   addCleanup(kernel);
   if (last == PTXStage::Staged)
     return;
