@@ -7,12 +7,15 @@
 //
 // Where the numbers come from:
 //
-// H200. Measured on one H200 SXM: copy 4.298 TB/s, an 8192^3 bf16 product 795
-// TFLOP/s, and per SM and clock 16 special functions and 117 f32 fma. 132 SMs,
-// up to 1.98 GHz, 50 MB of L2, 227 KiB of shared memory per thread block
-// (CUDA programming guide, compute capability 9.0). The bandwidth of L2 is the
-// upper end of what is published for Hopper (5.5 to 7 TB/s), since it is to be
-// a bound.
+// H200. Measured on one H200 SXM: copy 4.298 TB/s, per SM and clock 16 special
+// functions and 117 f32 fma. bf16 products: 795 TFLOP/s of an 8192^3 one, and
+// up to 830 of attention's with a head_dim of 256, which leave a little to what
+// runs beside them: 840. What the start and the end of a tile of attention
+// take is a fit to the times of short sequences (docs/io-model.md). 132 SMs, up
+// to 1.98 GHz, 50 MB of L2, 227 KiB of shared memory per thread block (CUDA
+// programming guide, compute capability 9.0). The bandwidth of L2 is the upper
+// end of what is published for Hopper (5.5 to 7 TB/s), since it is to be a
+// bound.
 //
 // A100. The 40 GB SXM model of the FlashAttention paper: 1.555 TB/s, 312
 // TFLOP/s f16 and bf16, 19.5 TFLOP/s f32 and f64 (tensor cores), 108 SMs of 64
@@ -73,11 +76,12 @@ static ChipInfo makeH200() {
   c.vectorF64 = c.vectorF32 / 2;
   c.specialF32 = 16 * smClocks;
   c.specialF64 = c.vectorF64 / 20; // No hardware: a polynomial.
-  c.matrixF16 = c.matrixBF16 = 795e12;
+  c.matrixF16 = c.matrixBF16 = 840e12;
   c.matrixF32 = 2 * c.vectorF32; // No TF32: it would not be f32.
   c.matrixF64 = 0.8 * 67e12;
   c.vectorLanes = 32;
   c.launchSeconds = 3e-6;
+  c.tileSeconds = 1.5e-6;
   return c;
 }
 
@@ -102,6 +106,7 @@ static ChipInfo makeA100() {
   c.matrixF64 = 0.8 * 19.5e12;
   c.vectorLanes = 32;
   c.launchSeconds = 3e-6;
+  c.tileSeconds = 1.5e-6;
   return c;
 }
 

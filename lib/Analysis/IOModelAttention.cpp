@@ -437,7 +437,10 @@ static FormReport fusedForward(const AttentionShape &s, TileSchedule t,
     c.dram.read += options.modelCache ? 4.0 * s.B * (double(s.Sq) + s.Sk)
                                       : 4 * heads * (s.Sq + n.columnLoads);
   }
-  setTime(form, chip, s.type, tasks, isMerged ? 2 : 1);
+  // Decode has small tiles, several on a core.
+  bool isDecode = t.tileM < 64;
+  setTime(form, chip, s.type, tasks, isMerged ? 2 : 1,
+          isDecode ? 0 : chip.tileSeconds);
   return form;
 }
 
@@ -452,9 +455,11 @@ static FormReport fusedBackward(const AttentionShape &s, TileSchedule t,
   form.tiles = n.tiles * heads;
   form.fullTiles = n.fullTiles * heads;
 
-  // On a CPU the gradients of queries and those of keys have a kernel each: S
-  // and dP are computed twice, but no sum leaves the task that it belongs to.
-  bool apart = chip.isCPU && !s.isBlock && s.queryGrad && s.keyGrad;
+  // The gradients of queries and those of keys have a kernel each: S and dP are
+  // computed twice, but no sum leaves the task that it belongs to. With keys in
+  // the outer loop it is the one kernel of the FlashAttention papers.
+  bool apart = options.loopOrder != LoopOrder::KeyOuter && !s.isBlock &&
+               s.queryGrad && s.keyGrad;
   int kernels = apart ? 2 : 1;
 
   // S and dP recomputed, then dV, dQ, dK.

@@ -136,9 +136,9 @@ FormReport makeFusedForm(double onChipBytes, TileSchedule t,
                          const ChipInfo &chip);
 
 /// Fills in the times of a form from its counts. `tasks` is how many tiles can
-/// run at once.
+/// run at once, `tileSeconds` what each core's tiles cost on top.
 void setTime(FormReport &form, const ChipInfo &chip, Type type, double tasks,
-             unsigned launches = 1);
+             unsigned launches = 1, double tileSeconds = 0);
 
 /// Collects the passes of an unfused form.
 struct PassList {

@@ -5,11 +5,11 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Bytes of values, counts, and the time that counts take on a chip. The
-// resources of a form work side by side, so that its time is the largest of
-// theirs (the sum of the compute pipes where a chip shares them), plus
-// launches. Kernels of an unfused form run one after the other.
-// docs/io-model.md states every rule.
+// Bytes of values, counts, and the time that counts take on a chip. Memory and
+// the compute pipes of a form work side by side, so that its time is the larger
+// of theirs, plus launches. Compute pipes that a chip shares add up; those that
+// it does not share overlap in part. Kernels of an unfused form run one after
+// the other. docs/io-model.md states every rule.
 //
 //===----------------------------------------------------------------------===//
 
@@ -130,7 +130,7 @@ FormReport seqc::io::makeFusedForm(double onChipBytes, TileSchedule t,
 }
 
 void seqc::io::setTime(FormReport &form, const ChipInfo &chip, Type type,
-                       double tasks, unsigned launches) {
+                       double tasks, unsigned launches, double tileSeconds) {
   auto at = [&](Resource r) -> double & {
     return form.resourceSeconds[static_cast<unsigned>(r)];
   };
@@ -148,13 +148,17 @@ void seqc::io::setTime(FormReport &form, const ChipInfo &chip, Type type,
   at(Resource::Special) = c.specials / (chip.specialRate(type) * busy);
   at(Resource::Launch) = launches * chip.launchSeconds;
 
+  // The pipes of a GPU work side by side as far as warps do: what one waits for
+  // another hides, but not all of it. Between the largest and the sum lies the
+  // root of the sum of squares, which is what kernels were measured to take.
+  double m = at(Resource::Matrix), v = at(Resource::Vector),
+         s = at(Resource::Special);
   double compute =
-      chip.sharedPipes
-          ? at(Resource::Matrix) + at(Resource::Vector) + at(Resource::Special)
-          : std::max({at(Resource::Matrix), at(Resource::Vector),
-                      at(Resource::Special)});
+      chip.sharedPipes ? m + v + s : std::sqrt(m * m + v * v + s * s);
   double memory = std::max(at(Resource::Dram), at(Resource::Cache));
-  form.seconds = std::max(compute, memory) + at(Resource::Launch);
+  double waves = std::ceil(tasks / chip.cores);
+  form.seconds =
+      std::max(compute, memory) + at(Resource::Launch) + waves * tileSeconds;
   auto largest = [&](ArrayRef<Resource> of) {
     return *llvm::max_element(
         of, [&](Resource x, Resource y) { return at(x) < at(y); });

@@ -1,10 +1,11 @@
-// RUN: seqc-opt %s --seqc-io-analysis="chip=h200 tile-m=64 tile-n=64 json" -o /dev/null | FileCheck %s --check-prefix=ONE
+// RUN: seqc-opt %s --seqc-io-analysis="chip=h200 tile-m=64 tile-n=64 key-outer json" -o /dev/null | FileCheck %s --check-prefix=ONE
+// RUN: seqc-opt %s --seqc-io-analysis="chip=h200 tile-m=64 tile-n=64 json" -o /dev/null | FileCheck %s --check-prefix=TWO
 // RUN: seqc-opt %s --seqc-io-analysis="chip=x86-64-v4 tile-m=64 tile-n=64 json" -o /dev/null | FileCheck %s --check-prefix=TWO
 // RUN: seqc-opt %s --seqc-recompute-backward --seqc-io-analysis="chip=x86-64-v4 tile-m=64 tile-n=64 json" -o /dev/null | FileCheck %s --check-prefix=BLOCKS
 
 // Two heads of 128 x 128 scores, D = Dv = 32: 32768 pairs.
-//   one kernel, a GPU   2 * pairs * 5 * 32 matrix FLOPs, an exp per pair
-//   two, a CPU          2 * pairs * 7 * 32, two
+//   one kernel, as the papers have it   2 * pairs * 5 * 32 matrix FLOPs, an exp per pair
+//   two, as seqc has it                 2 * pairs * 7 * 32, two
 // The operators that the pass makes add up to the two.
 // ONE: "exps": 32768
 // ONE: "matrix_flops": 10485760

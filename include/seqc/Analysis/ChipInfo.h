@@ -58,8 +58,12 @@ struct ChipInfo {
   /// Elements of f32 in a vector register; 32 on a GPU (a warp).
   int64_t vectorLanes = 1;
   /// True where matrix products, vector arithmetic and special functions use
-  /// the same pipes, so that their times add up; false where they overlap.
+  /// the same pipes, so that their times add up; false where they overlap in
+  /// part.
   bool sharedPipes = false;
+  /// Seconds at the start and the end of a thread block's tile of attention
+  /// that nothing hides.
+  double tileSeconds = 0;
   /// Seconds to start one kernel or parallel region.
   double launchSeconds = 0;
 
