@@ -93,6 +93,7 @@ static AttentionShape commonAttention(OpT op, SizeFn size) {
     s.biasRows = size(bias, 2) != 1;
     s.biasColumns = size(bias, 3) != 1;
   }
+  s.paged = k.getDefiningOp<PagedOp>() || v.getDefiningOp<PagedOp>();
   s.segments = static_cast<bool>(op.getQuerySegments());
   s.prefix = static_cast<bool>(op.getPrefix());
   s.dropout = op.getDropout() && op.getDropout()->convertToDouble() > 0;
