@@ -70,7 +70,7 @@ PAGED = [
 ]  # fmt: skip
 # More queries than one tile packs.
 PAGED_PREFILL = [
-    PagedCase(3, 2, 2, 150, 16, 13), PagedCase(2, 1, 1, 40, 128, 3, "f16", 128, 128),
+    PagedCase(3, 2, 2, 130, 16, 9), PagedCase(2, 1, 1, 40, 128, 3, "f16", 128, 128),
     PagedCase(2, 2, 1, 70, 32, 6, "f32", 64, 64),
 ]  # fmt: skip
 PAGED_OPTIONS = (
