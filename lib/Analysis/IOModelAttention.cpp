@@ -121,6 +121,7 @@ std::optional<AttentionShape> seqc::io::getAttentionShape(Operation *op,
                                                           SizeFn size) {
   if (auto attention = dyn_cast<AttentionOp>(op)) {
     AttentionShape s = commonAttention(attention, size);
+    s.keyLengths = static_cast<bool>(attention.getKeyLengths());
     s.sinks = static_cast<bool>(attention.getSinks());
     s.lse = static_cast<bool>(attention.getLse());
     analyseMask(attention, s);
@@ -144,6 +145,7 @@ std::optional<AttentionShape> seqc::io::getAttentionShape(Operation *op,
   }
   if (auto online = dyn_cast<OnlineAttentionOp>(op)) {
     AttentionShape s = commonAttention(online, size);
+    s.keyLengths = static_cast<bool>(online.getKeyLengths());
     s.stateIn = !isFreeState(online.getAccInit());
     s.stateOut = leavesTheOp(online.getAcc());
     analyseMask(online, s);
