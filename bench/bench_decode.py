@@ -4,7 +4,8 @@
 
 What counts is how fast keys and values are read, so the table has microseconds and
 the bytes of keys and values over that time, and beside it what a copy of as many
-bytes takes.
+bytes takes. The same keys and values also lie in pages, in the order that caches have
+(pages, positions, heads), shuffled.
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ import seqc
 import torch
 
 Call = Callable[[], Any]
+
+PAGE_SIZES = (16, 256)
+# Steps that read more are not laid out in pages as well.
+MOST_PAGED_BYTES = 10 * 10**9
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,44 @@ def make(task: Decode, device: str) -> tuple[Any, Any, Any]:
         tensor(task.key_heads, task.keys),
         tensor(task.key_heads, task.keys),
     )
+
+
+def in_pages(tensor: Any, size: int, order: Any) -> Any:
+    """(batch, heads, keys, head_dim) as pages of `size` keys, the first of them where
+    `order` says."""
+    batch, heads, keys, depth = tensor.shape
+    count = -(-keys // size)
+    padded = torch.nn.functional.pad(tensor, (0, 0, 0, count * size - keys))
+    parts = padded.reshape(batch, heads, count, size, depth).permute(0, 2, 3, 1, 4)
+    pages = torch.empty(
+        batch * count, size, heads, depth, device=tensor.device, dtype=tensor.dtype
+    )
+    pages[order] = parts.reshape(pages.shape)
+    return pages.transpose(1, 2)
+
+
+def paged_sides(
+    task: Decode, device: str, targets: dict[str, str], q: Any, k: Any, v: Any
+) -> Iterator[tuple[str, Call]]:
+    generator = torch.Generator(device).manual_seed(1)
+    lengths = torch.full((task.batch,), task.keys, dtype=torch.int32, device=device)
+    for size in PAGE_SIZES:
+        count = task.batch * -(-task.keys // size)
+        order = torch.randperm(count, generator=generator, device=device)
+        table = order.reshape(task.batch, -1).to(torch.int32)
+        keys, values = in_pages(k, size, order), in_pages(v, size, order)
+        for name, place in targets.items():
+            call = functools.partial(
+                seqc.attention,
+                q,
+                keys,
+                values,
+                causal=True,
+                block_table=table,
+                key_lengths=lengths,
+                target=place,
+            )
+            yield f"{name}_paged{size}", call
 
 
 def error_of(task: Decode, q: Any, k: Any, v: Any) -> Callable[[Any], float]:
@@ -126,6 +169,9 @@ def sides(
     for name, place in targets.items():
         call = functools.partial(seqc.attention, q, k, v, causal=True, target=place)
         yield name, call, error
+    if task.bytes <= MOST_PAGED_BYTES:
+        for name, paged in paged_sides(task, device, targets, q, k, v):
+            yield name, paged, error
     for peer in peers:
         yield peer, sdpa(task, q, k, v, peer), error
     half = torch.empty(task.bytes // 2, dtype=torch.uint8, device=device)
@@ -136,7 +182,8 @@ def sides(
 def table(found: dict[str, dict[str, Any]]) -> list[list[str]]:
     """Microseconds, GB/s of keys and values, and the peers' times over ours."""
     head = ["decode", "sm_80 us", "GB/s", "sm_90a us", "GB/s"]
-    rows = [[*head, "FA2 us", "cuDNN us", "copy us", "cuDNN / sm_90a"]]
+    paged = [f"pages of {size}" for size in PAGE_SIZES]
+    rows = [[*head, "FA2 us", "cuDNN us", "copy us", "cuDNN / sm_90a", *paged]]
     tasks = {task.name: task for dry in (False, True) for task in decodes(dry)}
     for name, results in found.items():
         task = tasks.get(name)
@@ -152,5 +199,9 @@ def table(found: dict[str, dict[str, Any]]) -> list[list[str]]:
             row.append(f"{other['ms'] * 1e3:.1f}" if other else "")
         ours, theirs = results.get("sm_90a"), results.get("cudnn")
         row.append(f"{theirs['ms'] / ours['ms']:.2f}" if ours and theirs else "")
+        # How much longer than without pages.
+        for size in PAGE_SIZES:
+            other = results.get(f"sm_90a_paged{size}")
+            row.append(f"{other['ms'] / ours['ms']:.2f}" if ours and other else "")
         rows.append(row)
     return rows

@@ -81,6 +81,10 @@ static std::string describe(const AttentionShape &s) {
     text += " segments";
   if (s.prefix)
     text += " prefix";
+  if (s.keyLengths)
+    text += " key_lengths";
+  if (s.paged)
+    text += " paged";
   if (s.dropout)
     text += " dropout";
   if (s.scoreRegion)
@@ -221,6 +225,8 @@ static bool reportOp(Operation *op, DimTable &dims, const ChipInfo &chip,
             .visiblePairs;
     if (attention->prefix)
       report.notes.push_back("the prefix lengths are data: counted as 0");
+    if (attention->keyLengths)
+      report.notes.push_back("the key lengths are data: counted as all keys");
     if (attention->segments)
       report.notes.push_back("the segments are data: counted as one segment");
     if (attention->mask)

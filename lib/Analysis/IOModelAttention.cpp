@@ -93,6 +93,7 @@ static AttentionShape commonAttention(OpT op, SizeFn size) {
     s.biasRows = size(bias, 2) != 1;
     s.biasColumns = size(bias, 3) != 1;
   }
+  s.paged = k.getDefiningOp<PagedOp>() || v.getDefiningOp<PagedOp>();
   s.segments = static_cast<bool>(op.getQuerySegments());
   s.prefix = static_cast<bool>(op.getPrefix());
   s.dropout = op.getDropout() && op.getDropout()->convertToDouble() > 0;
@@ -120,6 +121,7 @@ std::optional<AttentionShape> seqc::io::getAttentionShape(Operation *op,
                                                           SizeFn size) {
   if (auto attention = dyn_cast<AttentionOp>(op)) {
     AttentionShape s = commonAttention(attention, size);
+    s.keyLengths = static_cast<bool>(attention.getKeyLengths());
     s.sinks = static_cast<bool>(attention.getSinks());
     s.lse = static_cast<bool>(attention.getLse());
     analyseMask(attention, s);
@@ -143,6 +145,7 @@ std::optional<AttentionShape> seqc::io::getAttentionShape(Operation *op,
   }
   if (auto online = dyn_cast<OnlineAttentionOp>(op)) {
     AttentionShape s = commonAttention(online, size);
+    s.keyLengths = static_cast<bool>(online.getKeyLengths());
     s.stateIn = !isFreeState(online.getAccInit());
     s.stateOut = leavesTheOp(online.getAcc());
     analyseMask(online, s);

@@ -181,6 +181,9 @@ struct AttentionShape {
   bool isScoreCheap = false;
   // Whether rows in memory start at multiples of 16 bytes.
   bool aligned = true;
+  // Whether keys or values lie in pages: tiles of them are powers of two.
+  bool paged = false;
+  bool keyLengths = false;
   // L1: whether the queries are the heads of a group, packed.
   bool packed = false;
   // Backward: the gradients that are computed, and whether this is the L1

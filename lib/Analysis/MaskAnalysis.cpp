@@ -53,7 +53,9 @@ MaskSpec MaskSpec::get(AttentionOp op) { return getSpec(op); }
 MaskSpec MaskSpec::get(OnlineAttentionOp op) {
   MaskSpec spec = getSpec(op);
   spec.queryLength = op.getLengths()[0];
-  spec.keyLength = op.getLengths()[1];
+  // Where each batch entry has its own, this is that of none.
+  if (!op.getKeyLengths())
+    spec.keyLength = op.getLengths()[1];
   return spec;
 }
 

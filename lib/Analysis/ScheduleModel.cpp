@@ -317,6 +317,9 @@ static TileSchedule chooseGPUAttention(const AttentionShape &s,
     t.tileM = std::min<int64_t>(
         t.tileM, llvm::PowerOf2Ceil(std::max<int64_t>(s.Sq, 16)));
   t.tileN = shrink(t.tileN, s.Sk, 32);
+  // A tile has a part of a page, or whole pages.
+  if (s.paged)
+    t.tileN = llvm::bit_floor(uint64_t(t.tileN));
   if (fixed.warps && !fixed.tileM && t.tileM % (16 * fixed.warps))
     t.tileM = 16 * fixed.warps;
   if (fixed.tileM)
@@ -329,7 +332,7 @@ static TileSchedule chooseGPUAttention(const AttentionShape &s,
   while (!fits() && !fixed.stages && t.stages > 1)
     --t.stages;
   while (!fits() && !fixed.tileN && t.tileN > 32)
-    t.tileN = roundUp(t.tileN / 2, 32);
+    t.tileN = roundUp(t.tileN / 2, s.paged ? 16 : 32);
   int64_t least = hasWarpgroups ? 64 : 16;
   if (fixed.warps)
     least = 16 * fixed.warps;
@@ -354,6 +357,9 @@ static std::string checkGPUAttention(const AttentionShape &s,
                          t.tileM, 16 * t.warps, t.warps);
   if (t.tileN % 16)
     return llvm::formatv("tile_n is {0}, expected a multiple of 16", t.tileN);
+  if (s.paged && !llvm::isPowerOf2_64(t.tileN))
+    return llvm::formatv(
+        "tile_n is {0}, expected a power of two for keys in pages", t.tileN);
   if (int64_t bytes = sharedBytes(s, t); bytes > chip.onChipBytes)
     return llvm::formatv("tiles of {0} x {1} in {2} stages take {3} bytes of "
                          "shared memory, more than {4}",

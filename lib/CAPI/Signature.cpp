@@ -204,10 +204,18 @@ private:
     name(letters, op.getQuerySegments(), "bi");
     name(letters, op.getKeySegments(), "bj");
     name(letters, op.getPrefix(), "b");
+    name(letters, op.getKeyLengths(), "b");
     name(letters, op.getSinks(), "h");
     name(letters, op.getOut(), "bhiv");
     name(letters, op.getLse(), "bhi");
     addMultiple(op.getQuery(), op.getKey(), 1, 1);
+  }
+
+  void addPaged(PagedOp op) {
+    llvm::DenseMap<char, Dim> letters;
+    name(letters, op.getPages(), " gsd");
+    name(letters, op.getTable(), "bm");
+    name(letters, op.getOut(), "bg d");
   }
 
   void addScan(SelectiveScanOp op) {
@@ -362,6 +370,8 @@ private:
       return addCall(call);
     if (auto attention = dyn_cast<AttentionOp>(op))
       return addAttention(attention);
+    if (auto paged = dyn_cast<PagedOp>(op))
+      return addPaged(paged);
     if (auto scan = dyn_cast<SelectiveScanOp>(op))
       return addScan(scan);
     if (auto conv = dyn_cast<CausalConv1dOp>(op))

@@ -50,6 +50,8 @@ class AttentionKey(NamedTuple):
     schedule: tuple[tuple[str, int], ...]
     # Few queries: how many, and the heads of query and of key.
     few: tuple[int, int, int] | None = None
+    key_lengths: bool = False
+    page_size: int | None = None  # of keys and values in pages
 
 
 class AttentionOperands(NamedTuple):
@@ -65,6 +67,8 @@ class AttentionOperands(NamedTuple):
     sinks: Operand | None
     seed: Operand | None
     body: list[str]
+    key_lengths: Operand | None
+    regions: Regions
 
 
 def attention_operands(key: AttentionKey) -> AttentionOperands:
@@ -76,7 +80,10 @@ def attention_operands(key: AttentionKey) -> AttentionOperands:
     keys = Operand("%key", Type((dyn, key_heads, dyn, key.head_dim), key.dtype))
     value = Operand("%value", Type((dyn, key_heads, dyn, key.value_dim), key.dtype))
     arguments = [query, keys, value]
-    bias = segments = prefix = sinks = seed = None
+    body: list[str] = []
+    if key.page_size is not None:
+        arguments, body = _paged_operands(key, query, keys, value)
+    bias = segments = prefix = key_lengths = sinks = seed = None
     if key.bias is not None:
         dtype, ones = key.bias
         bias = Operand("%bias", Type(tuple(1 if one else None for one in ones), dtype))
@@ -90,6 +97,9 @@ def attention_operands(key: AttentionKey) -> AttentionOperands:
     if key.prefix:
         prefix = Operand("%prefix", Type((None,), "i32"))
         arguments.append(prefix)
+    if key.key_lengths:
+        key_lengths = Operand("%key_lengths", Type((None,), "i32"))
+        arguments.append(key_lengths)
     if key.sinks:
         sinks = Operand("%sinks", Type((heads,), acc))
         arguments.append(sinks)
@@ -98,17 +108,67 @@ def attention_operands(key: AttentionKey) -> AttentionOperands:
         arguments.append(seed)
     for i, (dtype, rank) in enumerate(key.captures):
         arguments.append(Operand(f"%capture{i}", Type((None,) * rank, dtype)))
-    body = []
+    regions = key.regions
     if key.offset:
-        body = [
+        body += [
             "%axis = arith.constant 2 : index",
             f"%query_length = tensor.dim %query, %axis : {query.type}",
             f"%key_length = tensor.dim %key, %axis : {keys.type}",
-            "%offset = arith.subi %key_length, %query_length : index",
         ]
+        offset = "%offset = arith.subi %key_length, %query_length : index"
+        if key_lengths is None:
+            body.append(offset)
+        else:
+            regions = _with_own_offset(regions, key_lengths)
     return AttentionOperands(
-        arguments, query, keys, value, bias, segments, prefix, sinks, seed, body
+        arguments,
+        query,
+        keys,
+        value,
+        bias,
+        segments,
+        prefix,
+        sinks,
+        seed,
+        body,
+        key_lengths,
+        regions,
     )
+
+
+def _paged_operands(
+    key: AttentionKey, query: Operand, keys: Operand, value: Operand
+) -> tuple[list[Operand], list[str]]:
+    """The first arguments of a program on pages, and the lines that make `keys` and
+    `value` of them."""
+    arguments, body = [query], []
+    table = Operand("%block_table", Type((None, None), "i32"))
+    for operand, depth in ((keys, key.head_dim), (value, key.value_dim)):
+        heads = key.few[2] if key.few else None
+        shape = (None, heads, key.page_size, depth)
+        pages = Operand(f"{operand.name}_pages", Type(shape, key.dtype))
+        arguments.append(pages)
+        body.append(
+            f"{operand.name} = seqc.paged {pages.name}, {table.name} : "
+            f"({pages.type}, {table.type}) -> {operand.type}"
+        )
+    return [*arguments, table], body
+
+
+def _with_own_offset(regions: Regions, key_lengths: Operand) -> Regions:
+    """Regions whose %offset is that of their batch entry."""
+    lines = [
+        f"%entry = tensor.extract {key_lengths.name}[%b] : {key_lengths.type}",
+        "%entry_index = arith.index_cast %entry : i32 to index",
+        "%entry_length = arith.minui %entry_index, %key_length : index",
+        "%offset = arith.subi %entry_length, %query_length : index",
+    ]
+
+    def extend(body: Any) -> Any:
+        uses = body is not None and any("%offset" in line for line in body)
+        return type(body)([*lines, *body]) if uses else body
+
+    return regions._replace(score=extend(regions.score), mask=extend(regions.mask))
 
 
 def attention_text(key: AttentionKey) -> str:
@@ -128,12 +188,13 @@ def attention_text(key: AttentionKey) -> str:
         bias=x.bias,
         segments=x.segments,
         prefix=x.prefix,
+        key_lengths=x.key_lengths,
         sinks=x.sinks,
         dropout=key.dropout,
         seed=x.seed,
         scale=key.scale,
         masking=key.masking,
-        regions=key.regions,
+        regions=x.regions,
         schedule=dict(key.schedule),
     )
     names = ["out", "lse"][: len(results)]
@@ -200,13 +261,15 @@ def normalize_masking(causal: bool | str, window: Window) -> Masking:
     return Masking(is_causal, left, right, top_left)
 
 
-def _check_attention_shapes(q: Array, k: Array, v: Array) -> None:
+def _check_attention_shapes(
+    q: Array, k: Array, v: Array, ks: tuple[int, ...], vs: tuple[int, ...]
+) -> None:
     for name, array in (("query", q), ("key", k), ("value", v)):
         check_rank(name, array, 4, "(batch, heads, seq, head_dim)")
         check_float(name, array)
     for name, array in (("key", k), ("value", v)):
         check_dtype(name, array, (q.dtype,), "the dtype of query")
-    qs, ks, vs = q.shape, k.shape, v.shape
+    qs = q.shape
     for name, shape in (("key", ks), ("value", vs)):
         if shape[0] != qs[0]:
             raise ValueError(
@@ -230,6 +293,58 @@ def _check_attention_shapes(q: Array, k: Array, v: Array) -> None:
             f"key: has {ks[1]} heads, expected a number that divides the {qs[1]} heads "
             "of query"
         )
+
+
+PAGE_SIZES = (16, 32, 64, 128, 256)
+
+
+def _check_paged_shapes(q: Array, k: Array, v: Array, table: Array) -> None:
+    dims = "(pages, heads, page size, head_dim)"
+    check_rank("query", q, 4, "(batch, heads, seq, head_dim)")
+    for name, array in (("key", k), ("value", v)):
+        check_rank(name, array, 4, f"{dims}, as block_table is given")
+    for name, array in (("query", q), ("key", k), ("value", v)):
+        check_float(name, array)
+    for name, array in (("key", k), ("value", v)):
+        check_dtype(name, array, (q.dtype,), "the dtype of query")
+    check_rank("block_table", table, 2, "(batch, pages of each)")
+    qs, ks, vs, ts = q.shape, k.shape, v.shape, table.shape
+    for name, shape in (("key", ks), ("value", vs)):
+        if shape[2] not in PAGE_SIZES:
+            raise ValueError(
+                f"{name}: has shape {shape}, expected {dims} with a page size of "
+                f"{', '.join(map(str, PAGE_SIZES[:-1]))} or {PAGE_SIZES[-1]}"
+            )
+    if vs[:3] != ks[:3]:
+        raise ValueError(
+            f"value: has shape {vs}, expected {ks[0]} pages, {ks[1]} heads and a page "
+            f"size of {ks[2]} as in key, shape {ks}"
+        )
+    if ts[0] != qs[0]:
+        raise ValueError(
+            f"block_table: has shape {ts}, expected batch {qs[0]} as in query, shape "
+            f"{qs}"
+        )
+    if ts[1] < 1:
+        raise ValueError(
+            f"block_table: has shape {ts}, expected at least one page for each sequence"
+        )
+    if ts[1] * ks[2] >= 2**31:
+        raise ValueError(
+            f"block_table: has shape {ts}, expected fewer than 2^31 positions in "
+            f"{ts[1]} pages of {ks[2]}"
+        )
+
+
+def _paged(
+    place: Place, query: Array, key: Array, value: Array, block_table: Any
+) -> tuple[Array, tuple[int, ...], tuple[int, ...]]:
+    """The table, and the shapes of the keys and values that it makes of pages."""
+    table = place.view_as("block_table", block_table, "i32")
+    _check_paged_shapes(query, key, value, table)
+    (batch, most), (_, heads, size, depth) = table.shape, key.shape
+    keys = (batch, heads, most * size)
+    return place.dense(table), (*keys, depth), (*keys, value.shape[3])
 
 
 # A step of decoding has no more queries than this; its heads and queries are part of
@@ -362,6 +477,19 @@ def _prefix(place: Place, prefix: Any, batch: int) -> Array:
     return array
 
 
+def _key_lengths(place: Place, key_lengths: Any, batch: int) -> Array:
+    if isinstance(key_lengths, (int, np.integer)) and not isinstance(key_lengths, bool):
+        number = int(key_lengths)
+        if not 0 <= number < 2**31:
+            raise ValueError(
+                f"key_lengths: got {number}, expected an integer from 0 to 2^31 - 1"
+            )
+        return place.full(batch, number)
+    array = place.view_as("key_lengths", key_lengths, "i32")
+    check_shape("key_lengths", array, (batch,), "one per batch")
+    return array
+
+
 def _seed(seed: Any) -> int:
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
         raise TypeError(f"seed: expected an integer, got {type(seed).__name__}")
@@ -398,6 +526,8 @@ def attention(
     sinks: Any = None,
     dropout_p: float = 0.0,
     seed: int | None = None,
+    block_table: Any = None,
+    key_lengths: Any = None,
     schedule: Schedule = None,
     target: str | None = None,
 ) -> Any:
@@ -442,6 +572,15 @@ def attention(
         sinks: (heads), any float dtype: the denominator gains exp(sink).
         dropout_p: the probability of dropping a weight, from 0 to below 1.
         seed: the seed of dropout, 64 bits; the same one drops the same weights.
+        block_table: (batch, pages of each) integers: key and value are pages, (pages,
+            key heads, page size, head_dim or value_dim), and the table has the
+            number of the page in which each page size positions of a sequence
+            lie. The page size is 16, 32, 64, 128 or 256. Strides are free, so a cache
+            of (pages, page size, key heads, head_dim) is passed as its transpose. A
+            number that is no page stands for zeros. No gradients.
+        key_lengths: (batch) integers, or one: how many keys each sequence has, as of a
+            cache that is not full. Keys behind them are never read, and "the last
+            key" of `causal` and `window` is the last of these. No gradients.
         schedule: tiling of this call: {"tile_m": queries, "tile_n": keys,
             "splits": parts of the keys}; on a GPU also "stages" (tiles of
             keys, and of values, in shared memory) and "warps".
@@ -479,6 +618,12 @@ def attention(
     2022). Dropout draws from Philox4x32-10 (Salmon et al. 2011).
     """
     layer = _torch_compile.recording(query, key, value, bias, sinks)
+    # Programs without them do not carry them along.
+    paging = {}
+    if block_table is not None:
+        paging["block_table"] = block_table
+    if key_lengths is not None:
+        paging["key_lengths"] = key_lengths
     call = attention_now if layer is None else layer.attention
     return call(
         query,
@@ -500,6 +645,7 @@ def attention(
         seed=seed,
         schedule=schedule,
         target=target,
+        **paging,
     )
 
 
@@ -532,12 +678,18 @@ def prepare(
     sinks: Any,
     dropout_p: float,
     seed: int | None,
+    block_table: Any = None,
+    key_lengths: Any = None,
 ) -> Prepared:
     """Views and checks the operands and options that forward and backward share."""
     view = place.view
     q, k, v = view("query", query), view("key", key), view("value", value)
     qs, ks, vs = q.shape, k.shape, v.shape
     dtype = q.dtype
+    table = page_size = None
+    if block_table is not None:
+        table, ks, vs = _paged(place, q, k, v, block_table)
+        page_size = k.shape[2]
     if not (
         dtype in FLOATS
         and dtype == k.dtype == v.dtype
@@ -548,11 +700,13 @@ def prepare(
         and ks[1:3] == vs[1:3]
         and (ks[1] and qs[1] % ks[1] == 0)
     ):
-        _check_attention_shapes(q, k, v)
+        _check_attention_shapes(q, k, v, ks, vs)
     acc = "f64" if dtype == "f64" else "f32"
     if place.is_gpu:
         q, k, v = place.dense(q), place.dense(k), place.dense(v)
     arguments: list[Any] = [q, k, v]
+    if table is not None:
+        arguments.append(table)
 
     if scale is not None:
         scale = _text.finite("scale", scale)
@@ -581,6 +735,9 @@ def prepare(
 
     if prefix is not None:
         arguments.append(_prefix(place, prefix, qs[0]))
+
+    if key_lengths is not None:
+        arguments.append(_key_lengths(place, key_lengths, qs[0]))
 
     if sinks is not None:
         array = place.view_as("sinks", sinks, acc)
@@ -640,6 +797,8 @@ def prepare(
         traced.offset,
         return_lse=False,
         schedule=(),
+        key_lengths=key_lengths is not None,
+        page_size=page_size,
     )
     return Prepared(arguments, qs, ks, vs, operands, traced.captures)
 
@@ -663,6 +822,8 @@ def attention_now(
     sinks: Any = None,
     dropout_p: float = 0.0,
     seed: int | None = None,
+    block_table: Any = None,
+    key_lengths: Any = None,
     schedule: Schedule = None,
     target: str | None = None,
 ) -> Any:
@@ -690,13 +851,19 @@ def attention_now(
             sinks is None,
             seed is None,
             query.dim() == 4 and 0 < query.size(2) <= FEW_QUERIES,
+            block_table is None,
+            key_lengths is None,
         )
         tensors = (query, key, value)
+        if block_table is not None:
+            tensors += (block_table,)
         if segment_ids is not None:
             pair = isinstance(segment_ids, (tuple, list))
             tensors += tuple(segment_ids) if pair else (segment_ids,) * 2
         if prefix is not None:
             tensors += (prefix,)
+        if key_lengths is not None:
+            tensors += (key_lengths,)
         if sinks is not None:
             tensors += (sinks,)
         if dropout_p:
@@ -725,6 +892,8 @@ def attention_now(
         sinks,
         dropout_p,
         seed,
+        block_table,
+        key_lengths,
     )
     arguments, qs, ks = prepared.arguments, prepared.query_shape, prepared.key_shape
     few = _few(qs[2], qs[1], ks[1], place.is_gpu, schedule)

@@ -101,6 +101,7 @@ def attention_op(
     bias: Operand | None = None,
     segments: tuple[Operand, Operand] | None = None,
     prefix: Operand | None = None,
+    key_lengths: Operand | None = None,
     sinks: Operand | None = None,
     dropout: float = 0.0,
     seed: Operand | None = None,
@@ -130,6 +131,9 @@ def attention_op(
     if prefix is not None:
         operands.append(prefix)
         text.append(f"prefix({prefix.name})")
+    if key_lengths is not None:
+        operands.append(key_lengths)
+        text.append(f"key_lengths({key_lengths.name})")
     if sinks is not None:
         operands.append(sinks)
         text.append(f"sinks({sinks.name})")

@@ -67,6 +67,26 @@ def dropout_keep(seed: int, p: float, shape: tuple[int, int, int, int]) -> Any:
     return word >= np.uint32(threshold)
 
 
+def entry_lengths(key_lengths: Any, batch: int, key_length: int) -> Any:
+    """The key length of each batch entry, (batch, 1, 1, 1), or that of all."""
+    if key_lengths is None:
+        return key_length
+    lengths = np.broadcast_to(np.asarray(key_lengths, dtype=np.int64), (batch,))
+    legal = (lengths >= 0) & (lengths <= key_length)
+    return np.where(legal, lengths, key_length).reshape(batch, 1, 1, 1)
+
+
+def gather_pages(pages: Any, block_table: Any) -> F64:
+    """Keys or values in pages as one sequence for each row of the table."""
+    source, table = to_f64(pages), np.asarray(block_table)
+    legal = (table >= 0) & (table < source.shape[0])
+    heads, size, depth = source.shape[1:]
+    out = np.zeros((*table.shape, heads, size, depth))
+    out[legal] = source[table[legal]]
+    out = np.moveaxis(out, 2, 1)
+    return out.reshape(table.shape[0], heads, -1, depth)
+
+
 def visible(
     shape: tuple[int, int, int, int],
     *,
@@ -75,23 +95,25 @@ def visible(
     mask_mod: Callable[..., Any] | None = None,
     segment_ids: Any = None,
     prefix: Any = None,
+    key_lengths: Any = None,
 ) -> npt.NDArray[np.bool_]:
     """Which keys each query sees: (batch, heads, query length, key length)."""
     batch, _, query_length, key_length = shape
     b, h, i, j = np.ogrid[tuple(slice(n) for n in shape)]
     top_left = causal == "top_left"
-    position = i + (0 if top_left else key_length - query_length)
+    lengths = entry_lengths(key_lengths, batch, key_length)
+    position = i + (0 if top_left else lengths - query_length)
     band = np.ones((1, 1, query_length, key_length), dtype=bool)
     if causal:
-        band &= j <= position
+        band = band & (j <= position)
     left, right = window if isinstance(window, (tuple, list)) else (window, None)
     if left is not None:
         band = band & (j >= position - left)
     if right is not None:
         band = band & (j <= position + right)
     if prefix is not None:
-        lengths = np.broadcast_to(np.asarray(prefix, dtype=np.int64), (batch,))
-        band = band | (j < lengths.reshape(batch, 1, 1, 1))
+        starts = np.broadcast_to(np.asarray(prefix, dtype=np.int64), (batch,))
+        band = band | (j < starts.reshape(batch, 1, 1, 1))
     if segment_ids is not None:
         pair = (
             segment_ids if isinstance(segment_ids, (tuple, list)) else [segment_ids] * 2
@@ -100,6 +122,8 @@ def visible(
         band = band & (first[:, None, :, None] == second[:, None, None, :])
     if mask_mod is not None:
         band = band & np.asarray(mask_mod(b, h, i, j), dtype=bool)
+    if key_lengths is not None:
+        band = band & (j < lengths)
     return np.broadcast_to(band, shape)
 
 
@@ -124,6 +148,7 @@ def scores(
     mask_mod: Callable[..., Any] | None = None,
     segment_ids: Any = None,
     prefix: Any = None,
+    key_lengths: Any = None,
     score_slope: Callable[..., Any] | None = None,
     with_slope: bool = False,
 ) -> tuple[F64, npt.NDArray[np.bool_], F64 | float]:
@@ -147,7 +172,8 @@ def scores(
     if alibi_slopes is not None:
         slopes = to_f64(alibi_slopes)
         slopes = slopes.reshape(-1, heads, 1, 1)
-        offset = 0 if causal == "top_left" else key_length - query_length
+        lengths = entry_lengths(key_lengths, q.shape[0], key_length)
+        offset = 0 if causal == "top_left" else lengths - query_length
         x = x - slopes * np.abs(i + offset - j)
     if score_mod is not None:
         if with_slope and score_slope is not None:
@@ -167,6 +193,7 @@ def scores(
         mask_mod=mask_mod,
         segment_ids=segment_ids,
         prefix=prefix,
+        key_lengths=key_lengths,
     )
     return x, seen, slope
 
@@ -189,8 +216,12 @@ def attention(
     sinks: Any = None,
     dropout_p: float = 0.0,
     seed: int | None = None,
+    block_table: Any = None,
+    key_lengths: Any = None,
 ) -> tuple[F64, F64]:
     """`seqc.attention`: out and lse."""
+    if block_table is not None:
+        key, value = gather_pages(key, block_table), gather_pages(value, block_table)
     q, k, v = to_f64(query), to_f64(key), to_f64(value)
     heads = q.shape[1]
     shape = (*q.shape[:3], k.shape[2])
@@ -210,6 +241,7 @@ def attention(
             mask_mod=mask_mod,
             segment_ids=segment_ids,
             prefix=prefix,
+            key_lengths=key_lengths,
         )
         x = np.where(seen, x, -np.inf)
         top = np.max(x, axis=-1, keepdims=True, initial=-np.inf)

@@ -168,6 +168,8 @@ def _attention_kernel(
     return_lse: bool = False,
     schedule: str = "",
     target: str = "",
+    block_table: Tensor | None = None,
+    key_lengths: Any = None,
 ) -> tuple[Tensor, Tensor]:
     score_mod, mask_mod = _modifiers[modifiers]
     window = None
@@ -195,6 +197,8 @@ def _attention_kernel(
             dropout_p=dropout_p,
             seed=seed,
             return_lse=return_lse,
+            block_table=block_table,
+            key_lengths=key_lengths,
             schedule=_read_schedule(schedule),
             target=target or None,
         )
@@ -403,6 +407,55 @@ _register(
 )
 
 
+def _cached_attention_kernel(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    block_table: Tensor | None = None,
+    key_lengths: Tensor | None = None,
+    *operands: Tensor | None,
+    key_length: int | None = None,
+    **options: Any,
+) -> tuple[Tensor, Tensor]:
+    return _attention_kernel(
+        query,
+        key,
+        value,
+        *operands,
+        block_table=block_table,
+        key_lengths=key_length if key_lengths is None else key_lengths,
+        **options,
+    )
+
+
+_register(
+    "cached_attention(Tensor query, Tensor key, Tensor value, "
+    "Tensor? block_table=None, Tensor? key_lengths=None, Tensor? bias=None, "
+    "Tensor? alibi_slopes=None, Tensor? query_segments=None, "
+    "Tensor? key_segments=None, Tensor? prefix=None, Tensor? sinks=None, *, "
+    "float? scale=None, str causal='', SymInt? window_left=None, "
+    "SymInt? window_right=None, SymInt? prefix_length=None, float? softcap=None, "
+    "float dropout_p=0.0, SymInt? seed=None, int modifiers=0, "
+    "bool return_lse=False, SymInt? key_length=None, str schedule='', "
+    "str target='') -> (Tensor out, Tensor lse)",
+    _cached_attention_kernel,
+    _attention_fake,
+)
+
+
+def _refuse_gradients_of_caches(**values: Any) -> None:
+    """Better said by the call than by its backward."""
+    if not torch.is_grad_enabled():
+        return
+    for name, value in values.items():
+        if isinstance(value, Tensor) and value.requires_grad:
+            raise TypeError(
+                f"{name}: requires grad, but attention with block_table or key_lengths "
+                "has no gradients: call it under torch.no_grad(), or pass "
+                f"{name}.detach()"
+            )
+
+
 def attention(
     query: Tensor,
     key: Tensor,
@@ -422,10 +475,17 @@ def attention(
     sinks: Tensor | None = None,
     dropout_p: float = 0.0,
     seed: int | None = None,
+    block_table: Tensor | None = None,
+    key_lengths: Any = None,
     schedule: Schedule = None,
     target: str | None = None,
 ) -> Any:
     """`seqc.attention` as one operator of torch."""
+    is_cached = block_table is not None or key_lengths is not None
+    if is_cached:
+        _refuse_gradients_of_caches(
+            query=query, key=key, value=value, bias=bias, sinks=sinks
+        )
     # The other gradients of attention GPUs have.
     _refuse_gradients_on_gpus(bias=bias)
     if isinstance(segment_ids, (tuple, list)):
@@ -443,29 +503,42 @@ def attention(
     saves_lse = torch.is_grad_enabled() and any(
         x is not None and x.requires_grad for x in (query, key, value, bias, sinks)
     )
-    out, lse = torch.ops.seqc.attention(
-        query,
-        key,
-        value,
+    operands = (
         bias,
         alibi_slopes,
         query_segments,
         key_segments,
         prefix if is_tensor else None,
         sinks,
-        scale=scale,
-        causal=causal,
-        window_left=left,
-        window_right=right,
-        prefix_length=None if is_tensor else prefix,
-        softcap=softcap,
-        dropout_p=dropout_p,
-        seed=seed,
-        modifiers=modifiers,
-        return_lse=return_lse or saves_lse,
-        schedule=_schedule_text(schedule),
-        target=target or "",
     )
+    options: dict[str, Any] = {
+        "scale": scale,
+        "causal": causal,
+        "window_left": left,
+        "window_right": right,
+        "prefix_length": None if is_tensor else prefix,
+        "softcap": softcap,
+        "dropout_p": dropout_p,
+        "seed": seed,
+        "modifiers": modifiers,
+        "return_lse": return_lse or saves_lse,
+        "schedule": _schedule_text(schedule),
+        "target": target or "",
+    }
+    if is_cached:
+        lengths = key_lengths if isinstance(key_lengths, torch.Tensor) else None
+        out, lse = torch.ops.seqc.cached_attention(
+            query,
+            key,
+            value,
+            block_table,
+            lengths,
+            *operands,
+            key_length=None if lengths is not None else key_lengths,
+            **options,
+        )
+    else:
+        out, lse = torch.ops.seqc.attention(query, key, value, *operands, **options)
     return (out, lse) if return_lse else out
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from paged_testing import PagedCase
 from test_attention import Shape
 
 FLOATS = ("f16", "bf16", "f32")
@@ -56,6 +57,27 @@ DECODE_DIMS = [
 ]  # fmt: skip
 # Keys of a step: none, fewer than a tile, a part's edge and beside it.
 DECODE_KEYS = (0, 1, 5, 127, 128, 129, 640, 4097)
+
+# Caches in pages, of sequences of several lengths. A tile of keys has a part of a page,
+# one, or several; blocks of one, two and four warps; rows that are not multiples of 16
+# bytes; as many heads as key heads.
+PAGED = [
+    PagedCase(4, 2, 4, 1, 16, 40), PagedCase(3, 2, 4, 1, 256, 5),
+    PagedCase(5, 1, 8, 3, 32, 20), PagedCase(3, 2, 4, 16, 64, 7, "f16", 128, 128),
+    PagedCase(2, 3, 1, 1, 16, 60, "bf16", 128, 64),
+    PagedCase(3, 1, 2, 5, 128, 4, "f32"), PagedCase(3, 2, 2, 2, 16, 9, "bf16", 36, 20),
+    PagedCase(2, 1, 2, 1, 64, 5, "bf16", 256, 256),
+]  # fmt: skip
+# More queries than one tile packs.
+PAGED_PREFILL = [
+    PagedCase(3, 2, 2, 130, 16, 9), PagedCase(2, 1, 1, 40, 128, 3, "f16", 128, 128),
+    PagedCase(2, 2, 1, 70, 32, 6, "f32", 64, 64),
+]  # fmt: skip
+PAGED_OPTIONS = (
+    "plain", "top_left", "window_both", "causal_window", "sink_tokens",
+    "causal_segments", "bias_head", "alibi", "softcap", "sinks", "dropout",
+    "document_mask", "everything",
+)  # fmt: skip
 
 # Of 300 keys: each ring is used several times over.
 SCHEDULES = [

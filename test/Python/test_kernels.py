@@ -134,6 +134,7 @@ def attention(
     head_dim: int,
     value_dim: int,
     few: tuple[int, int, int] | None = None,
+    page_size: int | None = None,
 ) -> str:
     """The program of a call with these options."""
     given = VARIANTS[variant]
@@ -164,6 +165,8 @@ def attention(
             return_lse=True,
             schedule=(),
             few=few,
+            key_lengths=page_size is not None,
+            page_size=page_size,
         )
     )
 
@@ -284,6 +287,19 @@ def test_decode(
 ) -> None:
     source = attention(variant, "bf16", *head_dims, few=few)
     check(source, chip, is_common=variant == "causal")
+
+
+# Keys and values in pages: decode in tiles of 16 rows, of 32, and many queries.
+@pytest.mark.parametrize("chip", CHIPS)
+@pytest.mark.parametrize("few", [(1, 32, 8), (7, 32, 8), None])
+@pytest.mark.parametrize(("page_size", "head_dim"), [(16, 64), (16, 256), (256, 128)])
+def test_paged(
+    page_size: int, head_dim: int, few: tuple[int, int, int] | None, chip: str
+) -> None:
+    source = attention(
+        "causal", "bf16", head_dim, head_dim, few=few, page_size=page_size
+    )
+    check(source, chip)
 
 
 # Rows that are not aligned take registers to be copied.

@@ -23,6 +23,7 @@ import seqc
 import test_attention
 import test_conv
 import test_conv_backward
+import test_paged as test_paged_cpu
 import test_scan
 import test_scan_backward
 from gpu_cases import (
@@ -40,6 +41,9 @@ from gpu_cases import (
     HEADS,
     LENGTHS,
     OPTION_SHAPES,
+    PAGED,
+    PAGED_OPTIONS,
+    PAGED_PREFILL,
     SCAN_GRADIENT_SCHEDULES,
     SCAN_GRADIENT_SIZES,
     SCAN_LENGTHS,
@@ -51,6 +55,7 @@ from gpu_cases import (
     WINDOW_LENGTHS,
     WINDOWS,
 )
+from paged_testing import PagedCase, make_cache
 from seqc import _arrays, _attention, _places, _program, _scan, _seqc, reference
 from seqc_testing import (
     BFLOAT16,
@@ -134,6 +139,14 @@ def without(erased: Erased, request: pytest.FixtureRequest) -> Iterator[str]:
     erased.skip = (request.param,)
     yield request.param
     erased.skip = ()
+
+
+@pytest.fixture
+def one_chip(erased: Erased) -> None:
+    """Kernels without wgmma and the copy engine have the same tiles on all chips; these
+    take long to compile for a CPU."""
+    if erased.chip != "sm_90a":
+        pytest.skip("the same as on sm_90a")
 
 
 # Attention.
@@ -425,6 +438,46 @@ def test_decode_splits(splits: int) -> None:
         check(q, k, v, "bf16", causal=True, schedule={"splits": splits})
 
 
+# Caches: keys in pages, sequences of several lengths.
+
+
+@pytest.mark.parametrize("case", [*PAGED[2:4], *PAGED_PREFILL])
+def test_paged(case: PagedCase) -> None:
+    rng = np.random.default_rng(26)
+    test_paged_cpu.check(case, make_cache(case, rng), causal=True)
+
+
+@pytest.mark.parametrize("case", [*PAGED[:2], *PAGED[4:]])
+def test_paged_steps(case: PagedCase, one_chip: None) -> None:
+    rng = np.random.default_rng(26)
+    test_paged_cpu.check(case, make_cache(case, rng), causal=True)
+
+
+# The others are masks and scores like any on the way to tiles.
+@pytest.mark.parametrize("name", PAGED_OPTIONS[::2])
+def test_paged_options(name: str, one_chip: None) -> None:
+    rng = np.random.default_rng(27)
+    case = PagedCase(4, 2, 3, 3, 16, 20)
+    cache = make_cache(case, rng)
+    test_paged_cpu.check(case, cache, **OPTIONS[name](case.shape, rng))
+
+
+def test_key_lengths() -> None:
+    """Without pages: copies end with the sequences."""
+    rng = np.random.default_rng(28)
+    for case in (PagedCase(4, 2, 4, 1, 64, 7), PagedCase(3, 2, 1, 130, 16, 13)):
+        cache = make_cache(case, rng)
+        test_paged_cpu.check(case, cache, False, causal=True)
+
+
+def test_paged_schedules(unaligned: None, one_chip: None) -> None:
+    rng = np.random.default_rng(29)
+    case = PagedCase(3, 1, 2, 5, 16, 20)
+    cache = make_cache(case, rng)
+    for schedule in ({"splits": 3}, {"tile_n": 128, "stages": 1, "splits": 1}):
+        test_paged_cpu.check(case, cache, causal=True, schedule=schedule)
+
+
 # What has no dtype or shape of its own here: the tests of the CPU target.
 
 test_fully_masked_rows = test_attention.test_fully_masked_rows
@@ -585,14 +638,6 @@ def test_conv_dtypes(dtype: str) -> None:
     arguments = test_conv.inputs(rng, 2, 24, 100, dtype=dtype)
     for layout in LAYOUTS:
         test_conv.check(arguments, dtype, layout)
-
-
-@pytest.fixture
-def one_chip(erased: Erased) -> None:
-    """Kernels without products have the same tiles on all chips; these take long to
-    compile for a CPU."""
-    if erased.chip != "sm_90a":
-        pytest.skip("the same as on sm_90a")
 
 
 def test_scan_gradients() -> None:

@@ -110,6 +110,51 @@ def test_attention_opcheck() -> None:
         torch.library.opcheck(torch.ops.seqc.attention, args, kwargs)
 
 
+def cache(page_size: int = 16) -> tuple[Any, ...]:
+    """A query, pages of keys and of values, a table, and lengths."""
+    (q,) = operands(2, 4, 1, 16, count=1)
+    k, v = operands(7, 2, page_size, 16, seed=1, count=2)
+    table = torch.tensor([[3, 0, 5], [1, 6, 2]], dtype=torch.int32)
+    return q, k, v, table, torch.tensor([35, 17], dtype=torch.int32)
+
+
+@pytest.mark.parametrize("backend", ["eager", "aot_eager"])
+def test_cached_attention_compiles(backend: str) -> None:
+    def step(q: Any, k: Any, v: Any, table: Any, lengths: Any) -> Any:
+        return seqc.attention(
+            q * 2, k, v, block_table=table, key_lengths=lengths, causal=True
+        )
+
+    def without(q: Any, k: Any, v: Any) -> Any:
+        return seqc.attention(q * 2, k, v, key_lengths=9, return_lse=True)
+
+    compare(step, *cache(), backend=backend)
+    compare(without, *operands(2, 4, 33, 16), backend=backend)
+
+
+def test_cached_attention_opcheck() -> None:
+    q, k, v, table, lengths = cache()
+    samples: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
+        ((q, k, v, table, lengths), {"causal": "bottom_right", "return_lse": True}),
+        ((q, k, v, table), {"softcap": 3.0}),
+        ((q, *operands(2, 4, 33, 16, count=2)), {"key_length": 9}),
+    ]
+    for args, kwargs in samples:
+        torch.library.opcheck(torch.ops.seqc.cached_attention, args, kwargs)
+
+
+def test_cached_attention_has_no_gradients() -> None:
+    q, k, v, table, lengths = cache()
+    q.requires_grad_()
+    message = "query: requires grad, but attention with block_table or key_lengths"
+    with pytest.raises(TypeError, match=message):
+        seqc.attention(q, k, v, block_table=table)
+    with pytest.raises(TypeError, match=message):
+        seqc.attention(q, *operands(2, 4, 33, 16, count=2), key_lengths=lengths)
+    with torch.no_grad():
+        seqc.attention(q, k, v, block_table=table, key_lengths=lengths)
+
+
 def scan_operands(length: int = 20) -> dict[str, Any]:
     u, delta, z = operands(2, 6, length)
     (B, C) = operands(2, 4, length, seed=1, count=2)

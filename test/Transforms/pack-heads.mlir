@@ -4,7 +4,7 @@
 // RUN: seqc-opt %s --seqc-online-softmax --canonicalize --seqc-pack-heads --seqc-statistics -o /dev/null 2>&1 | FileCheck %s --check-prefix=STATS
 
 // STATS: seqc-pack-heads
-// STATS-NEXT: 7 attention-packed
+// STATS-NEXT: 8 attention-packed
 
 // One query at the end of the keys: causal hides nothing, and there is no
 // region at all. The state is unpacked for the finish.
@@ -174,4 +174,23 @@ func.func @rows(%a: tensor<2x16x1x64xf32>, %b: tensor<2x16x2x64xf32>,
     : (tensor<2x16x2x64xf32>, tensor<2x1x50x64xf32>, tensor<2x1x50x64xf32>)
     -> tensor<2x16x2x64xf32>
   return %0, %1 : tensor<2x16x1x64xf32>, tensor<2x16x2x64xf32>
+}
+
+// The diagonal is that of the batch entry.
+// CHECK-LABEL: func @own_lengths(
+// CHECK: seqc.online_attention
+// CHECK-SAME: key_lengths(%[[N:[a-z0-9]+]])
+// CHECK-NEXT: ^bb0(%[[B:[a-z0-9]+]]: index, %{{.*}}: index, %{{.*}}: index, %[[J:[a-z0-9]+]]: index):
+// CHECK: %[[ENTRY:.*]] = tensor.extract %[[N]][%[[B]]]
+// CHECK: %[[INDEX:.*]] = arith.index_cast %[[ENTRY]]
+// CHECK: %[[LENGTH:.*]] = arith.minui %[[INDEX]], %{{.*}}
+// CHECK: %[[FIRST:.*]] = arith.subi %[[LENGTH]], %c2
+// CHECK: %[[DIAGONAL:.*]] = arith.addi %{{.*}}, %[[FIRST]]
+// CHECK: arith.cmpi sle, %[[J]], %[[DIAGONAL]]
+func.func @own_lengths(%q: tensor<?x4x2x64xf32>, %k: tensor<?x2x?x64xf32>,
+                       %n: tensor<?xi32>) -> tensor<?x4x2x64xf32> {
+  %out = seqc.attention query(%q) key(%k) value(%k) key_lengths(%n) causal
+      : (tensor<?x4x2x64xf32>, tensor<?x2x?x64xf32>, tensor<?x2x?x64xf32>, tensor<?xi32>)
+      -> tensor<?x4x2x64xf32>
+  return %out : tensor<?x4x2x64xf32>
 }

@@ -5,7 +5,7 @@
 // RUN: not seqc-opt %s --seqc-split-reduction=chip=sm_42 2>&1 | FileCheck %s --check-prefix=CHIP
 
 // STATS: seqc-split-reduction
-// STATS-NEXT: 2 reductions-split
+// STATS-NEXT: 3 reductions-split
 
 // CHIP: error: unknown chip 'sm_42'
 
@@ -143,4 +143,43 @@ func.func @many(%u: tensor<8x2048x4096xbf16>, %A: tensor<2048x16xf32>, %h: tenso
     : (tensor<8x2048x4096xbf16>, tensor<8x2048x4096xbf16>, tensor<2048x16xf32>, tensor<2048x16xf32>, tensor<2048x16xf32>, tensor<8x2048x4096xbf16>, tensor<8x2048x16xf32>)
     -> (tensor<8x2048x4096xbf16>, tensor<8x2048x16xf32>)
   return %0#0 : tensor<8x2048x4096xbf16>
+}
+
+// Where each batch entry has a length of its own, its parts are shares of that.
+// CHECK-LABEL: func @own_lengths(
+// CHECK-SAME: %[[Q:[a-z0-9]+]]: tensor<?x8x4x128xbf16>, %[[K:[a-z0-9]+]]: tensor<?x8x?x128xbf16>, %[[N:[a-z0-9]+]]: tensor<?xi32>
+// CHECK: %[[BATCH:.*]] = tensor.dim %[[Q]], %{{.*}}
+// CHECK: arith.minsi %{{.*}}, %c128
+// CHECK: %[[PARTS:.*]] = arith.maxsi
+// CHECK: scf.forall (%[[P:[a-z0-9]+]], %[[B:[a-z0-9]+]]) in (%[[PARTS]], %[[BATCH]])
+// CHECK: %[[ENTRY:.*]] = tensor.extract %[[N]][%[[B]]]
+// CHECK: %[[INDEX:.*]] = arith.index_cast %[[ENTRY]]
+// CHECK: %[[LENGTH:.*]] = arith.minui %[[INDEX]], %{{.*}}
+// CHECK: %[[TILES:.*]] = arith.ceildivui %[[LENGTH]], %c32
+// CHECK: %[[SHARE:.*]] = arith.ceildivui %[[TILES]], %[[PARTS]]
+// CHECK: %[[SIZE:.*]] = arith.muli %[[SHARE]], %c32
+// CHECK: %[[START:.*]] = arith.muli %[[P]], %[[SIZE]]
+// CHECK: %[[BEGIN:.*]] = arith.minui %[[START]], %[[LENGTH]]
+// CHECK: %[[LEFT:.*]] = arith.subi %[[LENGTH]], %[[BEGIN]]
+// CHECK: %[[COUNT:.*]] = arith.minui %[[LEFT]], %[[SIZE]]
+// CHECK: tensor.extract_slice %[[K]][%[[B]], 0, %[[BEGIN]], 0] [1, 8, %[[COUNT]], 128]
+// CHECK: seqc.online_attention
+// CHECK: tensor.parallel_insert_slice %{{.*}} into %{{.*}}[%[[P]], %[[B]], 0, 0] [1, 1, 8, 4]
+// CHECK: seqc.softmax_merge
+// GRID-LABEL: func @own_lengths(
+// GRID: scf.forall (%{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}) =
+func.func @own_lengths(%q: tensor<?x8x4x128xbf16>, %k: tensor<?x8x?x128xbf16>,
+                       %n: tensor<?xi32>, %sk: index, %m: tensor<?x8x4xf32>,
+                       %s: tensor<?x8x4xf32>, %a: tensor<?x8x4x128xf32>)
+    -> (tensor<?x8x4xf32>, tensor<?x8x4xf32>, tensor<?x8x4x128xf32>) {
+  %c0 = arith.constant 0 : index
+  %c4 = arith.constant 4 : index
+  %r:3 = seqc.online_attention query(%q) key(%k) value(%k) key_lengths(%n)
+      offsets(%c0, %c0, %c0, %c0) lengths(%c4, %sk) outs(%m, %s, %a) scale(1.0)
+      {schedule = #seqc.schedule<tile_m = 16, tile_n = 32, stages = 2, warps = 1>}
+      : (tensor<?x8x4x128xbf16>, tensor<?x8x?x128xbf16>, tensor<?x8x?x128xbf16>, tensor<?xi32>,
+         index, index, index, index, index, index,
+         tensor<?x8x4xf32>, tensor<?x8x4xf32>, tensor<?x8x4x128xf32>)
+      -> (tensor<?x8x4xf32>, tensor<?x8x4xf32>, tensor<?x8x4x128xf32>)
+  return %r#0, %r#1, %r#2 : tensor<?x8x4xf32>, tensor<?x8x4xf32>, tensor<?x8x4x128xf32>
 }

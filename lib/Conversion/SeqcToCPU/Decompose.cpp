@@ -38,6 +38,10 @@ static LogicalResult verifyTile(Operation *op) {
     if (auto type = dyn_cast<RankedTensorType>(value.getType()))
       if (!type.hasStaticShape())
         return fail() << "which has static shapes, but got " << type << advice;
+  if (auto attention = dyn_cast<OnlineAttentionOp>(op))
+    if (Value lengths = attention.getKeyLengths())
+      return fail() << "whose key length is a number, but got "
+                    << lengths.getType() << advice;
   // The batch of every operator, and the heads or groups of those in 4-D.
   auto hasUnits = [](Value value) {
     auto type = cast<RankedTensorType>(value.getType());

@@ -119,6 +119,7 @@ void seqc::buildCPUPipeline(OpPassManager &pm,
   // L1 in tiles.
   func.addPass(createSeqcSplitReduction());
   func.addPass(createSeqcTile());
+  func.addPass(createSeqcGatherPages());
   addCleanup(func);
   if (last == CPUStage::Tiled)
     return;

@@ -56,6 +56,13 @@ struct Slice {
   /// Where it is a box of packed heads (seqc-pack-heads): how many heads, of
   /// how many queries each, one of `offsets`' heads is. 0 where it is not.
   int64_t group = 0, queries = 0;
+  /// Where it is a box of rows in pages (seqc.paged): the table that says where
+  /// they are, and the rows of a page. The offsets count rows of the sequence.
+  Value table;
+  int64_t pageSize = 0;
+  /// How many rows, of the last dimension but one, are cut out; null where
+  /// `shape` has it.
+  Value rows;
   /// Loads of this slice go after this operation of the kernel, or to the start
   /// of `block`.
   Operation *after = nullptr;
@@ -114,8 +121,10 @@ public:
 
   /// `v` as a tile of `shape`: the tile that it is, a constant, or what
   /// dimensions `dims` of its slice hold (the last ones by default). Loaded
-  /// once for each slice and shape. Null if `v` is none of them.
-  Value getTile(Value v, ArrayRef<int64_t> shape, ArrayRef<int64_t> dims = {});
+  /// once for each slice and shape. Null if `v` is none of them. With `cutRows`
+  /// no row past those of the slice is read, though the view may have more.
+  Value getTile(Value v, ArrayRef<int64_t> shape, ArrayRef<int64_t> dims = {},
+                bool cutRows = false);
 
   //===--------------------------------------------------------------------===//
   // Building
@@ -154,6 +163,7 @@ private:
   Value rematerialize(Value v);
   Value getCount(unsigned dim);
   Value loadPacked(const Slice &slice, RankedTensorType type);
+  Value loadPages(const Slice &slice, RankedTensorType type);
 
   scf::ForallOp forall;
   IRMapping scalars;
@@ -161,6 +171,8 @@ private:
   DenseMap<Value, Slice> slices;
   /// Reshapes of a tensor of the function; their view is that tensor's.
   DenseMap<Value, std::pair<int64_t, int64_t>> packs;
+  /// Tensors in pages, whose view is that of the pages: the view of the table.
+  DenseMap<Value, Value> tables, tableViews;
   /// tensor.empty and what was cut from it.
   DenseSet<Value> undefined;
   DenseMap<Attribute, Value> constants;

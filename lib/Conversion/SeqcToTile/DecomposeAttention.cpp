@@ -93,7 +93,7 @@ private:
   FailureOr<Value> getState(Operation *user, Value v);
   FailureOr<SmallVector<Value>> getStates(Operation *user, ValueRange values);
   FailureOr<Value> load(Operation *user, Value v, ArrayRef<int64_t> shape,
-                        ArrayRef<int64_t> dims = {});
+                        ArrayRef<int64_t> dims = {}, bool cutRows = false);
 
   void startFromPositions(Lanes &lanes, tile::DotOp product,
                           SmallVectorImpl<Term> &terms);
@@ -146,8 +146,9 @@ LogicalResult AttentionConverter::convert(Operation *op) {
 
 FailureOr<Value> AttentionConverter::load(Operation *user, Value v,
                                           ArrayRef<int64_t> shape,
-                                          ArrayRef<int64_t> dims) {
-  if (Value tile = k.getTile(v, shape, dims))
+                                          ArrayRef<int64_t> dims,
+                                          bool cutRows) {
+  if (Value tile = k.getTile(v, shape, dims, cutRows))
     return tile;
   return user->emitOpError("reads a value of ")
          << v.getType() << " that is not a tile of device memory";
@@ -288,7 +289,8 @@ LogicalResult AttentionConverter::convert(scf::IfOp op) {
 //===----------------------------------------------------------------------===//
 
 /// The schedule's tile as the tensor cores take it.
-static LogicalResult verifyTile(OnlineAttentionOp op, int64_t warps) {
+static LogicalResult verifyTile(KernelBuilder &k, OnlineAttentionOp op) {
+  int64_t warps = k.kernel.getWarps();
   int64_t rows = getTensorType(op.getQuery()).getDimSize(2);
   int64_t columns = getTensorType(op.getKey()).getDimSize(2);
   if (rows % (16 * warps) != 0)
@@ -298,6 +300,11 @@ static LogicalResult verifyTile(OnlineAttentionOp op, int64_t warps) {
   if (columns % 16 != 0)
     return op.emitOpError("has a tile_n of ")
            << columns << ", expected a multiple of 16";
+  auto key = k.getSlice(op.getKey()), value = k.getSlice(op.getValue());
+  bool isPaged = (key && key->table) || (value && value->table);
+  if (isPaged && !llvm::isPowerOf2_64(columns))
+    return op.emitOpError("has a tile_n of ")
+           << columns << ", expected a power of two for keys in pages";
   return success();
 }
 
@@ -331,7 +338,7 @@ static bool isBoundedByOne(Value v) {
 }
 
 LogicalResult AttentionConverter::convert(OnlineAttentionOp op, Value isFull) {
-  if (failed(verifyTile(op, k.kernel.getWarps())))
+  if (failed(verifyTile(k, op)))
     return failure();
   auto queryType = getTensorType(op.getQuery());
   int64_t M = queryType.getDimSize(2);
@@ -343,9 +350,11 @@ LogicalResult AttentionConverter::convert(OnlineAttentionOp op, Value isFull) {
   bool hasScore = !op.getScore().empty(), hasBias = bool(op.getBias());
 
   TileScores<OnlineAttentionOp> tile(k, op);
+  // Keys and values behind the last one of the batch entry may be anything.
+  bool cut = bool(op.getKeyLengths());
   FailureOr<Value> query = load(op, op.getQuery(), {M, D}),
-                   key = load(op, op.getKey(), {N, D}),
-                   value = load(op, op.getValue(), {N, Dv}),
+                   key = load(op, op.getKey(), {N, D}, {}, cut),
+                   value = load(op, op.getValue(), {N, Dv}, {}, cut),
                    oldMax = getState(op, op.getMaxInit()),
                    oldSum = getState(op, op.getSumInit()),
                    oldAcc = getState(op, op.getAccInit());

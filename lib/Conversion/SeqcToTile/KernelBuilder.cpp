@@ -94,6 +94,20 @@ KernelBuilder::KernelBuilder(scf::ForallOp forall, StringRef name,
       continue;
     }
     Value source = capture;
+    if (auto paged = capture.getDefiningOp<PagedOp>()) {
+      source = paged.getPages();
+      type = paged.getPages().getType();
+      // One view for keys and values, so that a page is looked up once.
+      Value table = paged.getTable();
+      Value &tableView = tableViews[table];
+      if (!tableView) {
+        auto tableType = cast<RankedTensorType>(table.getType());
+        tableView = body.addArgument(getViewType(tableType, /*dense=*/false),
+                                     capture.getLoc());
+        operands.push_back(table);
+      }
+      tables[capture] = tableView;
+    }
     int64_t group, queries;
     if (Value whole = getPackedSource(capture, group, queries)) {
       source = whole;
@@ -152,7 +166,8 @@ Value KernelBuilder::rematerialize(Value v) {
   if (auto dim = dyn_cast<tensor::DimOp>(op)) {
     Value view = getView(dim.getSource());
     auto number = dim.getConstantIndex();
-    if (!view || !number || packs.contains(dim.getSource()))
+    if (!view || !number || packs.contains(dim.getSource()) ||
+        tables.contains(dim.getSource()))
       return {};
     scalars.map(v, memref::DimOp::create(b, view, index(*number)));
     return scalar(v);
@@ -300,13 +315,19 @@ std::optional<Slice> KernelBuilder::getSlice(Value v) {
     whole.shape =
         llvm::to_vector(cast<RankedTensorType>(v.getType()).getShape());
   }
+  if (Value table = tables.lookup(v)) {
+    whole.table = table;
+    whole.pageSize = type.getDimSize(2);
+    whole.shape =
+        llvm::to_vector(cast<RankedTensorType>(v.getType()).getShape());
+  }
   whole.block = &kernel.getBody().front();
   whole.after = lastConstant;
   return whole;
 }
 
 Value KernelBuilder::getTile(Value v, ArrayRef<int64_t> shape,
-                             ArrayRef<int64_t> dims) {
+                             ArrayRef<int64_t> dims, bool cutRows) {
   auto element = cast<RankedTensorType>(v.getType()).getElementType();
   auto type = RankedTensorType::get(shape, element);
   if (Value tile = getTile(v))
@@ -336,9 +357,16 @@ Value KernelBuilder::getTile(Value v, ArrayRef<int64_t> shape,
     b.setInsertionPointAfter(slice->after);
   else
     b.setInsertionPointToStart(slice->block);
-  load = slice->group ? loadPacked(*slice, type)
-                      : tile::LoadOp::create(b, type, slice->view,
-                                             slice->offsets, dimsAttr);
+  if (slice->group)
+    load = loadPacked(*slice, type);
+  else if (slice->table)
+    load = loadPages(*slice, type);
+  else if (cutRows && slice->rows)
+    load = tile::LoadOp::create(b, type, slice->view, slice->offsets,
+                                /*pages=*/ValueRange(), slice->rows, dimsAttr,
+                                /*inside=*/DenseI64ArrayAttr());
+  else
+    load = tile::LoadOp::create(b, type, slice->view, slice->offsets, dimsAttr);
   previous = load.getDefiningOp();
   return load;
 }
@@ -374,6 +402,35 @@ Value KernelBuilder::loadPacked(const Slice &slice, RankedTensorType type) {
       broadcast(query, 1, shape[1]),
       broadcast(positions(slice.offsets[3], shape[1], i32), 0, shape[0])};
   return tile::GatherOp::create(b, type, slice.view, indices);
+}
+
+/// Rows in pages. A tile begins where a page does, or a part of a page as large
+/// as the tile, since both sizes are powers of two: it has one page or several
+/// whole ones.
+Value KernelBuilder::loadPages(const Slice &slice, RankedTensorType type) {
+  Value table = slice.table, batch = slice.offsets[0], row = slice.offsets[2];
+  Value size = index(slice.pageSize);
+  Value last = arith::SubIOp::create(
+      b, memref::DimOp::create(b, table, index(1)), index(1));
+  // What stands behind the last row of the sequence is not read: any page will
+  // do. A number that is no page lies outside of the view.
+  auto lookUp = [&](int64_t number) -> Value {
+    Value at = arith::DivUIOp::create(b, row, size);
+    if (number)
+      at = arith::AddIOp::create(b, at, index(number));
+    at = arith::MinSIOp::create(b, at, last);
+    Value page = loadScalar(table, {batch, at});
+    return arith::IndexCastOp::create(b, b.getIndexType(), page);
+  };
+  SmallVector<Value> offsets(slice.offsets), pages;
+  offsets[0] = lookUp(0);
+  for (int64_t i = 1; i < type.getDimSize(0) / slice.pageSize; ++i)
+    pages.push_back(lookUp(i));
+  offsets[2] =
+      pages.empty() ? Value(arith::RemUIOp::create(b, row, size)) : index(0);
+  return tile::LoadOp::create(b, type, slice.view, offsets, pages, slice.rows,
+                              /*dims=*/DenseI64ArrayAttr(),
+                              /*inside=*/DenseI64ArrayAttr());
 }
 
 //===----------------------------------------------------------------------===//
@@ -480,7 +537,8 @@ LogicalResult KernelBuilder::convert(Operation *op) {
         auto type = cast<RankedTensorType>(dim.getSource().getType());
         if (!type.isDynamicDim(*number)) {
           setScalar(dim, index(type.getDimSize(*number)));
-        } else if (Value view = getView(dim.getSource())) {
+        } else if (Value view = getView(dim.getSource());
+                   view && !tables.contains(dim.getSource())) {
           setScalar(dim, memref::DimOp::create(b, view, index(*number)));
         } else if (auto slice =
                        dim.getSource().getDefiningOp<tensor::ExtractSliceOp>();
@@ -541,6 +599,10 @@ LogicalResult KernelBuilder::convert(Operation *op) {
         for (OpFoldResult size : extract.getMixedSizes())
           slice.shape.push_back(
               getConstantIntValue(size).value_or(ShapedType::kDynamic));
+        slice.rows = Value();
+        if (size_t rank = extract.getMixedSizes().size(); rank >= 2)
+          if (auto rows = dyn_cast<Value>(extract.getMixedSizes()[rank - 2]))
+            slice.rows = scalar(rows);
         slice.block = b.getInsertionBlock();
         bool first = b.getInsertionPoint() == slice.block->begin();
         slice.after = first ? nullptr : &*std::prev(b.getInsertionPoint());

@@ -17,6 +17,7 @@
 #include "seqc/Conversion/Passes.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -83,9 +84,20 @@ static bool storesStates(Operation *scan) {
 
 /// Asks no tensor for its size that no launch makes: one that is filled has
 /// that of what it fills. Of packed heads the batch and the head dimension are
-/// those of what they pack; the others are static.
+/// those of what they pack; the others are static. Those of what lies in pages
+/// follow from the table and the pages.
 static void resolveSizes(func::FuncOp func) {
-  func.walk([](tensor::DimOp dim) {
+  OpBuilder builder(func.getContext());
+  func.walk([&](tensor::DimOp dim) {
+    auto paged = dim.getSource().getDefiningOp<PagedOp>();
+    if (auto number = dim.getConstantIndex(); paged && number) {
+      builder.setInsertionPoint(dim);
+      Value size = getValueOrCreateConstantIndexOp(
+          builder, dim.getLoc(), paged.getSize(builder, dim.getLoc(), *number));
+      dim.replaceAllUsesWith(size);
+      dim.erase();
+      return;
+    }
     while (auto fill = dim.getSource().getDefiningOp<linalg::FillOp>())
       dim.getSourceMutable().assign(fill.getOutputs()[0]);
     int64_t group, queries;

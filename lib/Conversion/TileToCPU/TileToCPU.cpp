@@ -261,17 +261,42 @@ BodyConverter::getWindow(Value view, ValueRange offsets,
 
 Value BodyConverter::convertLoad(LoadOp op) {
   RankedTensorType type = op.getType();
-  Window window = getWindow(op.getSource(), op.getOffsets(), type.getShape(),
-                            [&](unsigned i) { return op.getSourceDim(i); });
   Value buffer = memref::AllocOp::create(
       b, MemRefType::get(type.getShape(), type.getElementType()));
   Value zero =
       arith::ConstantOp::create(b, b.getZeroAttr(type.getElementType()));
   linalg::FillOp::create(b, zero, buffer);
   SmallVector<OpFoldResult> strides(type.getRank(), b.getIndexAttr(1));
-  Value part =
-      memref::SubViewOp::create(b, buffer, window.low, window.sizes, strides);
-  memref::CopyOp::create(b, window.view, part);
+  // The rows in parts, one for each page.
+  SmallVector<int64_t> shape(type.getShape());
+  int64_t parts = op.getPages().size() + 1;
+  shape[0] /= parts;
+  for (int64_t i = 0; i < parts; ++i) {
+    SmallVector<Value> offsets(op.getOffsets());
+    if (i > 0)
+      offsets[0] = op.getPages()[i - 1];
+    Window window = getWindow(op.getSource(), offsets, shape,
+                              [&](unsigned d) { return op.getSourceDim(d); });
+    if (i > 0)
+      window.low[0] = arith::AddIOp::create(b, cast<Value>(window.low[0]),
+                                            index(i * shape[0]))
+                          .getResult();
+    Value part =
+        memref::SubViewOp::create(b, buffer, window.low, window.sizes, strides);
+    memref::CopyOp::create(b, window.view, part);
+  }
+  if (Value rows = op.getRows()) {
+    // Those that are not to be read are 0 again.
+    Value none = index(0), all = index(type.getDimSize(0));
+    rows =
+        arith::MinSIOp::create(b, arith::MaxSIOp::create(b, rows, none), all);
+    SmallVector<OpFoldResult> starts(type.getRank(), b.getIndexAttr(0)),
+        sizes = getAsIndexOpFoldResult(b.getContext(), type.getShape());
+    starts[0] = rows;
+    sizes[0] = arith::SubIOp::create(b, all, rows).getResult();
+    Value rest = memref::SubViewOp::create(b, buffer, starts, sizes, strides);
+    linalg::FillOp::create(b, zero, rest);
+  }
   return bufferization::ToTensorOp::create(b, type, buffer, /*restrict=*/true,
                                            /*writable=*/true);
 }

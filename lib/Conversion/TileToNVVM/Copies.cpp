@@ -81,8 +81,9 @@ Value getStagePointer(ImplicitLocOpBuilder &b, RingType type, Value ring,
 class ThreadCopy {
 public:
   ThreadCopy(ImplicitLocOpBuilder &b, const KernelContext &context, PutOp op,
-             const View &view, ValueRange offsets, Value destination)
-      : b(b), i{b}, view(view), offsets(offsets),
+             const View &view, ValueRange offsets, ValueRange pages, Value rows,
+             Value destination)
+      : b(b), i{b}, view(view), offsets(offsets), pages(pages), rows(rows),
         tile(op.getRing().getType().getTile()), rowDim(op.getSourceDim(0)),
         columnDim(op.getSourceDim(1)),
         elementBytes(getElementBytes(tile.getElementType())),
@@ -114,13 +115,25 @@ private:
            !offset.isNegative() && offset.getSExtValue() + columns <= *size;
   }
 
+  /// Where the rows of a part begin, and whether its page is one.
+  struct Part {
+    Value source, inside;
+  };
+  Value getBytes(Value index, unsigned dim);
+  void startParts(Value source);
+  /// The part that the thread's row `r` later is in, and that row's number in
+  /// the view (of the first page, if there are several).
+  Part getPart(int64_t r, int64_t rowsAtOnce, Value row, Value &viewRow);
+
   void emitChunk(Value source, Value target, Value inside, int64_t column);
   void emitElements(Value source, Value target, Value inside, int64_t column);
 
   ImplicitLocOpBuilder &b;
   I32Builder i;
   const View &view;
-  ValueRange offsets;
+  ValueRange offsets, pages;
+  Value rows;
+  SmallVector<Part> parts; // If there are pages.
   SharedType tile;
   unsigned rowDim, columnDim;
   int64_t elementBytes, chunkElements;
@@ -184,6 +197,52 @@ void ThreadCopy::emitElements(Value source, Value target, Value inside,
       kChunkBytes);
 }
 
+/// `index` elements along `dim`, in bytes.
+Value ThreadCopy::getBytes(Value index, unsigned dim) {
+  Value wide = b.createOrFold<arith::ExtSIOp>(b.getI64Type(), index);
+  if (view.getStaticStride(dim) != 1)
+    wide = b.createOrFold<arith::MulIOp>(wide, view.getStride(b, dim));
+  return b.createOrFold<arith::MulIOp>(wide, constantI64(b, elementBytes));
+}
+
+/// Pages are places along dimension 0. Each part's rows are counted on from the
+/// first part's, so that it begins as many rows before its page.
+void ThreadCopy::startParts(Value source) {
+  int64_t numParts = pages.size() + 1, partRows = tile.getRows() / numParts;
+  for (int64_t p = 0; p < numParts; ++p) {
+    Value page = p == 0 ? offsets[0] : pages[p - 1];
+    Value start = addBytes(b, source, getBytes(page, 0));
+    if (p > 0) {
+      Value before = getBytes(i.constant(p * partRows), rowDim);
+      start = addBytes(
+          b, start, b.createOrFold<arith::SubIOp>(constantI64(b, 0), before));
+    }
+    parts.push_back({start, isInside(page, 0, 0)});
+  }
+}
+
+ThreadCopy::Part ThreadCopy::getPart(int64_t r, int64_t rowsAtOnce, Value row,
+                                     Value &viewRow) {
+  int64_t partRows = tile.getRows() / parts.size();
+  int64_t first = r / partRows;
+  int64_t last =
+      std::min((r + rowsAtOnce - 1) / partRows, int64_t(parts.size()) - 1);
+  Part part = parts[first];
+  Value passed = i.constant(first * partRows);
+  for (int64_t p = first + 1; p <= last; ++p) {
+    Value isHere =
+        i.cmp(arith::CmpIPredicate::uge, row, i.constant(p * partRows - r));
+    part.source =
+        arith::SelectOp::create(b, isHere, parts[p].source, part.source);
+    part.inside =
+        arith::SelectOp::create(b, isHere, parts[p].inside, part.inside);
+    passed =
+        arith::SelectOp::create(b, isHere, i.constant(p * partRows), passed);
+  }
+  viewRow = b.createOrFold<arith::SubIOp>(viewRow, passed);
+  return part;
+}
+
 int64_t ThreadCopy::emit() {
   // Threads in a row: a power of two, so that their chunks are bit fields.
   int64_t chunks = llvm::divideCeil(tile.getColumns(), chunkElements);
@@ -198,18 +257,15 @@ int64_t ThreadCopy::emit() {
                       (threadsPerRow - 1) * kChunkBytes);
 
   // The thread's part of the address, in bytes, first.
-  auto bytes = [&](Value index, unsigned dim) -> Value {
-    Value wide = b.createOrFold<arith::ExtSIOp>(b.getI64Type(), index);
-    if (view.getStaticStride(dim) != 1)
-      wide = b.createOrFold<arith::MulIOp>(wide, view.getStride(b, dim));
-    return b.createOrFold<arith::MulIOp>(wide, constantI64(b, elementBytes));
-  };
+  auto bytes = [&](Value index, unsigned dim) { return getBytes(index, dim); };
   Value source = addBytes(
       b, view.pointer,
       b.createOrFold<arith::AddIOp>(
           bytes(row, rowDim), bytes(i.mul(chunk, chunkElements), columnDim)));
   Value common;
   for (unsigned d = 0; d < offsets.size(); ++d) {
+    if (d == 0 && !pages.empty())
+      continue;
     if (!matchPattern(offsets[d], m_Zero()))
       source = addBytes(b, source, bytes(offsets[d], d));
     if (d != rowDim && d != columnDim) {
@@ -218,18 +274,31 @@ int64_t ThreadCopy::emit() {
         common = both(common, isInside(offsets[d], 0, d));
     }
   }
+  if (!pages.empty())
+    startParts(source);
+  // Parts from the start of their pages on end inside of them.
+  bool hasAllRows =
+      !pages.empty() && matchPattern(offsets[rowDim], m_Zero()) &&
+      view.getStaticSize(rowDim).value_or(0) * int64_t(pages.size() + 1) >=
+          tile.getRows();
   Value viewRow = i.add(offsets[rowDim], row);
   column0 = i.add(offsets[columnDim], i.mul(chunk, chunkElements));
 
   int64_t numAccesses = 0;
   for (int64_t r = 0; r < tile.getRows(); r += rowsAtOnce) {
-    Value rowSource = source;
+    Value partRow = viewRow;
+    Part part = {source, common};
+    if (!parts.empty()) {
+      part = getPart(r, rowsAtOnce, row, partRow);
+      part.inside = both(common, part.inside);
+    }
+    Value rowSource = part.source;
     if (r != 0) {
       if (std::optional<int64_t> stride = view.getStaticStride(rowDim))
-        rowSource = addBytes(b, source, r * *stride * elementBytes);
+        rowSource = addBytes(b, part.source, r * *stride * elementBytes);
       else
         rowSource = addBytes(
-            b, source,
+            b, part.source,
             b.createOrFold<arith::MulIOp>(view.getStride(b, rowDim),
                                           constantI64(b, r * elementBytes)));
     }
@@ -242,7 +311,12 @@ int64_t ThreadCopy::emit() {
           /*withElseRegion=*/false);
       b.setInsertionPoint(some.thenBlock()->getTerminator());
     }
-    Value inside = both(common, isInside(viewRow, r, rowDim));
+    Value inside = part.inside;
+    if (!hasAllRows)
+      inside = both(inside, isInside(partRow, r, rowDim));
+    if (rows)
+      inside =
+          both(inside, i.cmp(arith::CmpIPredicate::slt, i.add(row, r), rows));
     for (int64_t c = 0; c < chunks; c += threadsPerRow) {
       int64_t column = c * chunkElements;
       Value from = rowSource;
@@ -340,6 +414,7 @@ struct LowerPut : KernelPattern<PutOp> {
         RingType type = op.getRing().getType();
         Value stage = getStage(b, type, adaptor.getNumber());
         ThreadCopy copy(b, context, op, *view, adaptor.getOffsets(),
+                        adaptor.getPages(), adaptor.getRows(),
                         getStagePointer(b, type, adaptor.getRing(), stage));
         (put.wholeChunks ? context.numVectorAccesses
                          : context.numScalarAccesses) += copy.emit();

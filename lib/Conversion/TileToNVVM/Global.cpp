@@ -226,6 +226,11 @@ struct ConvertLoad : public AccessPattern<LoadOp> {
     FailureOr<View> view = getView(op, adaptor.getSource());
     if (!vectorType || failed(view))
       return failure();
+    if (!op.getPages().empty() || op.getRows())
+      return op.emitOpError("of ")
+             << type
+             << " cannot be done by registers: 'pages' and 'rows' are for what "
+                "goes through shared memory";
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     SmallVector<int64_t> dims;
     for (int64_t i = 0; i < type.getRank(); ++i)

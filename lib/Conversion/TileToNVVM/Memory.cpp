@@ -231,6 +231,8 @@ static LogicalResult planEngineCopy(KernelContext &context, PutOp put) {
     return put.emitOpError()
            << "of " << view << " cannot be done by the copy engine: ";
   };
+  if (!put.getPages().empty() || put.getRows())
+    return fail() << "it has 'pages' or 'rows', and boxes end where views do";
   std::optional<unsigned> argument = getLaunchArgument(put.getSource());
   if (!argument)
     return fail() << "the view must be an argument of the kernel";

@@ -600,7 +600,7 @@ func.func @f(%q: tensor<2x4x5x8xf32>, %k: tensor<2x4x6x8xf32>,
 // Segments of one side only: the custom form has no way to say it.
 func.func @f(%q: tensor<2x4x5x8xf32>, %qs: tensor<2x5xi32>) {
   // expected-error @+1 {{'seqc.attention' op attention_c11: expected query_segments and key_segments together, but got only query_segments 'tensor<2x5xi32>'}}
-  %r = "seqc.attention"(%q, %q, %q, %qs) <{operandSegmentSizes = array<i32: 1, 1, 1, 0, 1, 0, 0, 0, 0>}> ({}, {})
+  %r = "seqc.attention"(%q, %q, %q, %qs) <{operandSegmentSizes = array<i32: 1, 1, 1, 0, 1, 0, 0, 0, 0, 0>}> ({}, {})
       : (tensor<2x4x5x8xf32>, tensor<2x4x5x8xf32>, tensor<2x4x5x8xf32>, tensor<2x5xi32>) -> tensor<2x4x5x8xf32>
   return
 }
@@ -610,7 +610,7 @@ func.func @f(%q: tensor<2x4x5x8xf32>, %qs: tensor<2x5xi32>) {
 // Dropout without a seed.
 func.func @f(%q: tensor<2x4x5x8xf32>) {
   // expected-error @+1 {{'seqc.attention' op attention_c17: expected a seed with dropout 5.000000e-01 : f64, but got none}}
-  %r = "seqc.attention"(%q, %q, %q) <{dropout = 0.5 : f64, operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0, 0, 0, 0>}> ({}, {})
+  %r = "seqc.attention"(%q, %q, %q) <{dropout = 0.5 : f64, operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0, 0, 0, 0, 0>}> ({}, {})
       : (tensor<2x4x5x8xf32>, tensor<2x4x5x8xf32>, tensor<2x4x5x8xf32>) -> tensor<2x4x5x8xf32>
   return
 }
@@ -620,7 +620,7 @@ func.func @f(%q: tensor<2x4x5x8xf32>) {
 // A seed without dropout.
 func.func @f(%q: tensor<2x4x5x8xf32>, %seed: i64) {
   // expected-error @+1 {{'seqc.attention' op attention_c17: expected no seed without dropout, but got seed 'i64'}}
-  %r = "seqc.attention"(%q, %q, %q, %seed) <{operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0, 0, 0, 1>}> ({}, {})
+  %r = "seqc.attention"(%q, %q, %q, %seed) <{operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0, 0, 0, 0, 1>}> ({}, {})
       : (tensor<2x4x5x8xf32>, tensor<2x4x5x8xf32>, tensor<2x4x5x8xf32>, i64) -> tensor<2x4x5x8xf32>
   return
 }
@@ -630,7 +630,7 @@ func.func @f(%q: tensor<2x4x5x8xf32>, %seed: i64) {
 // Not a tensor at all: found before the verifier.
 func.func @f(%q: tensor<2x4x5x8xf32>, %k: memref<2x4x5x8xf32>) {
   // expected-error @+1 {{operand #1 must be 4-D tensor of f16, bf16, f32 or f64, but got 'memref<2x4x5x8xf32>'}}
-  %r = "seqc.attention"(%q, %k, %q) <{operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0, 0, 0, 0>}> ({}, {})
+  %r = "seqc.attention"(%q, %k, %q) <{operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0, 0, 0, 0, 0>}> ({}, {})
       : (tensor<2x4x5x8xf32>, memref<2x4x5x8xf32>, tensor<2x4x5x8xf32>) -> tensor<2x4x5x8xf32>
   return
 }
@@ -694,3 +694,14 @@ func.func @f(%q: tensor<2x4x5x8xf32>) {
 // A schedule has no other parameters.
 // expected-error @+1 {{duplicate or unknown struct parameter name: tile_k}}
 #bad = #seqc.schedule<tile_k = 64>
+
+// -----
+
+// Lengths of keys are one number for each batch entry.
+func.func @f(%q: tensor<2x4x5x8xf32>, %n: tensor<3xi32>) {
+  // expected-error @+1 {{attention_c21: expected key_lengths}}
+  %r = seqc.attention query(%q) key(%q) value(%q) key_lengths(%n)
+      : (tensor<2x4x5x8xf32>, tensor<2x4x5x8xf32>, tensor<2x4x5x8xf32>, tensor<3xi32>)
+      -> tensor<2x4x5x8xf32>
+  return
+}

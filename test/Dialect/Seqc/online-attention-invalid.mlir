@@ -481,8 +481,7 @@ func.func @f(%q: tensor<2x4x5x8xf32>, %k: tensor<2x4x6x8xf32>,
   // expected-error @+1 {{'seqc.online_attention' op online_attention_c11: expected query_segments and key_segments together, but got only query_segments 'tensor<2x5xi32>'}}
   %0:3 = "seqc.online_attention"(%q, %k, %k, %qs, %i, %i, %i, %i, %i, %i, %max, %max,
                                  %acc)
-      <{operandSegmentSizes = array<i32: 1, 1, 1, 0, 1, 0, 0, 0,
-                                             4, 2, 1, 1, 1>,
+      <{operandSegmentSizes = array<i32: 1, 1, 1, 0, 1, 0, 0, 0, 0, 4, 2, 1, 1, 1>,
         scale = 1.0}> ({}, {})
     : (tensor<2x4x5x8xf32>, tensor<2x4x6x8xf32>, tensor<2x4x6x8xf32>,
        tensor<2x5xi32>, index, index, index, index, index, index,
@@ -499,8 +498,7 @@ func.func @f(%q: tensor<2x4x5x8xf32>, %k: tensor<2x4x6x8xf32>, %i: index,
   // expected-error @+1 {{'seqc.online_attention' op online_attention_c17: expected a seed with dropout 5.000000e-01 : f64, but got none}}
   %0:3 = "seqc.online_attention"(%q, %k, %k, %i, %i, %i, %i, %i, %i, %max, %max,
                                  %acc)
-      <{operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0, 0, 0,
-                                             4, 2, 1, 1, 1>,
+      <{operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0, 0, 0, 0, 4, 2, 1, 1, 1>,
         scale = 1.0, dropout = 0.5}> ({}, {})
     : (tensor<2x4x5x8xf32>, tensor<2x4x6x8xf32>, tensor<2x4x6x8xf32>, index,
        index, index, index, index, index, tensor<2x4x5xf32>,
@@ -518,8 +516,7 @@ func.func @f(%q: tensor<2x4x5x8xf32>, %k: tensor<2x4x6x8xf32>, %seed: i64,
   // expected-error @+1 {{'seqc.online_attention' op online_attention_c17: expected no seed without dropout, but got seed 'i64'}}
   %0:3 = "seqc.online_attention"(%q, %k, %k, %seed, %i, %i, %i, %i, %i, %i, %max,
                                  %max, %acc)
-      <{operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0, 0, 1,
-                                             4, 2, 1, 1, 1>,
+      <{operandSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0, 0, 0, 1, 4, 2, 1, 1, 1>,
         scale = 1.0}> ({}, {})
     : (tensor<2x4x5x8xf32>, tensor<2x4x6x8xf32>, tensor<2x4x6x8xf32>, i64,
        index, index, index, index, index, index, tensor<2x4x5xf32>,
@@ -566,3 +563,18 @@ func.func private @f() attributes {a = #seqc.schedule<splits = -1>}
 // A parameter that schedules do not have.
 // expected-error @+1 {{duplicate or unknown struct parameter name: rounds}}
 func.func private @f() attributes {a = #seqc.schedule<rounds = 2>}
+
+// -----
+
+// Lengths of keys are one number for each batch entry.
+func.func @f(%q: tensor<2x4x5x8xf32>, %m: tensor<2x4x5xf32>, %a: tensor<2x4x5x8xf32>,
+             %n: tensor<2x1xi32>, %i: index) {
+  // expected-error @+1 {{online_attention_c21: expected key_lengths}}
+  %r:3 = seqc.online_attention query(%q) key(%q) value(%q) key_lengths(%n)
+      offsets(%i, %i, %i, %i) lengths(%i, %i) outs(%m, %m, %a) scale(1.0)
+      : (tensor<2x4x5x8xf32>, tensor<2x4x5x8xf32>, tensor<2x4x5x8xf32>, tensor<2x1xi32>,
+         index, index, index, index, index, index,
+         tensor<2x4x5xf32>, tensor<2x4x5xf32>, tensor<2x4x5x8xf32>)
+      -> (tensor<2x4x5xf32>, tensor<2x4x5xf32>, tensor<2x4x5x8xf32>)
+  return
+}

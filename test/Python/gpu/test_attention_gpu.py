@@ -21,11 +21,15 @@ from gpu_cases import (
     HEADS,
     LENGTHS,
     OPTION_SHAPES,
+    PAGED,
+    PAGED_OPTIONS,
+    PAGED_PREFILL,
     SCHEDULES,
     WINDOW_LENGTHS,
     WINDOWS,
 )
 from gpu_testing import LAYOUTS, host, place, place_all, poison, torch
+from paged_testing import Cache, PagedCase, make_cache
 from seqc import reference
 from seqc_testing import (
     BFLOAT16,
@@ -171,6 +175,89 @@ def test_decode_splits(splits: int, target: str) -> None:
     for shape in (DECODE_STEP, Shape(1, 2, 2, 70, 300)):
         q, k, v = inputs(shape, rng, 64, 64, "bf16")
         check(q, k, v, "bf16", target, causal=True, schedule={"splits": splits})
+
+
+# Caches: keys in pages, sequences of several lengths.
+
+
+def check_cache(
+    case: PagedCase, cache: Cache, target: str, layout: str = "dense", **options: Any
+) -> Any:
+    schedule = options.pop("schedule", None)
+    capped = options.pop("capped", 0.0)
+    expected, expected_lse = reference.attention(
+        cache.query, cache.keys, cache.values, key_lengths=cache.lengths, **options
+    )
+    query, table, lengths = map(place, (cache.query, cache.table, cache.lengths))
+    rows = torch.empty(expected_lse.shape, device="cuda")
+    poison(rows.new_empty(expected.shape, dtype=query.dtype), rows)
+    out, lse = seqc.attention(
+        query,
+        place(cache.key_pages, layout),
+        place(cache.value_pages, layout),
+        block_table=table,
+        key_lengths=lengths,
+        return_lse=True,
+        target=target,
+        schedule=schedule,
+        **place_all(options),
+    )
+    torch.cuda.synchronize()
+    rows_bound = lse_bound(case.dtype, expected_lse)
+    if case.dtype in ("f16", "bf16"):
+        rows_bound = rows_bound + capped * 2.0**-10.9
+    assert_close(host(lse), expected_lse, rows_bound, "lse")
+    p = options.get("dropout_p", 0.0)
+    bound = attention_bound(case.dtype, cache.values, p, cache.query.shape[1])
+    assert_close(host(out), expected, bound, "out")
+    return out
+
+
+@pytest.mark.parametrize("layout", ["dense", "heads_last", "offset"])
+@pytest.mark.parametrize("case", [*PAGED, *PAGED_PREFILL])
+def test_paged(case: PagedCase, layout: str, target: str) -> None:
+    cache = make_cache(case, np.random.default_rng(26))
+    first = check_cache(case, cache, target, layout, causal=True)
+    again = check_cache(case, cache, target, layout, causal=True)
+    assert torch.equal(first, again)
+
+
+@pytest.mark.parametrize("name", PAGED_OPTIONS)
+def test_paged_options(name: str, target: str) -> None:
+    rng = np.random.default_rng(27)
+    case = PagedCase(4, 2, 3, 3, 16, 20)
+    cache = make_cache(case, rng)
+    options = OPTIONS[name](case.shape, rng)
+    check_cache(case, cache, target, capped=CAPS.get(name, 0.0), **options)
+
+
+def test_key_lengths(target: str) -> None:
+    """Without pages: copies end with the sequences."""
+    rng = np.random.default_rng(28)
+    for case in (PagedCase(4, 2, 4, 1, 64, 7), PagedCase(3, 2, 1, 130, 16, 13)):
+        cache = make_cache(case, rng)
+        k, v = cache.keys.copy(), cache.values.copy()
+        for b, length in enumerate(cache.lengths):
+            k[b, :, length:] = v[b, :, length:] = np.nan
+        q, k, v, lengths = map(place, (cache.query, k, v, cache.lengths))
+        out = seqc.attention(q, k, v, key_lengths=lengths, causal=True, target=target)
+        expected, _ = reference.attention(
+            cache.query,
+            cache.keys,
+            cache.values,
+            key_lengths=cache.lengths,
+            causal=True,
+        )
+        bound = attention_bound(case.dtype, cache.values, 0.0, cache.query.shape[1])
+        assert_close(host(out), expected, bound, "out")
+
+
+def test_paged_schedules(target: str) -> None:
+    rng = np.random.default_rng(29)
+    case = PagedCase(3, 1, 2, 5, 16, 20)
+    cache = make_cache(case, rng)
+    for schedule in ({"splits": 3}, {"tile_n": 128, "stages": 1, "splits": 1}):
+        check_cache(case, cache, target, causal=True, schedule=schedule)
 
 
 @pytest.mark.parametrize("window", WINDOWS)

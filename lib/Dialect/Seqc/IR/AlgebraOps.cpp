@@ -146,7 +146,7 @@ LogicalResult OnlineAttentionOp::verify() {
   if (getLengths().size() != 2)
     return check.fail(13) << "2 lengths (query, key), but got "
                           << getLengths().size();
-  return success();
+  return verifyKeyLengths(check, getQuery(), getKeyLengths());
 }
 
 LogicalResult OnlineAttentionOp::verifyRegions() {
@@ -244,6 +244,8 @@ static Operation *tileAttention(OnlineAttentionOp op, OpBuilder &b,
   }
   if (Value prefix = op.getPrefix())
     operands.push_back(take(prefix, {offsets[0]}, {sizes[0]}));
+  if (Value keyLengths = op.getKeyLengths())
+    operands.push_back(take(keyLengths, {offsets[0]}, {sizes[0]}));
   if (Value seed = op.getSeed())
     operands.push_back(seed);
   for (auto [base, offset] : llvm::zip(op.getOffsets(), offsets))

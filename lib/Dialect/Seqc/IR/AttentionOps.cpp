@@ -65,7 +65,11 @@ static LogicalResult verifyAttention(OpT op) {
   return verifyAttentionOptions(check, operands);
 }
 
-LogicalResult AttentionOp::verify() { return verifyAttention(*this); }
+LogicalResult AttentionOp::verify() {
+  if (failed(verifyAttention(*this)))
+    return failure();
+  return verifyKeyLengths(Constraints(*this), getQuery(), getKeyLengths());
+}
 
 LogicalResult AttentionOp::verifyRegions() {
   return verifyAttentionRegions(Constraints(*this), getQuery(), getScore(),
@@ -149,9 +153,13 @@ struct SimplifyBand : OpRewritePattern<OpT> {
     if (left && spans(*left, toTheLeft))
       left = std::nullopt;
 
+    // Where lengths are data the two corners differ.
+    bool hasLengths = false;
+    if constexpr (std::is_same_v<OpT, AttentionOp>)
+      hasLengths = bool(op.getKeyLengths());
     bool unbounded = !causal && !left && !right;
-    if (unbounded ||
-        (!ShapedType::isDynamic(sizes.queries) && sizes.queries == sizes.keys))
+    if (unbounded || (!hasLengths && !ShapedType::isDynamic(sizes.queries) &&
+                      sizes.queries == sizes.keys))
       topLeft = false;
     bool dropPrefix = op.getPrefix() && (unbounded || isEmptyPrefix(op));
 

@@ -112,6 +112,10 @@ mlir::LogicalResult verifyAttentionRegions(const Constraints &check,
                                            mlir::Region &mask,
                                            unsigned scoreResults = 1);
 
+/// Constraint 21 of attention at both levels, of operands that pass the others.
+mlir::LogicalResult verifyKeyLengths(const Constraints &check,
+                                     mlir::Value query, mlir::Value keyLengths);
+
 /// The sizes that the operands of a scan share.
 struct ScanSizes {
   ScanSizes(mlir::RankedTensorType u, mlir::RankedTensorType delta,

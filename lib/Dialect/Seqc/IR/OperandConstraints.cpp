@@ -208,6 +208,13 @@ LogicalResult seqc::verifyAttentionRegions(const Constraints &check,
                       i1);
 }
 
+LogicalResult seqc::verifyKeyLengths(const Constraints &check, Value query,
+                                     Value keyLengths) {
+  auto type = cast<RankedTensorType>(query.getType());
+  return check.tensor(21, "key_lengths", keyLengths, {type.getDimSize(0)},
+                      "(batch)", IntegerType::get(query.getContext(), 32));
+}
+
 //===----------------------------------------------------------------------===//
 // Scans
 //===----------------------------------------------------------------------===//

@@ -83,11 +83,11 @@ static void rewrite(RewriterBase &b, AttentionOp op) {
   auto online = OnlineAttentionOp::create(
       b, loc, TypeRange{max.getType(), sum.getType(), acc.getType()},
       op.getQuery(), op.getKey(), op.getValue(), op.getBias(),
-      op.getQuerySegments(), op.getKeySegments(), op.getPrefix(), op.getSeed(),
-      offsets, lengths, max, sum, acc, b.getF64FloatAttr(scale),
-      op.getCausalAttr(), window(op.getWindowLeftAttr()),
-      window(op.getWindowRightAttr()), op.getAlignmentAttr(),
-      op.getDropoutAttr(),
+      op.getQuerySegments(), op.getKeySegments(), op.getPrefix(),
+      op.getKeyLengths(), op.getSeed(), offsets, lengths, max, sum, acc,
+      b.getF64FloatAttr(scale), op.getCausalAttr(),
+      window(op.getWindowLeftAttr()), window(op.getWindowRightAttr()),
+      op.getAlignmentAttr(), op.getDropoutAttr(),
       TileClassAttr::get(b.getContext(), TileClass::Partial),
       op.getScheduleAttr());
   b.inlineRegionBefore(op.getScore(), online.getScore(),

@@ -251,7 +251,10 @@ Value Packer::isVisible(Value batch, Value i, Value j) {
   bool isEnd = queries == 1 && isBottomRight;
   Value diagonal = i;
   if (isBottomRight) {
-    Value first = arith::SubIOp::create(b, op.getLengths()[1], index(queries));
+    Value keys = op.getLengths()[1];
+    if (Value keyLengths = op.getKeyLengths())
+      keys = readKeyLength(b, b.getLoc(), keyLengths, batch, keys);
+    Value first = arith::SubIOp::create(b, keys, index(queries));
     diagonal = arith::AddIOp::create(b, i, first);
   }
   auto shifted = [&](int64_t by) -> Value {
@@ -313,8 +316,9 @@ void Packer::rewrite() {
   auto packed = OnlineAttentionOp::create(
       b, ValueRange(state).getTypes(), query, op.getKey(), op.getValue(), kept,
       /*query_segments=*/Value(), /*key_segments=*/Value(),
-      /*prefix=*/Value(), /*seed=*/Value(), op.getOffsets(), lengths, state[0],
-      state[1], state[2], op.getScaleAttr(), /*causal=*/UnitAttr(),
+      /*prefix=*/Value(), op.getKeyLengths(), /*seed=*/Value(), op.getOffsets(),
+      lengths, state[0], state[1], state[2], op.getScaleAttr(),
+      /*causal=*/UnitAttr(),
       /*window_left=*/IntegerAttr(), /*window_right=*/IntegerAttr(),
       op.getAlignmentAttr(), /*dropout=*/FloatAttr(), op.getTileClassAttr(),
       op.getScheduleAttr());

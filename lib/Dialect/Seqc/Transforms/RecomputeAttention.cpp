@@ -293,6 +293,10 @@ struct RecomputeAttention : OpRewritePattern<AttentionBackwardOp> {
 
   LogicalResult matchAndRewrite(AttentionBackwardOp op,
                                 PatternRewriter &rewriter) const override {
+    for (Value v : {Value(op.getKey()), Value(op.getValue())})
+      if (v.getDefiningOp<PagedOp>())
+        return op.emitOpError("reads keys or values in pages, of type ")
+               << v.getType() << ": gradients of pages are not supported";
     if (!op.getScore().empty()) {
       if (failed(addScoreDerivative(rewriter, op.getScore())))
         return failure();

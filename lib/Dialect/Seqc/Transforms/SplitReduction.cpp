@@ -19,7 +19,9 @@
 // parts there are follows from the sizes of a call, by host arithmetic: as many
 // as let the blocks of all tiles be resident at once, for then the memory has
 // all the requests that it can have; but each with keys enough to be worth its
-// start and its share of the merge.
+// start and its share of the merge. Where each batch entry has a key length of
+// its own, the host knows the largest only: there are as many parts as that
+// asks for, and each entry shares out what it has.
 //
 // A scan on a GPU goes over its parts twice, too: the first time backwards, to
 // the steps that the part's end still depends on (convert-seqc-to-tile), which
@@ -203,6 +205,84 @@ public:
     return llvm::to_vector_of<Value>(forall.getResults());
   }
 
+  /// The same, where each batch entry has a key length of its own: an entry
+  /// shares out the keys that it has, in multiples of `multiple`. One operator
+  /// for each part of each entry.
+  FailureOr<SmallVector<Value>> buildEntryPartials(OnlineAttentionOp attention,
+                                                   int64_t multiple) {
+    SmallVector<Fold> tileSizes(domain.size(), b.getIndexAttr(0));
+    tileSizes[dim] = parts;
+    SetVector<unsigned> dims;
+    dims.insert(dim);
+    FailureOr<SmallVector<Value>> inits =
+        attention.generateInitialTensorForPartialReduction(b, loc, tileSizes,
+                                                           dims);
+    if (failed(inits))
+      return failure();
+    auto forall = scf::ForallOp::create(
+        b, loc, ArrayRef<Fold>{parts, domain[0].size}, ValueRange(*inits),
+        /*mapping=*/std::nullopt);
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPoint(forall.getTerminator());
+    Value index = forall.getInductionVars()[0],
+          entry = forall.getInductionVars()[1];
+    Value count = getValueOrCreateConstantIndexOp(b, loc, parts);
+    Value step = arith::ConstantIndexOp::create(b, loc, multiple);
+    Value length = readKeyLength(b, loc, attention.getKeyLengths(), entry,
+                                 attention.getLengths()[1]);
+    Value share = arith::CeilDivUIOp::create(b, loc, length, step);
+    share = arith::CeilDivUIOp::create(b, loc, share, count);
+    share = arith::MulIOp::create(b, loc, share, step);
+    Value begin = arith::MulIOp::create(b, loc, index, share);
+    begin = arith::MinUIOp::create(b, loc, begin, length);
+    Value size = arith::SubIOp::create(b, loc, length, begin);
+    size = arith::MinUIOp::create(b, loc, size, share);
+
+    SmallVector<Fold> offsets(4, b.getIndexAttr(0)), sizes;
+    for (Range range : domain)
+      sizes.push_back(range.size);
+    offsets[0] = entry;
+    sizes[0] = b.getIndexAttr(1);
+    offsets[dim] = begin;
+    sizes[dim] = size;
+    FailureOr<TilingResult> tiled =
+        attention.getTiledImplementation(b, offsets, sizes);
+    if (failed(tiled))
+      return failure();
+    auto part = cast<OnlineAttentionOp>(tiled->tiledOps.front());
+    markSplit(part);
+    // From the identity, which is made in front of the loops.
+    b.setInsertionPoint(forall);
+    for (auto [i, init] : llvm::enumerate(part.getDpsInitsMutable())) {
+      auto type = cast<RankedTensorType>(init.get().getType());
+      auto element = cast<FloatType>(type.getElementType());
+      Value value = arith::ConstantOp::create(
+          b, loc,
+          b.getFloatAttr(
+              element, i == 0
+                           ? APFloat::getInf(element.getFloatSemantics(), true)
+                           : APFloat::getZero(element.getFloatSemantics())));
+      Value empty = tensor::EmptyOp::create(b, loc, type.getShape(), element);
+      init.set(linalg::FillOp::create(b, loc, value, empty).getResult(0));
+      part->getResult(i).setType(type);
+    }
+    b.setInsertionPointToStart(forall.getTerminator().getBody());
+    for (auto [value, dest] :
+         llvm::zip(part->getResults(), forall.getRegionIterArgs())) {
+      int64_t rank = cast<RankedTensorType>(dest.getType()).getRank();
+      SmallVector<Fold> at(rank, b.getIndexAttr(0)), extents;
+      at[0] = index;
+      at[1] = entry;
+      for (int64_t d = 0; d < rank; ++d)
+        extents.push_back(
+            d < 2 ? b.getIndexAttr(1)
+                  : b.getIndexAttr(cast<RankedTensorType>(value.getType())
+                                       .getDimSize(d - 1)));
+      parallelInsert(value, dest, at, extents);
+    }
+    return llvm::to_vector_of<Value>(forall.getResults());
+  }
+
   /// Records in the schedule that this operator is a part already.
   static void markSplit(Operation *part) {
     if (auto schedule = part->getAttrOfType<ScheduleAttr>("schedule"))
@@ -319,9 +399,16 @@ static std::pair<Fold, Fold> chooseParts(RewriterBase &b, ChunkScanOp op,
 static LogicalResult splitIntoBlocks(RewriterBase &b, OnlineAttentionOp op,
                                      Fold parts, int64_t multiple) {
   Splitter splitter(b, op, parts, multiple);
-  SmallVector<Value> identity = op.buildIdentity(b, op.getLoc(), {});
-  FailureOr<SmallVector<Value>> partials = splitter.buildPartials(
-      cast<PartialReductionOpInterface>(op.getOperation()), identity);
+  FailureOr<SmallVector<Value>> partials = failure();
+  // The grid of an entry's parts must not depend on the entry.
+  auto query = cast<RankedTensorType>(op.getQuery().getType());
+  if (op.getKeyLengths() && !query.isDynamicDim(1) && !query.isDynamicDim(2)) {
+    partials = splitter.buildEntryPartials(op, multiple);
+  } else {
+    SmallVector<Value> identity = op.buildIdentity(b, op.getLoc(), {});
+    partials = splitter.buildPartials(
+        cast<PartialReductionOpInterface>(op.getOperation()), identity);
+  }
   if (failed(partials))
     return failure();
   b.replaceOpWithNewOp<SoftmaxMergeOp>(

@@ -251,6 +251,18 @@ static LogicalResult tileAttention(RewriterBase &rewriter, OnlineAttentionOp op,
   Value keyEnd = t.index(affine::makeComposedFoldedAffineApply(
       rewriter, loc, d0 + d1, {Fold(keyBase), keys}));
   MaskOperands operands = MaskOperands::get(rewriter, loc, op, ib, ih);
+  // A batch entry with a length of its own ends there, and so do its tiles.
+  Fold entryKeys = keys;
+  if (Value keyLengths = op.getKeyLengths()) {
+    Value length =
+        readKeyLength(rewriter, loc, keyLengths, ib, op.getLengths()[1]);
+    operands.keyLength = length;
+    keyEnd = arith::MinSIOp::create(rewriter, loc, keyEnd, length);
+    // A part that begins past it has no keys.
+    keyEnd = arith::MaxSIOp::create(rewriter, loc, keyEnd, keyBase);
+    entryKeys =
+        arith::SubIOp::create(rewriter, loc, keyEnd, keyBase).getResult();
+  }
   if (singleLoop && operands.prefix) {
     // For the same reason the prefix is brought into the range of positions.
     Value end = arith::MinSIOp::create(rewriter, loc, operands.prefix,
@@ -270,7 +282,7 @@ static LogicalResult tileAttention(RewriterBase &rewriter, OnlineAttentionOp op,
         rewriter, loc, d0 - d1, {Fold(key), Fold(keyBase)});
     Fold columns = tileClass == TileClass::Full
                        ? t.attr(tileN)
-                       : t.clampedSize(local, keys, tileN);
+                       : t.clampedSize(local, entryKeys, tileN);
     FailureOr<TilingResult> tiled = op.getTiledImplementation(
         rewriter, {ib, ih, im, local}, {t.attr(1), t.attr(1), rows, columns});
     auto slice = cast<OnlineAttentionOp>(tiled->tiledOps.front());
@@ -294,6 +306,12 @@ static LogicalResult tileAttention(RewriterBase &rewriter, OnlineAttentionOp op,
     slice.getSumInitMutable().set(carried[1]);
     slice.getAccInitMutable().set(carried[2]);
     slice.setTileClass(tileClass);
+    if (op.getKeyLengths()) {
+      slice.getLengthsMutable()[1].set(operands.keyLength);
+      // Kernels cut their copies there, on the CPU the slices are cut.
+      if (!singleLoop)
+        slice.getKeyLengthsMutable().clear();
+    }
     if (isPart && tileClass == TileClass::Partial)
       hideKeysFrom(rewriter, slice, keyEnd);
     for (auto [result, value] : llvm::zip(slice.getResults(), carried))

@@ -194,12 +194,32 @@ static LogicalResult verifyInside(Operation *op, RankedTensorType tile,
   return success();
 }
 
+/// Checks the pages of a tile of `rows` rows, which are dimension `rowDim` of
+/// the view.
+static LogicalResult verifyPages(Operation *op, int64_t rows, int64_t rowDim,
+                                 OperandRange pages) {
+  if (pages.empty())
+    return success();
+  int64_t parts = pages.size() + 1;
+  if (rows % parts != 0)
+    return op->emitOpError("needs a number of pages that divides the ")
+           << rows << " rows of the tile, but got " << parts;
+  if (rowDim == 0)
+    return op->emitOpError("needs rows that are not dimension 0 of the view, "
+                           "which is that of its pages");
+  return success();
+}
+
 LogicalResult LoadOp::verify() {
   RankedTensorType tile = getResult().getType();
-  if (failed(verifyInside(*this, tile, getInside())))
+  if (failed(verifyInside(*this, tile, getInside())) ||
+      failed(verifyAccess(*this, getSource().getType(), tile.getElementType(),
+                          tile.getRank(), getOffsets(), getDims())))
     return failure();
-  return verifyAccess(*this, getSource().getType(), tile.getElementType(),
-                      tile.getRank(), getOffsets(), getDims());
+  if (getInside() && (!getPages().empty() || getRows()))
+    return emitOpError("has 'inside', which says that all rows are read, "
+                       "beside 'pages' or 'rows'");
+  return verifyPages(*this, tile.getDimSize(0), getSourceDim(0), getPages());
 }
 
 LogicalResult StoreOp::verify() {
@@ -710,9 +730,11 @@ void BarrierOp::getEffects(Effects &effects) {
 //===----------------------------------------------------------------------===//
 
 LogicalResult PutOp::verify() {
-  return verifyAccess(*this, getSource().getType(),
-                      getRing().getType().getTile().getElementType(),
-                      /*rank=*/2, getOffsets(), getDims());
+  SharedType tile = getRing().getType().getTile();
+  if (failed(verifyAccess(*this, getSource().getType(), tile.getElementType(),
+                          /*rank=*/2, getOffsets(), getDims())))
+    return failure();
+  return verifyPages(*this, tile.getRows(), getSourceDim(0), getPages());
 }
 
 /// Checks the promise of a wait.

@@ -427,7 +427,8 @@ void Eraser::erasePut(PutOp put) {
   }
   SharedType type = ring.op.getResult().getType().getTile();
   Value tile = LoadOp::create(b, type.getTensorType(), put.getSource(),
-                              put.getOffsets(), put.getDimsAttr());
+                              put.getOffsets(), put.getPages(), put.getRows(),
+                              put.getDimsAttr(), DenseI64ArrayAttr());
   StoreOp::create(b, tile, ring.buffer, ValueRange{stage, zero, zero},
                   DenseI64ArrayAttr());
   // A copy that is left out still counts as started.

@@ -31,6 +31,7 @@
 #include "seqc/Dialect/Tile/Transforms/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 
 namespace seqc {
@@ -75,8 +76,10 @@ public:
 private:
   void choosePlaces();
   /// The copy of `ring` for the iteration `distance` after the one whose
-  /// induction variable is `iv`.
-  PutOp createPut(OpBuilder &b, LoopRing &ring, Value iv, int64_t distance);
+  /// induction variable is `iv`; after `after`, if that is given, with the
+  /// arithmetic of its place where the builder stands.
+  PutOp createPut(OpBuilder &b, LoopRing &ring, Value iv, int64_t distance,
+                  Operation *after = nullptr);
   void setPending(ArrayRef<PutOp> started);
 
   scf::ForOp loop;
@@ -84,6 +87,19 @@ private:
 };
 
 } // namespace
+
+/// Whether `op` reads a number of an argument of the kernel that no tile is
+/// stored to: it is the same at any time.
+static bool isTableLoad(Operation *op) {
+  auto load = dyn_cast<memref::LoadOp>(op);
+  if (!load)
+    return false;
+  auto table = dyn_cast<BlockArgument>(load.getMemRef());
+  if (!table || !isa<KernelOp>(table.getParentBlock()->getParentOp()))
+    return false;
+  return llvm::none_of(table.getUsers(),
+                       [](Operation *user) { return isa<StoreOp>(user); });
+}
 
 bool LoopPipeline::analyze() {
   Block *body = loop.getBody();
@@ -125,7 +141,7 @@ bool LoopPipeline::analyze() {
       return argument && isCounter(loop, argument);
     };
     for (Value operand : ring.put->getOperands())
-      if (!canCopySlice(operand, body, isKnown))
+      if (!canCopySlice(operand, body, isKnown, isTableLoad))
         return false;
     rings.push_back(ring);
   }
@@ -169,7 +185,7 @@ void LoopPipeline::choosePlaces() {
 }
 
 PutOp LoopPipeline::createPut(OpBuilder &b, LoopRing &ring, Value iv,
-                              int64_t distance) {
+                              int64_t distance, Operation *after) {
   Location loc = ring.put.getLoc();
   IRMapping map;
   Value later = iv;
@@ -187,12 +203,19 @@ PutOp LoopPipeline::createPut(OpBuilder &b, LoopRing &ring, Value iv,
   Value when = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::slt, later,
                                      loop.getUpperBound());
   Block *body = loop.getBody();
-  SmallVector<Value> offsets;
+  SmallVector<Value> offsets, pages;
   for (Value offset : ring.put.getOffsets())
     offsets.push_back(copySlice(b, offset, body, map));
+  for (Value page : ring.put.getPages())
+    pages.push_back(copySlice(b, page, body, map));
+  Value rows = ring.put.getRows();
+  if (rows)
+    rows = copySlice(b, rows, body, map);
   Value number = copySlice(b, ring.put.getNumber(), body, map);
+  if (after)
+    b.setInsertionPointAfter(after);
   return PutOp::create(b, loc, ring.ring, number, ring.put.getSource(), offsets,
-                       ring.put.getDimsAttr(), when);
+                       ring.put.getDimsAttr(), when, pages, rows);
 }
 
 /// Runs the rotated program until it repeats itself, and counts for each get
@@ -265,8 +288,18 @@ LogicalResult LoopPipeline::rewrite() {
       continue;
     }
     OpBuilder b(loop.getContext());
-    b.setInsertionPointAfter(ring.place);
-    PutOp put = createPut(b, ring, loop.getInductionVar(), ring.distance);
+    // What a copy looks up, the pages of its rows, is asked for in front of the
+    // wait, which is long enough for it to come.
+    bool looksUp = llvm::any_of(ring.put->getOperands(), [&](Value operand) {
+      return !canCopySlice(operand, loop.getBody(),
+                           [](Value v) { return isa<BlockArgument>(v); });
+    });
+    if (looksUp)
+      b.setInsertionPoint(ring.place);
+    else
+      b.setInsertionPointAfter(ring.place);
+    PutOp put = createPut(b, ring, loop.getInductionVar(), ring.distance,
+                          looksUp ? ring.place : nullptr);
     ring.put->erase();
     ring.put = put;
   }

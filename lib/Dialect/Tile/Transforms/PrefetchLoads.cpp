@@ -76,7 +76,8 @@ static SmallVector<LoadOp> findLoads(scf::ForOp loop) {
       return op && (op == work || op->isBeforeInBlock(work));
     });
     if (!isEarly || llvm::is_contained(written, getRoot(load.getSource())) ||
-        load.getSource().getParentBlock() == body)
+        load.getSource().getParentBlock() == body || load.getRows() ||
+        !load.getPages().empty())
       continue;
     if (llvm::all_of(load.getOffsets(), [&](Value offset) {
           return canCopySlice(offset, body, isKnown);

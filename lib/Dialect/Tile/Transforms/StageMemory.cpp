@@ -181,7 +181,8 @@ LogicalResult Stager::makeRing(LoadOp load) {
   }
   OpBuilder builder(load);
   PutOp::create(builder, load.getLoc(), ring, number, load.getSource(),
-                load.getOffsets(), load.getDimsAttr(), Value());
+                load.getOffsets(), load.getDimsAttr(), Value(), load.getPages(),
+                load.getRows());
   builder.setInsertionPoint(first);
   auto get = GetOp::create(builder, load.getLoc(), ring, number, 0);
   builder.setInsertionPointAfter(last);

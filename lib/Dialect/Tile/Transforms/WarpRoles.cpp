@@ -196,13 +196,17 @@ struct WarpRoles : seqc::impl::TileWarpRolesBase<WarpRoles> {
   void runOnOperation() override {
     KernelOp kernel = getOperation();
     int64_t warps = kernel.getWarps();
-    bool hasAsync = false, hasPut = false, hasRoles = false;
+    bool hasAsync = false, hasPut = false, hasRoles = false, hasPages = false;
     kernel.walk([&](Operation *op) {
       hasAsync |= isa<MmaAsyncOp>(op);
-      hasPut |= isa<PutOp>(op);
+      if (auto put = dyn_cast<PutOp>(op)) {
+        hasPut = true;
+        // The copy engine knows the bounds of views only.
+        hasPages |= !put.getPages().empty() || put.getRows();
+      }
       hasRoles |= isa<RolesOp>(op);
     });
-    if (!hasAsync || !hasPut || hasRoles || warps % 4 != 0)
+    if (!hasAsync || !hasPut || hasRoles || hasPages || warps % 4 != 0)
       return;
 
     Block &body = kernel.getBody().front();

@@ -65,6 +65,12 @@ int64_t getScheduleLimit(llvm::StringRef name);
 /// option may spell the name `tile-m`.
 std::string checkScheduleParameter(llvm::StringRef name, int64_t value);
 
+/// The number of keys of batch entry `batch`: what `keyLengths` has there, or
+/// `keys`, all of them, if that is not from 0 to `keys`.
+mlir::Value readKeyLength(mlir::OpBuilder &builder, mlir::Location loc,
+                          mlir::Value keyLengths, mlir::Value batch,
+                          mlir::Value keys);
+
 /// Whether the two sizes are known to be equal: one value, one constant, or one
 /// dimension of one tensor.
 bool isSameSize(mlir::OpFoldResult lhs, mlir::OpFoldResult rhs);

@@ -52,8 +52,9 @@ def Seqc_OnlineAttentionOp : Seqc_Op<"online_attention", [
     `lengths` the whole query and key lengths: masks and regions see global
     indices. Rows and columns at or past `lengths` are padding; `tile_class(full)`
     promises that neither the structured mask nor the key length removes anything from this
-    tile, so that none of it is evaluated. Constraints: online_attention_c1 to
-    online_attention_c20 of `docs/spec.md`.
+    tile, so that none of it is evaluated. With `key_lengths` the key length is that of the batch entry, which is
+    at most the one of `lengths`; in a tile, which has one batch entry, `lengths` has that of the entry too. Constraints:
+    online_attention_c1 to online_attention_c21 of `docs/spec.md`.
 
     Example:
     ```mlir
@@ -78,6 +79,8 @@ def Seqc_OnlineAttentionOp : Seqc_Op<"online_attention", [
     Optional<Seqc_Index2>:$key_segments,
     // online_attention_c12
     Optional<Seqc_Index1>:$prefix,
+    // online_attention_c21
+    Optional<Seqc_Index1>:$key_lengths,
     // online_attention_c17
     Optional<I64>:$seed,
     // online_attention_c13
@@ -108,6 +111,7 @@ def Seqc_OnlineAttentionOp : Seqc_Op<"online_attention", [
     (`bias` `(` $bias^ `)`)?
     (`segments` `(` $query_segments^ `,` $key_segments `)`)?
     (`prefix` `(` $prefix^ `)`)?
+    (`key_lengths` `(` $key_lengths^ `)`)?
     (`dropout` `(` $dropout^ `,` $seed `)`)?
     `offsets` `(` $offsets `)` `lengths` `(` $lengths `)`
     `outs` `(` $max_init `,` $sum_init `,` $acc_init `)`

@@ -78,6 +78,9 @@ def Seqc_AttentionOp : Seqc_Op<"attention", [
               and mask(b, h, i, j)
     ```
 
+    With `key_lengths` Sk is that of the batch entry: keys at `key_lengths[b]` and past it are hidden and never
+    read, and the diagonal is `i + key_lengths[b] - Sq`. Keys and values in pages are a `seqc.paged` each.
+
     | operand | shape | element type |
     |---|---|---|
     | `query` | (B, Hq, Sq, D) | T: f16, bf16, f32 or f64 |
@@ -85,13 +88,13 @@ def Seqc_AttentionOp : Seqc_Op<"attention", [
     | `value` | (B, Hkv, Sk, Dv) | T |
     | `bias` | (B or 1, Hq or 1, Sq or 1, Sk or 1) | T or acc |
     | `query_segments`, `key_segments` | (B, Sq), (B, Sk) | i32 |
-    | `prefix` | (B) | i32 |
+    | `prefix`, `key_lengths` | (B) | i32 |
     | `sinks` | (Hq) | acc |
     | `out` | (B, Hq, Sq, Dv) | T |
     | `lse` | (B, Hq, Sq) | acc |
 
     D and Dv are static, Hq is a multiple of Hkv, and the rest may be dynamic. The
-    regions may use values defined outside. Constraints: attention_c1 to attention_c20 of
+    regions may use values defined outside. Constraints: attention_c1 to attention_c21 of
     `docs/spec.md`.
 
     Example, grouped heads with a causal window of 1024 keys and a soft cap:
@@ -126,6 +129,9 @@ def Seqc_AttentionOp : Seqc_Op<"attention", [
     // attention_c12
     Arg<Optional<Seqc_Index1>, "keys at the start that every query sees">
         :$prefix,
+    // attention_c21
+    Arg<Optional<Seqc_Index1>, "number of keys of each batch entry">
+        :$key_lengths,
     // attention_c13
     Arg<Optional<Seqc_State1>, "logit per head that only adds to the denominator">
         :$sinks,
@@ -155,6 +161,7 @@ def Seqc_AttentionOp : Seqc_Op<"attention", [
     (`bias` `(` $bias^ `)`)?
     (`segments` `(` $query_segments^ `,` $key_segments `)`)?
     (`prefix` `(` $prefix^ `)`)?
+    (`key_lengths` `(` $key_lengths^ `)`)?
     (`sinks` `(` $sinks^ `)`)?
     (`dropout` `(` $dropout^ `,` $seed `)`)?
     (`scale` `(` $scale^ `)`)?
@@ -169,6 +176,58 @@ def Seqc_AttentionOp : Seqc_Op<"attention", [
   let hasVerifier = 1;
   let hasRegionVerifier = 1;
   let hasCanonicalizer = 1;
+}
+
+def Seqc_PagedOp : Seqc_Op<"paged", [Pure,
+    DeclareOpInterfaceMethods<ReifyRankedShapedTypeOpInterface,
+      ["reifyResultShapes"]>]> {
+  let summary = "Keys or values that lie in pages";
+  let description = [{
+    The keys (or values) of each batch entry as one sequence, of which the table says where each page of P positions
+    is (Kwon et al., *PagedAttention*, 2023):
+
+    ```
+    out[b, h, j, d] = pages[table[b, j / P], h, j mod P, d]
+    ```
+
+    It is a view and never becomes a tensor: attention reads the pages themselves. So the `key` and `value` of `seqc.attention`
+    are its only uses. An entry that is no page, below 0 or N and above, stands for a page of zeros.
+
+    | operand | shape | element type |
+    |---|---|---|
+    | `pages` | (N, Hkv, P, D), any strides | T: f16, bf16, f32 or f64 |
+    | `table` | (B, M) | i32 |
+    | `out` | (B, Hkv, M P, D) | T |
+
+    P is static, a power of two from 16 to 256, D is static, and M is at least 1. Constraints: paged_c1 to paged_c5 of `docs/spec.md`.
+
+    Example, a decode step on a cache with pages of 64 positions:
+    ```mlir
+    %k = seqc.paged %key_pages, %table
+        : (tensor<?x8x64x128xbf16>, tensor<?x?xi32>) -> tensor<?x8x?x128xbf16>
+    %v = seqc.paged %value_pages, %table
+        : (tensor<?x8x64x128xbf16>, tensor<?x?xi32>) -> tensor<?x8x?x128xbf16>
+    %out = seqc.attention query(%q) key(%k) value(%v) key_lengths(%n) causal
+        : (tensor<?x32x1x128xbf16>, tensor<?x8x?x128xbf16>, tensor<?x8x?x128xbf16>, tensor<?xi32>)
+        -> tensor<?x32x1x128xbf16>
+    ```
+  }];
+  let arguments = (ins
+    // paged_c1, paged_c2, paged_c3
+    Arg<Seqc_Data4, "(N, Hkv, P, D)">:$pages,
+    // paged_c4
+    Arg<Seqc_Index2, "(B, M), the page of each P positions">:$table);
+  let results = (outs
+    // paged_c5
+    Res<Seqc_Data4, "(B, Hkv, M P, D)">:$out);
+  let assemblyFormat =
+      "$pages `,` $table attr-dict `:` functional-type(operands, results)";
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    int64_t getPageSize() { return getPages().getType().getDimSize(2); }
+    /// The size of dimension `dim` of the result, from the operands.
+    ::mlir::OpFoldResult getSize(::mlir::OpBuilder &builder, ::mlir::Location loc, int64_t dim);
+  }];
 }
 
 def Seqc_AttentionBackwardOp : Seqc_Op<"attention_backward", [

@@ -301,6 +301,43 @@ def SeqcTileMerge : Pass<"seqc-tile-merge", "::mlir::func::FuncOp"> {
   ];
 }
 
+def SeqcGatherPages : Pass<"seqc-gather-pages", "::mlir::func::FuncOp"> {
+  let summary = "Collect tiles of paged keys and values page by page";
+  let description = [{
+    A tile of a `seqc.paged` becomes a loop over the pages that it touches, which copies the rows of each into a tile of its own: a tile
+    of keys or values, on chip, never the sequence. An entry of the table that is no page leaves its rows 0. For the CPU; kernels of a
+    GPU look pages up where they copy tiles into shared memory.
+
+    A `seqc.paged` that something else than tiles reads is an error.
+
+    Before:
+    ```mlir
+    %k = seqc.paged %pages, %table : (tensor<?x8x64x128xf32>, tensor<?x?xi32>) -> tensor<?x8x?x128xf32>
+    %s = tensor.extract_slice %k[%b, %h, %j, 0] [1, 1, %n, 128] [1, 1, 1, 1]
+    %t = tensor.pad %s low[0, 0, 0, 0] high[0, 0, %rest, 0] ... : tensor<1x1x48x128xf32>
+    ```
+    After:
+    ```mlir
+    %zero = linalg.fill ins(%cst) outs(%empty) -> tensor<1x1x48x128xf32>
+    %t = scf.for %i = %first to %last step %c1 iter_args(%tile = %zero) -> tensor<1x1x48x128xf32> {
+      %p = tensor.extract %table[%b, %i]
+      // [%from, %to): the rows of page %i that lie in [%j, %j + %n); none if %p is no page.
+      %rows = tensor.extract_slice %pages[%p, %h, %row, 0] [1, 1, %count, 128] [1, 1, 1, 1]
+      %next = tensor.insert_slice %rows into %tile[0, 0, %to_row, 0] [1, 1, %count, 128] [1, 1, 1, 1]
+      scf.yield %next
+    }
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",
+    "::mlir::linalg::LinalgDialect", "::mlir::scf::SCFDialect",
+    "::mlir::tensor::TensorDialect"
+  ];
+  let statistics = [
+    Statistic<"numTiles", "tiles-gathered", "Tiles of paged keys and values that became loops over pages">
+  ];
+}
+
 def SeqcCollapseGrid : Pass<"seqc-collapse-grid", "::mlir::func::FuncOp"> {
   let summary = "Make the parts of a split reduction one grid with their tiles";
   let description = [{

@@ -114,7 +114,7 @@ def Tile_LaunchOp : Tile_Op<"launch", [AttrSizedOperandSegments,
 // Device memory
 //===----------------------------------------------------------------------===//
 
-def Tile_LoadOp : Tile_Op<"load", [
+def Tile_LoadOp : Tile_Op<"load", [AttrSizedOperandSegments,
     DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
   let summary = "Reads a tile of device memory; what lies outside is 0";
   let description = [{
@@ -124,23 +124,36 @@ def Tile_LoadOp : Tile_Op<"load", [
     whoever built the operation knows that all of it lies inside: there nothing is compared, and rows of any length
     are read in whole vectors.
 
+    The rows, which are the first dimension of the tile, may lie in parts of the same size: the first part is at `offsets`, and
+    each of `pages` continues with as many rows at the same offsets but the first one, which it is instead. Of `rows` only that many
+    rows of the tile are read; the others are 0.
+
     Example:
     ```mlir
     %t = tile.load %k[%b, %h, %j, %c0]
         : memref<?x?x?x72xbf16, strided<[?, ?, ?, 1], offset: ?>> -> tensor<64x80xbf16>
+    // Two pages of 32 rows.
+    %u = tile.load %pages[%p0, %h, %c0, %c0] pages(%p1) rows(%n)
+        : memref<?x?x32x128xbf16, strided<[?, ?, ?, 1], offset: ?>> -> tensor<64x128xbf16>
     ```
   }];
   let arguments = (ins
     Tile_View:$source, Variadic<Index>:$offsets,
+    Variadic<Index>:$pages, Optional<Index>:$rows,
     OptionalAttr<DenseI64ArrayAttr>:$dims,
     OptionalAttr<DenseI64ArrayAttr>:$inside);
   let results = (outs Tile_Tile:$result);
   let builders = [OpBuilder<(ins "::mlir::Type":$result, "::mlir::Value":$source,
       "::mlir::ValueRange":$offsets, "::mlir::DenseI64ArrayAttr":$dims), [{
     build($_builder, $_state, result, source, offsets, dims, ::mlir::DenseI64ArrayAttr());
+  }]>, OpBuilder<(ins "::mlir::Type":$result, "::mlir::Value":$source,
+      "::mlir::ValueRange":$offsets, "::mlir::DenseI64ArrayAttr":$dims,
+      "::mlir::DenseI64ArrayAttr":$inside), [{
+    build($_builder, $_state, result, source, offsets, /*pages=*/{}, /*rows=*/::mlir::Value(), dims, inside);
   }]>];
   let assemblyFormat = [{
-    $source `[` $offsets `]` (`dims` $dims^)? (`inside` $inside^)? attr-dict
+    $source `[` $offsets `]` (`pages` `(` $pages^ `)`)? (`rows` `(` $rows^ `)`)?
+    (`dims` $dims^)? (`inside` $inside^)? attr-dict
     `:` type($source) `->` type($result)
   }];
   let hasVerifier = 1;
@@ -645,8 +658,8 @@ def Tile_PutOp : Tile_Op<"put", [AttrSizedOperandSegments,
   let description = [{
     Waits until stage `n mod stages` is free and starts to copy the tile of `source` at `offsets` into it;
     elements outside of the view are 0. The tile's rows and columns are dimensions `dims` of the source
-    (the last two by default). Where `when` is given and false nothing is copied, and copy `n` must
-    not be waited for.
+    (the last two by default). `pages` and `rows` mean what they mean for `tile.load`. Where `when` is given and false nothing is
+    copied, and copy `n` must not be waited for.
 
     Copies are numbered from 0 without gaps, in the order in which they are started. On
     sm_80 every thread takes part; on sm_90 one thread asks the copy engine.
@@ -659,9 +672,16 @@ def Tile_PutOp : Tile_Op<"put", [AttrSizedOperandSegments,
   }];
   let arguments = (ins
     Tile_Ring:$ring, Index:$number, Tile_View:$source, Variadic<Index>:$offsets,
-    OptionalAttr<DenseI64ArrayAttr>:$dims, Optional<I1>:$when);
+    OptionalAttr<DenseI64ArrayAttr>:$dims, Optional<I1>:$when,
+    Variadic<Index>:$pages, Optional<Index>:$rows);
+  let builders = [OpBuilder<(ins "::mlir::Value":$ring, "::mlir::Value":$number,
+      "::mlir::Value":$source, "::mlir::ValueRange":$offsets,
+      "::mlir::DenseI64ArrayAttr":$dims, "::mlir::Value":$when), [{
+    build($_builder, $_state, ring, number, source, offsets, dims, when, /*pages=*/{}, /*rows=*/::mlir::Value());
+  }]>];
   let assemblyFormat = [{
-    $ring `[` $number `]` `,` $source `[` $offsets `]` (`dims` $dims^)? (`when` $when^)?
+    $ring `[` $number `]` `,` $source `[` $offsets `]` (`pages` `(` $pages^ `)`)?
+    (`rows` `(` $rows^ `)`)? (`dims` $dims^)? (`when` $when^)?
     attr-dict `:` qualified(type($ring)) `,` type($source)
   }];
   let hasVerifier = 1;
