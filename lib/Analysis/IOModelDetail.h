@@ -206,6 +206,7 @@ struct ScanShape {
   double bBytes = 0, cBytes = 0, paramBytes = 0;
   bool D = false, z = false, deltaBias = false, softplus = false;
   bool out = true, stateIn = false, stateOut = false, decayOut = false;
+  bool packed = false; // sequences, one behind the other
 };
 
 struct ConvShape {

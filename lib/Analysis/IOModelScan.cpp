@@ -72,6 +72,7 @@ std::optional<ScanShape> seqc::io::getScanShape(Operation *op, SizeFn size) {
   if (auto backward = dyn_cast<SelectiveScanBackwardOp>(op)) {
     ScanShape s = commonScan(backward, size);
     s.backward = true;
+    s.packed = static_cast<bool>(backward.getCuSeqlens());
     s.stateIn = static_cast<bool>(backward.getInitialState());
     s.stateOut = static_cast<bool>(backward.getFinalStateGrad());
     return s;

@@ -538,10 +538,12 @@ static TileSchedule chooseGPUScan(const ScanShape &s, const ChipInfo &chip,
 
 /// The backward of a scan has the decays and the states of a whole chunk in
 /// registers, a thread 4 states of a channel, or more if 32 threads do not
-/// reach: 64 of each are what leaves it room for the rest.
+/// reach: 64 of each are what leaves it room for the rest. Packed sequences
+/// start anywhere, and the address of each element takes registers, too.
 static TileSchedule chooseGPUScanBackward(const ScanShape &s,
                                           TileSchedule fixed) {
-  constexpr int64_t ofThread = 4, held = 64;
+  constexpr int64_t ofThread = 4;
+  int64_t held = s.packed ? 32 : 64;
   TileSchedule t = fixed;
   int64_t states = powerOf2Ceil(s.N);
   int64_t lanes = std::clamp<int64_t>(states / ofThread, 1, 32);

@@ -233,8 +233,9 @@ private:
     }
     name(letters, op.getD(), "c");
     name(letters, op.getDeltaBias(), "c");
-    name(letters, op.getInitialState(), "bcn");
-    name(letters, op.getFinalState(), "bcn");
+    StringRef state = op.getCuSeqlens() ? "qcn" : "bcn";
+    name(letters, op.getInitialState(), state);
+    name(letters, op.getFinalState(), state);
   }
 
   void addScanBackward(SelectiveScanBackwardOp op) {
@@ -253,7 +254,7 @@ private:
       name(letters, value, "c");
     for (Value value :
          {Value(op.getInitialState()), Value(op.getFinalStateGrad())})
-      name(letters, value, "bcn");
+      name(letters, value, op.getCuSeqlens() ? "qcn" : "bcn");
     for (auto [value, gradient] :
          {std::pair<Value, Value>{op.getU(), op.getUGrad()},
           {op.getDelta(), op.getDeltaGrad()},
@@ -280,7 +281,7 @@ private:
     for (Value value :
          {Value(op.getInitialState()), Value(op.getFinalStateGrad()),
           Value(op.getInitialStateGrad())})
-      name(letters, value, "bcs");
+      name(letters, value, op.getCuSeqlens() ? "qcs" : "bcs");
   }
 
   void addConv(CausalConv1dOp op) {
@@ -288,9 +289,10 @@ private:
     name(letters, op.getX(), "bct");
     name(letters, op.getWeight(), "cw");
     name(letters, op.getBias(), "c");
-    name(letters, op.getInitialState(), "bcs");
+    StringRef state = op.getCuSeqlens() ? "qcs" : "bcs";
+    name(letters, op.getInitialState(), state);
     name(letters, op.getOut(), "bct");
-    name(letters, op.getFinalState(), "bcs");
+    name(letters, op.getFinalState(), state);
   }
 
   void addLinalg(linalg::LinalgOp op) {

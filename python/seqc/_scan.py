@@ -8,14 +8,60 @@ specialisation key. Batch, channels, length and strides are not in the key.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from itertools import pairwise
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from . import _text, _torch_compile
 from ._arrays import Array
 from ._checks import check_dtype, check_float, check_rank, check_shape, schedule_key
-from ._places import fast, place_of
+from ._places import Place, fast, place_of
 from ._text import Operand, Schedule, Type
+
+# ===----------------------------------------------------------------------===
+# Packed sequences
+# ===----------------------------------------------------------------------===
+
+# The offsets of packed sequences in the text of a program.
+CU_SEQLENS = Operand("%cu_seqlens", Type((None,), "i32"))
+
+
+def sequence_offsets(
+    place: Place, cu_seqlens: Any, name: str, shape: tuple[int, ...]
+) -> Array:
+    """A view of the offsets of the sequences that `name`, of `shape`, packs.
+
+    In host memory their values are checked. Those in device memory are not read here,
+    which would wait for the device: the program brings them into the sequence.
+    """
+    array = place.view_as("cu_seqlens", cu_seqlens, "i32")
+    check_rank("cu_seqlens", array, 1, "(sequences + 1)")
+    if array.shape[0] < 2:
+        raise ValueError(
+            f"cu_seqlens: has {array.shape[0]} elements, expected one more than "
+            "sequences, of which there is at least one"
+        )
+    if shape[0] != 1:
+        raise ValueError(
+            f"{name}: has batch {shape[0]}, expected 1 with cu_seqlens, which packs "
+            "sequences along the length"
+        )
+    if not place.is_gpu:
+        values = np.from_dlpack(array).tolist()
+        if values[0] != 0 or values[-1] != shape[2]:
+            raise ValueError(
+                f"cu_seqlens: goes from {values[0]} to {values[-1]}, expected from 0 "
+                f"to the length {shape[2]}"
+            )
+        for i, (x, y) in enumerate(pairwise(values)):
+            if y < x:
+                raise ValueError(
+                    f"cu_seqlens: falls from {x} to {y} at {i + 1}, expected offsets "
+                    "that do not fall"
+                )
+    return place.dense(array)
+
 
 # ===----------------------------------------------------------------------===
 # Selective scan
@@ -51,6 +97,8 @@ class ScanKey(NamedTuple):
     delta_softplus: bool
     return_final_state: bool
     schedule: tuple[tuple[str, int], ...]
+    packed: bool = False
+    reverse: bool = False
 
     @property
     def operands(self) -> ScanOperands:
@@ -118,16 +166,25 @@ def selective_scan_text(key: ScanKey) -> str:
         z=x.z,
         delta_bias=x.delta_bias,
         initial_state=x.initial_state,
+        cu_seqlens=CU_SEQLENS if key.packed else None,
         delta_softplus=key.delta_softplus,
+        reverse=key.reverse,
         schedule=dict(key.schedule),
     )
     names = ["out", "final_state"][: len(results)]
     arguments = [operand for _, operand in x.present()]
+    if key.packed:
+        arguments.append(CU_SEQLENS)
     return _text.function("selective_scan", arguments, results, body, names)
 
 
+def count_states(batch: int, offsets: Array | None) -> tuple[int, str]:
+    """How many states there are, and what they are those of."""
+    return (batch, "batch") if offsets is None else (offsets.shape[0] - 1, "sequences")
+
+
 def scan_arguments(
-    view: Callable[[str, Any], Array],
+    place: Place,
     u: Any,
     delta: Any,
     A: Any,
@@ -137,12 +194,18 @@ def scan_arguments(
     z: Any,
     delta_bias: Any,
     initial_state: Any,
-) -> tuple[list[Any], ScanOperands]:
-    """Views of the operands that are there, and their part of the key."""
+    cu_seqlens: Any = None,
+) -> tuple[list[Any], ScanOperands, Array | None]:
+    """Views of the operands that are there, their part of the key, and a view of
+    `cu_seqlens`."""
+    view = place.view
     first = view("u", u)
     check_rank("u", first, 3, "(batch, dim, length)")
     check_float("u", first)
     batch, dim, length = first.shape
+    offsets = None
+    if cu_seqlens is not None:
+        offsets = sequence_offsets(place, cu_seqlens, "u", first.shape)
     dtype = first.dtype
     acc = _text.accumulator(dtype)
     either = (dtype, acc)
@@ -209,9 +272,10 @@ def scan_arguments(
     if initial_state is not None:
         array = view("initial_state", initial_state)
         check_dtype("initial_state", array, (acc,), "the dtype of the state")
-        check_shape("initial_state", array, (batch, dim, state), "batch, dim, state")
+        count, what = count_states(batch, offsets)
+        check_shape("initial_state", array, (count, dim, state), f"{what}, dim, state")
         arguments.append(array)
-    return arguments, ScanOperands(
+    operands = ScanOperands(
         dtype,
         state,
         a.dtype,
@@ -222,6 +286,7 @@ def scan_arguments(
         bias_key,
         initial_state is not None,
     )
+    return arguments, operands, offsets
 
 
 def selective_scan(
@@ -237,6 +302,8 @@ def selective_scan(
     initial_state: Any = None,
     return_final_state: bool = False,
     *,
+    cu_seqlens: Any = None,
+    reverse: bool = False,
     schedule: Schedule = None,
     target: str | None = None,
 ) -> Any:
@@ -264,6 +331,16 @@ def selective_scan(
         initial_state: (batch, dim, state) in f32 (f64 for f64); zeros by default.
         return_final_state: also return the state after the last step, so that
             a later call continues from it.
+        cu_seqlens: (sequences + 1) in i32: the length of batch 1 holds sequences one
+            behind the other, number s from cu_seqlens[s] to before
+            cu_seqlens[s + 1], and each is a scan of its own. States are then
+            (sequences, dim, state). The first offset is 0, the last one length, and
+            none is less than the one before: checked in host memory. Offsets in
+            device memory are not read by this call. There the first and last are
+            taken for these, others are clamped to [0, length], and what sequences
+            overlap in is that of one of them.
+        reverse: go from the last step to the first: h_t = exp(dt A) h_{t+1} + ...
+            `initial_state` is before the last step, the final one after the first.
         schedule: tiling of this call: {"tile_m": channels, "tile_n": steps in a
             chunk, "splits": parts of the sequence; on a GPU the most of them}.
         target: on a GPU, "sm_80" or "sm_90a"; as for `attention`.
@@ -300,6 +377,8 @@ def selective_scan(
         delta_softplus,
         initial_state,
         return_final_state,
+        cu_seqlens=cu_seqlens,
+        reverse=reverse,
         schedule=schedule,
         target=target,
     )
@@ -348,6 +427,13 @@ def _scan_schedule(
     return schedule_key({**given, "tile_m": 32 // lanes * of_block, "warps": of_block})
 
 
+def _sizes_of_packed(sequences: int, length: int) -> tuple[int, int]:
+    """The batch and the length that packed sequences are as good as: of more than one
+    step, and not worth splitting."""
+    mean = length // max(sequences, 1)
+    return sequences, min(max(mean, 2), _SPLIT_STEPS - 1)
+
+
 def selective_scan_now(
     u: Any,
     delta: Any,
@@ -361,19 +447,24 @@ def selective_scan_now(
     initial_state: Any = None,
     return_final_state: bool = False,
     *,
+    cu_seqlens: Any = None,
+    reverse: bool = False,
     schedule: Schedule = None,
     target: str | None = None,
 ) -> Any:
     """`selective_scan` on arrays that have values."""
-    optional = (D, z, delta_bias, initial_state)
+    optional = (D, z, delta_bias, initial_state, cu_seqlens)
     tensors: tuple[Any, ...] = ()
     fast_key: Any = None
     if fast.takes(u) and not schedule:
         batch, dim, length = (*u.shape, 0, 0, 0)[:3]
+        if cu_seqlens is not None:
+            batch, length = _sizes_of_packed(len(cu_seqlens) - 1, length)
         fast_key = (
             "selective_scan",
             delta_softplus,
             return_final_state,
+            reverse,
             target,
             _scan_schedule(None, batch, dim, (*A.shape, 1)[1], length, True),
             *(x is None for x in optional),
@@ -383,22 +474,20 @@ def selective_scan_now(
         if results is not None:
             return results
     place = place_of("u", u, target)
-    arguments, operands = scan_arguments(
-        place.view, u, delta, A, B, C, D, z, delta_bias, initial_state
+    arguments, operands, offsets = scan_arguments(
+        place, u, delta, A, B, C, D, z, delta_bias, initial_state, cu_seqlens
     )
-    sizes = arguments[0].shape
+    batch, dim, length = arguments[0].shape
+    if offsets is not None:
+        arguments.append(offsets)
+        batch, length = _sizes_of_packed(offsets.shape[0] - 1, length)
     key = ScanKey(
         *operands,
         bool(delta_softplus),
         bool(return_final_state),
-        _scan_schedule(
-            schedule,
-            sizes[0],
-            sizes[1],
-            operands.state,
-            sizes[2],
-            place.is_gpu,
-        ),
+        _scan_schedule(schedule, batch, dim, operands.state, length, place.is_gpu),
+        offsets is not None,
+        bool(reverse),
     )
     results = place.run(key, lambda: selective_scan_text(key), arguments, u)
     if fast_key is not None:
@@ -432,6 +521,8 @@ class ConvKey(NamedTuple):
     initial_state: bool
     return_final_state: bool
     schedule: tuple[tuple[str, int], ...]
+    packed: bool = False
+    reverse: bool = False
 
     @property
     def operands(self) -> ConvOperands:
@@ -473,11 +564,15 @@ def causal_conv1d_text(key: ConvKey) -> str:
         x.weight,
         bias=x.bias,
         initial_state=x.initial_state,
+        cu_seqlens=CU_SEQLENS if key.packed else None,
         activation=key.activation,
+        reverse=key.reverse,
         schedule=dict(key.schedule),
     )
     names = ["out", "final_state"][: len(results)]
     arguments = [operand for _, operand in x.present()]
+    if key.packed:
+        arguments.append(CU_SEQLENS)
     return _text.function("causal_conv1d", arguments, results, body, names)
 
 
@@ -492,17 +587,22 @@ def normalize_activation(activation: str | None) -> str | None:
 
 
 def conv_arguments(
-    view: Callable[[str, Any], Array],
+    place: Place,
     x: Any,
     weight: Any,
     bias: Any,
     initial_state: Any,
-) -> tuple[list[Any], ConvOperands]:
-    """Views of the operands that are there, and their part of the key."""
+    cu_seqlens: Any = None,
+) -> tuple[list[Any], ConvOperands, Array | None]:
+    """As for the scan."""
+    view = place.view
     first = view("x", x)
     check_rank("x", first, 3, "(batch, dim, length)")
     check_float("x", first)
     batch, dim, _ = first.shape
+    offsets = None
+    if cu_seqlens is not None:
+        offsets = sequence_offsets(place, cu_seqlens, "x", first.shape)
     dtype = first.dtype
     either = (dtype, _text.accumulator(dtype))
     why = "the dtype of x or of its sums"
@@ -527,13 +627,13 @@ def conv_arguments(
     if initial_state is not None:
         array = view("initial_state", initial_state)
         check_dtype("initial_state", array, (dtype,), "the dtype of x")
+        count, what = count_states(batch, offsets)
         check_shape(
-            "initial_state", array, (batch, dim, width - 1), "batch, dim, width - 1"
+            "initial_state", array, (count, dim, width - 1), f"{what}, dim, width - 1"
         )
         arguments.append(array)
-    return arguments, ConvOperands(
-        dtype, width, w.dtype, bias_key, initial_state is not None
-    )
+    operands = ConvOperands(dtype, width, w.dtype, bias_key, initial_state is not None)
+    return arguments, operands, offsets
 
 
 def causal_conv1d(
@@ -544,6 +644,8 @@ def causal_conv1d(
     initial_state: Any = None,
     return_final_state: bool = False,
     *,
+    cu_seqlens: Any = None,
+    reverse: bool = False,
     schedule: Schedule = None,
     target: str | None = None,
 ) -> Any:
@@ -567,6 +669,11 @@ def causal_conv1d(
             before x[..., 0]; zeros by default.
         return_final_state: also return the last width - 1 inputs, so that a
             later call continues from them.
+        cu_seqlens: as for `selective_scan`. No window reaches into the sequence
+            before its own, and states are (sequences, dim, width - 1).
+        reverse: go from the last input to the first: weight[:, -1] is that of x at
+            l, weight[:, 0] of x at l + width - 1. `initial_state` is what is behind
+            the end, the last of its inputs next to it.
         schedule: tiling of this call: {"tile_m": channels, "tile_n": steps}.
         target: on a GPU, "sm_80" or "sm_90a"; as for `attention`.
 
@@ -593,6 +700,8 @@ def causal_conv1d(
         activation,
         initial_state,
         return_final_state,
+        cu_seqlens=cu_seqlens,
+        reverse=reverse,
         schedule=schedule,
         target=target,
     )
@@ -606,6 +715,8 @@ def causal_conv1d_now(
     initial_state: Any = None,
     return_final_state: bool = False,
     *,
+    cu_seqlens: Any = None,
+    reverse: bool = False,
     schedule: Schedule = None,
     target: str | None = None,
 ) -> Any:
@@ -617,22 +728,31 @@ def causal_conv1d_now(
             "causal_conv1d",
             activation,
             return_final_state,
+            reverse,
             target,
             bias is None,
             initial_state is None,
+            cu_seqlens is None,
         )
-        tensors = (x, weight, *(y for y in (bias, initial_state) if y is not None))
+        optional = (bias, initial_state, cu_seqlens)
+        tensors = (x, weight, *(y for y in optional if y is not None))
         results = fast.call(fast_key, tensors)
         if results is not None:
             return results
     place = place_of("x", x, target)
-    arguments, operands = conv_arguments(place.view, x, weight, bias, initial_state)
+    arguments, operands, offsets = conv_arguments(
+        place, x, weight, bias, initial_state, cu_seqlens
+    )
+    if offsets is not None:
+        arguments.append(offsets)
     key = ConvKey(
         *operands[:4],
         normalize_activation(activation),
         operands.initial_state,
         bool(return_final_state),
         schedule_key(schedule) if schedule else (),
+        offsets is not None,
+        bool(reverse),
     )
     results = place.run(key, lambda: causal_conv1d_text(key), arguments, x)
     if fast_key is not None:

@@ -14,10 +14,12 @@ from . import _text
 from ._checks import check_dtype, check_shape, schedule_key
 from ._places import place_of
 from ._scan import (
+    CU_SEQLENS,
     ConvOperands,
     ScanOperands,
     conv_arguments,
     conv_operands,
+    count_states,
     normalize_activation,
     scan_arguments,
     scan_operands,
@@ -46,6 +48,8 @@ class ScanBackwardKey(NamedTuple):
     final_state_grad: bool
     delta_softplus: bool
     schedule: tuple[tuple[str, int], ...]
+    packed: bool = False
+    reverse: bool = False
 
 
 def _gradients(operands: list[tuple[str, Operand]]) -> list[tuple[str, Operand]]:
@@ -61,10 +65,15 @@ def selective_scan_backward_text(key: ScanBackwardKey) -> str:
         acc = _text.accumulator(key.operands.dtype)
         state = Type((None, None, key.operands.state), acc)
         operands.append(("final_state_grad", Operand("%final_state_grad", state)))
+    if key.packed:
+        operands.append(("cu_seqlens", CU_SEQLENS))
     body = _text.backward_op(
         "selective_scan_backward",
         operands,
-        ["delta_softplus"] if key.delta_softplus else [],
+        [
+            *(["delta_softplus"] if key.delta_softplus else []),
+            *(["reverse"] if key.reverse else []),
+        ],
         [x for _, x in gradients[:5]],
         gradients[5:],
         dict(key.schedule),
@@ -92,6 +101,8 @@ def selective_scan_backward(
     initial_state: Any = None,
     final_state_grad: Any = None,
     *,
+    cu_seqlens: Any = None,
+    reverse: bool = False,
     schedule: Schedule = None,
     target: str | None = None,
 ) -> ScanGradients:
@@ -104,8 +115,8 @@ def selective_scan_backward(
 
     Args:
         out_grad: the gradient of out, like `u`.
-        u, delta, A, B, C, D, z, delta_bias, delta_softplus, initial_state: as they
-            were in the call of `selective_scan`.
+        u, delta, A, B, C, D, z, delta_bias, delta_softplus, initial_state,
+            cu_seqlens, reverse: as they were in the call of `selective_scan`.
         final_state_grad: the gradient of the final state, like `initial_state`;
             zeros by default.
         schedule: tiling of this call: {"tile_m": channels, "tile_n": steps in a
@@ -120,8 +131,8 @@ def selective_scan_backward(
         TypeError, ValueError, SeqcError: as `selective_scan`.
     """
     place = place_of("u", u, target)
-    arguments, operands = scan_arguments(
-        place.view, u, delta, A, B, C, D, z, delta_bias, initial_state
+    arguments, operands, offsets = scan_arguments(
+        place, u, delta, A, B, C, D, z, delta_bias, initial_state, cu_seqlens
     )
     shape = arguments[0].shape
     array = place.view("out_grad", out_grad)
@@ -132,14 +143,19 @@ def selective_scan_backward(
         array = place.view("final_state_grad", final_state_grad)
         acc = _text.accumulator(operands.dtype)
         check_dtype("final_state_grad", array, (acc,), "the dtype of the state")
-        expected = (*shape[:2], operands.state)
-        check_shape("final_state_grad", array, expected, "batch, dim, state")
+        count, what = count_states(shape[0], offsets)
+        expected = (count, shape[1], operands.state)
+        check_shape("final_state_grad", array, expected, f"{what}, dim, state")
         arguments.append(array)
+    if offsets is not None:
+        arguments.append(offsets)
     key = ScanBackwardKey(
         operands,
         final_state_grad is not None,
         bool(delta_softplus),
         schedule_key(schedule),
+        offsets is not None,
+        bool(reverse),
     )
     results = place.run(key, lambda: selective_scan_backward_text(key), arguments, u)
     rest = iter(results[5:])
@@ -170,6 +186,8 @@ class ConvBackwardKey(NamedTuple):
     final_state_grad: bool
     activation: str | None
     schedule: tuple[tuple[str, int], ...]
+    packed: bool = False
+    reverse: bool = False
 
 
 def causal_conv1d_backward_text(key: ConvBackwardKey) -> str:
@@ -180,10 +198,15 @@ def causal_conv1d_backward_text(key: ConvBackwardKey) -> str:
     if key.final_state_grad:
         state = Type((None, None, key.operands.width - 1), key.operands.dtype)
         operands.append(("final_state_grad", Operand("%final_state_grad", state)))
+    if key.packed:
+        operands.append(("cu_seqlens", CU_SEQLENS))
     body = _text.backward_op(
         "causal_conv1d_backward",
         operands,
-        [f"activation({key.activation})"] if key.activation else [],
+        [
+            *([f"activation({key.activation})"] if key.activation else []),
+            *(["reverse"] if key.reverse else []),
+        ],
         [x for _, x in gradients[:2]],
         gradients[2:],
         dict(key.schedule),
@@ -206,6 +229,8 @@ def causal_conv1d_backward(
     initial_state: Any = None,
     final_state_grad: Any = None,
     *,
+    cu_seqlens: Any = None,
+    reverse: bool = False,
     schedule: Schedule = None,
     target: str | None = None,
 ) -> ConvGradients:
@@ -213,10 +238,10 @@ def causal_conv1d_backward(
 
     Args:
         out_grad: the gradient of out, like `x`.
-        x, weight, bias, activation, initial_state: as they were in the call of
-            `causal_conv1d`.
+        x, weight, bias, activation, initial_state, cu_seqlens, reverse: as they were
+            in the call of `causal_conv1d`.
         final_state_grad: the gradient of the final state, like `initial_state`;
-            zeros by default.
+            zeros by default. Packed sequences have none.
         schedule: tiling of this call: {"tile_m": channels, "tile_n": steps}.
         target: on a GPU, "sm_80" or "sm_90a"; as for `attention`.
 
@@ -228,23 +253,34 @@ def causal_conv1d_backward(
         TypeError, ValueError, SeqcError: as `causal_conv1d`.
     """
     place = place_of("x", x, target)
-    arguments, operands = conv_arguments(place.view, x, weight, bias, initial_state)
+    arguments, operands, offsets = conv_arguments(
+        place, x, weight, bias, initial_state, cu_seqlens
+    )
     shape = arguments[0].shape
     array = place.view("out_grad", out_grad)
     check_dtype("out_grad", array, (operands.dtype,), "the dtype of x")
     check_shape("out_grad", array, shape, "the shape of x")
     arguments.append(array)
+    if final_state_grad is not None and offsets is not None:
+        raise ValueError(
+            "final_state_grad: is given with cu_seqlens, expected none: the final "
+            "states of packed sequences have no gradient"
+        )
     if final_state_grad is not None:
         array = place.view("final_state_grad", final_state_grad)
         check_dtype("final_state_grad", array, (operands.dtype,), "the dtype of x")
         expected = (*shape[:2], operands.width - 1)
         check_shape("final_state_grad", array, expected, "batch, dim, width - 1")
         arguments.append(array)
+    if offsets is not None:
+        arguments.append(offsets)
     key = ConvBackwardKey(
         operands,
         final_state_grad is not None,
         normalize_activation(activation),
         schedule_key(schedule),
+        offsets is not None,
+        bool(reverse),
     )
     results = place.run(key, lambda: causal_conv1d_backward_text(key), arguments, x)
     rest = iter(results[2:])

@@ -189,7 +189,9 @@ def selective_scan_op(
     z: Operand | None = None,
     delta_bias: Operand | None = None,
     initial_state: Operand | None = None,
+    cu_seqlens: Operand | None = None,
     delta_softplus: bool = False,
+    reverse: bool = False,
     schedule: Schedule = None,
 ) -> list[str]:
     """The lines of one seqc.selective_scan."""
@@ -200,12 +202,15 @@ def selective_scan_op(
         ("z", z),
         ("delta_bias", delta_bias),
         ("initial_state", initial_state),
+        ("cu_seqlens", cu_seqlens),
     ):
         if operand is not None:
             operands.append(operand)
             text.append(f"{name}({operand.name})")
     if delta_softplus:
         text.append("delta_softplus")
+    if reverse:
+        text.append("reverse")
     return [
         f"{', '.join(r.name for r in results)} = seqc.selective_scan {' '.join(text)}"
         f"{schedule_attr(schedule)} : {function_type(operands, results)}"
@@ -219,7 +224,9 @@ def causal_conv1d_op(
     *,
     bias: Operand | None = None,
     initial_state: Operand | None = None,
+    cu_seqlens: Operand | None = None,
     activation: str | None = None,
+    reverse: bool = False,
     schedule: Schedule = None,
 ) -> list[str]:
     """The lines of one seqc.causal_conv1d."""
@@ -231,8 +238,13 @@ def causal_conv1d_op(
     if initial_state is not None:
         operands.append(initial_state)
         text.append(f"initial_state({initial_state.name})")
+    if cu_seqlens is not None:
+        operands.append(cu_seqlens)
+        text.append(f"cu_seqlens({cu_seqlens.name})")
     if activation is not None:
         text.append(f"activation({activation})")
+    if reverse:
+        text.append("reverse")
     return [
         f"{', '.join(r.name for r in results)} = seqc.causal_conv1d {' '.join(text)}"
         f"{schedule_attr(schedule)} : {function_type(operands, results)}"

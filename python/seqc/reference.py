@@ -11,6 +11,7 @@ heads, query length, key length), so they should use numpy functions or seqc's.
 
 from __future__ import annotations
 
+import itertools
 import math
 import sys
 from collections.abc import Callable
@@ -371,6 +372,61 @@ def silu(x: F64) -> F64:
         return np.asarray(x / (1 + np.exp(-x)))
 
 
+class Steps:
+    """The steps of one sequence, in the order in which an operator takes them."""
+
+    def __init__(self, steps: slice, packed: bool) -> None:
+        self.steps, self.packed = steps, packed
+
+    def take(self, value: Any) -> Any:
+        """`value` of these steps; None, or what is constant in time, as it is."""
+        if value is None or np.ndim(value) == 2:
+            return value
+        return to_f64(value)[..., self.steps]
+
+    def put(self, part: F64, whole: F64) -> None:
+        whole[..., self.steps] = part
+
+    def state(self, value: Any, number: int) -> Any:
+        if value is None or not self.packed:
+            return value
+        return to_f64(value)[number : number + 1]
+
+
+def in_order(cu_seqlens: Any, reverse: bool, shape: tuple[int, ...]) -> list[Steps]:
+    """The sequences of a batch, or all batches as one."""
+    length = shape[2]
+    ends = [0, length] if cu_seqlens is None else [int(x) for x in cu_seqlens]
+    found = []
+    for begin, end in itertools.pairwise(ends):
+        steps = slice(begin, end)
+        if reverse:
+            before = begin - 1 if begin > 0 else None
+            steps = slice(end - 1, before, -1) if end > begin else slice(0, 0)
+        found.append(Steps(steps, cu_seqlens is not None))
+    return found
+
+
+def join_gradients(
+    sequences: list[Steps], parts: list[dict[str, F64]], in_time: dict[str, Any]
+) -> dict[str, F64]:
+    """The gradients of all sequences from those of each."""
+    result = {}
+    for name in parts[0]:
+        each = [part[name] for part in parts]
+        like = in_time.get(name)
+        if like is not None and np.ndim(like) > 2:
+            whole = np.zeros(np.shape(like))
+            for steps, part in zip(sequences, each, strict=True):
+                steps.put(part, whole)
+            result[name] = whole
+        elif name == "initial_state":
+            result[name] = np.concatenate(each)
+        else:
+            result[name] = np.asarray(sum(each))
+    return result
+
+
 def selective_scan(
     u: Any,
     delta: Any,
@@ -382,8 +438,30 @@ def selective_scan(
     delta_bias: Any = None,
     delta_softplus: bool = False,
     initial_state: Any = None,
+    *,
+    cu_seqlens: Any = None,
+    reverse: bool = False,
 ) -> tuple[F64, F64]:
     """`seqc.selective_scan`: out and the final state."""
+    if cu_seqlens is not None or reverse:
+        sequences = in_order(cu_seqlens, reverse, np.shape(u))
+        out, states = np.zeros(np.shape(u)), []
+        for s, steps in enumerate(sequences):
+            part, state = selective_scan(
+                steps.take(u),
+                steps.take(delta),
+                A,
+                steps.take(B),
+                steps.take(C),
+                D,
+                steps.take(z),
+                delta_bias,
+                delta_softplus,
+                steps.state(initial_state, s),
+            )
+            steps.put(part, out)
+            states.append(state)
+        return out, np.concatenate(states)
     x, dt, a = to_f64(u), to_f64(delta), to_f64(A)
     batch, dim, length = x.shape
     states = a.shape[1]
@@ -439,6 +517,8 @@ def selective_scan_backward(
     initial_state: Any = None,
     final_state_grad: Any = None,
     *,
+    cu_seqlens: Any = None,
+    reverse: bool = False,
     absolute: bool = False,
 ) -> dict[str, F64]:
     """`seqc.selective_scan_backward`: gradients by the name of their operand.
@@ -446,6 +526,28 @@ def selective_scan_backward(
     `absolute` replaces every term by its absolute value: what errors are relative
     to.
     """
+    if cu_seqlens is not None or reverse:
+        sequences = in_order(cu_seqlens, reverse, np.shape(u))
+        parts = [
+            selective_scan_backward(
+                steps.take(out_grad),
+                steps.take(u),
+                steps.take(delta),
+                A,
+                steps.take(B),
+                steps.take(C),
+                D,
+                steps.take(z),
+                delta_bias,
+                delta_softplus,
+                steps.state(initial_state, s),
+                steps.state(final_state_grad, s),
+                absolute=absolute,
+            )
+            for s, steps in enumerate(sequences)
+        ]
+        shapes = {"u": u, "delta": delta, "z": z, "B": B, "C": C}
+        return join_gradients(sequences, parts, shapes)
 
     def terms(value: F64) -> F64:
         return np.abs(value) if absolute else value
@@ -532,8 +634,21 @@ def causal_conv1d(
     bias: Any = None,
     activation: str | None = None,
     initial_state: Any = None,
+    *,
+    cu_seqlens: Any = None,
+    reverse: bool = False,
 ) -> tuple[F64, F64]:
     """`seqc.causal_conv1d`: out and the final state."""
+    if cu_seqlens is not None or reverse:
+        sequences = in_order(cu_seqlens, reverse, np.shape(x))
+        out, states = np.zeros(np.shape(x)), []
+        for s, steps in enumerate(sequences):
+            part, state = causal_conv1d(
+                steps.take(x), weight, bias, activation, steps.state(initial_state, s)
+            )
+            steps.put(part, out)
+            states.append(state)
+        return out, np.concatenate(states)
     signal, w = to_f64(x), to_f64(weight)
     batch, dim, length = signal.shape
     width = w.shape[1]
@@ -561,12 +676,30 @@ def causal_conv1d_backward(
     initial_state: Any = None,
     final_state_grad: Any = None,
     *,
+    cu_seqlens: Any = None,
+    reverse: bool = False,
     absolute: bool = False,
 ) -> dict[str, F64]:
     """`seqc.causal_conv1d_backward`: gradients by the name of their operand.
 
     `absolute` is as for `selective_scan_backward`.
     """
+    if cu_seqlens is not None or reverse:
+        sequences = in_order(cu_seqlens, reverse, np.shape(x))
+        parts = [
+            causal_conv1d_backward(
+                steps.take(out_grad),
+                steps.take(x),
+                weight,
+                bias,
+                activation,
+                steps.state(initial_state, s),
+                steps.state(final_state_grad, s),
+                absolute=absolute,
+            )
+            for s, steps in enumerate(sequences)
+        ]
+        return join_gradients(sequences, parts, {"x": x})
 
     def terms(value: F64) -> F64:
         return np.abs(value) if absolute else value

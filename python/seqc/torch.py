@@ -542,6 +542,13 @@ def attention(
     return (out, lse) if return_lse else out
 
 
+def _offsets(cu_seqlens: Any, like: Tensor) -> Tensor | None:
+    """The offsets of packed sequences as a tensor."""
+    if cu_seqlens is None or isinstance(cu_seqlens, torch.Tensor):
+        return cu_seqlens
+    return torch.as_tensor(cu_seqlens, dtype=torch.int32, device=like.device)
+
+
 def _scan_kernel(
     u: Tensor,
     delta: Tensor,
@@ -554,6 +561,8 @@ def _scan_kernel(
     delta_softplus: bool = False,
     initial_state: Tensor | None = None,
     return_final_state: bool = False,
+    cu_seqlens: Tensor | None = None,
+    reverse: bool = False,
     *,
     schedule: str = "",
     target: str = "",
@@ -571,6 +580,8 @@ def _scan_kernel(
             delta_softplus,
             initial_state,
             return_final_state,
+            cu_seqlens=cu_seqlens,
+            reverse=reverse,
             schedule=_read_schedule(schedule),
             target=target or None,
         )
@@ -592,11 +603,14 @@ def _scan_fake(
     delta_softplus: bool = False,
     initial_state: Tensor | None = None,
     return_final_state: bool = False,
+    cu_seqlens: Tensor | None = None,
+    reverse: bool = False,
     *,
     schedule: str = "",
     target: str = "",
 ) -> tuple[Tensor, Tensor]:
-    shape = (u.shape[0], u.shape[1], A.shape[1]) if return_final_state else (0,)
+    count = u.shape[0] if cu_seqlens is None else cu_seqlens.shape[0] - 1
+    shape = (count, u.shape[1], A.shape[1]) if return_final_state else (0,)
     state = u.new_empty(shape, dtype=_accumulator(u.dtype))
     return u.new_empty(tuple(u.shape)), state
 
@@ -614,6 +628,8 @@ def _scan_backward_kernel(
     delta_softplus: bool = False,
     initial_state: Tensor | None = None,
     final_state_grad: Tensor | None = None,
+    cu_seqlens: Tensor | None = None,
+    reverse: bool = False,
     *,
     schedule: str = "",
     target: str = "",
@@ -632,6 +648,8 @@ def _scan_backward_kernel(
             delta_softplus,
             initial_state,
             final_state_grad,
+            cu_seqlens=cu_seqlens,
+            reverse=reverse,
             schedule=_read_schedule(schedule),
             target=target or None,
         )
@@ -651,6 +669,8 @@ def _scan_backward_fake(
     delta_softplus: bool = False,
     initial_state: Tensor | None = None,
     final_state_grad: Tensor | None = None,
+    cu_seqlens: Tensor | None = None,
+    reverse: bool = False,
     **options: Any,
 ) -> tuple[Tensor, ...]:
     operands = (u, delta, A, B, C, D, z, delta_bias, initial_state)
@@ -661,7 +681,8 @@ _register(
     "selective_scan_backward(Tensor out_grad, Tensor u, Tensor delta, Tensor A, "
     "Tensor B, Tensor C, Tensor? D=None, Tensor? z=None, Tensor? delta_bias=None, "
     "bool delta_softplus=False, Tensor? initial_state=None, "
-    "Tensor? final_state_grad=None, *, str schedule='', str target='') "
+    "Tensor? final_state_grad=None, Tensor? cu_seqlens=None, "
+    "bool reverse=False, *, str schedule='', str target='') "
     "-> (Tensor u, Tensor delta, Tensor A, Tensor B, Tensor C, Tensor D, Tensor z, "
     "Tensor delta_bias, Tensor initial_state)",
     _scan_backward_kernel,
@@ -670,33 +691,36 @@ _register(
 
 
 def _scan_setup(ctx: Any, inputs: Any, keyword_only_inputs: Any, output: Any) -> None:
-    *tensors, softplus, initial_state, return_final_state = inputs
-    ctx.save_for_backward(*tensors, initial_state)
-    ctx.options = (softplus, return_final_state)
+    *tensors, softplus, initial_state, return_final_state, offsets, reverse = inputs
+    ctx.save_for_backward(*tensors, initial_state, offsets)
+    ctx.options = (softplus, return_final_state, reverse)
     ctx.target = keyword_only_inputs["target"]
 
 
 def _scan_backward_of(ctx: Any, out_grad: Tensor, state_grad: Tensor) -> Any:
-    *tensors, initial_state = ctx.saved_tensors
-    softplus, return_final_state = ctx.options
+    *tensors, initial_state, offsets = ctx.saved_tensors
+    softplus, return_final_state, reverse = ctx.options
     gradients = torch.ops.seqc.selective_scan_backward(
         out_grad,
         *tensors,
         softplus,
         initial_state,
         state_grad if return_final_state else None,
+        offsets,
+        reverse,
         target=ctx.target,
     )
     operands = (*tensors, initial_state)
     found = [None if x is None else g for x, g in zip(operands, gradients, strict=True)]
-    return (*found[:-1], None, found[-1], None)
+    return (*found[:-1], None, found[-1], None, None, None)
 
 
 _register(
     "selective_scan(Tensor u, Tensor delta, Tensor A, Tensor B, Tensor C, "
     "Tensor? D=None, Tensor? z=None, Tensor? delta_bias=None, "
     "bool delta_softplus=False, Tensor? initial_state=None, "
-    "bool return_final_state=False, *, str schedule='', str target='') "
+    "bool return_final_state=False, Tensor? cu_seqlens=None, "
+    "bool reverse=False, *, str schedule='', str target='') "
     "-> (Tensor out, Tensor final_state)",
     _scan_kernel,
     _scan_fake,
@@ -718,6 +742,8 @@ def selective_scan(
     initial_state: Tensor | None = None,
     return_final_state: bool = False,
     *,
+    cu_seqlens: Any = None,
+    reverse: bool = False,
     schedule: Schedule = None,
     target: str | None = None,
 ) -> Any:
@@ -734,6 +760,8 @@ def selective_scan(
         delta_softplus,
         initial_state,
         return_final_state,
+        _offsets(cu_seqlens, u),
+        reverse,
         schedule=_schedule_text(schedule),
         target=target or "",
     )
@@ -747,6 +775,8 @@ def _conv_kernel(
     activation: str | None = None,
     initial_state: Tensor | None = None,
     return_final_state: bool = False,
+    cu_seqlens: Tensor | None = None,
+    reverse: bool = False,
     *,
     schedule: str = "",
     target: str = "",
@@ -759,6 +789,8 @@ def _conv_kernel(
             activation,
             initial_state,
             return_final_state,
+            cu_seqlens=cu_seqlens,
+            reverse=reverse,
             schedule=_read_schedule(schedule),
             target=target or None,
         )
@@ -775,11 +807,14 @@ def _conv_fake(
     activation: str | None = None,
     initial_state: Tensor | None = None,
     return_final_state: bool = False,
+    cu_seqlens: Tensor | None = None,
+    reverse: bool = False,
     *,
     schedule: str = "",
     target: str = "",
 ) -> tuple[Tensor, Tensor]:
-    shape = (x.shape[0], x.shape[1], weight.shape[1] - 1)
+    count = x.shape[0] if cu_seqlens is None else cu_seqlens.shape[0] - 1
+    shape = (count, x.shape[1], weight.shape[1] - 1)
     state = x.new_empty(shape if return_final_state else (0,))
     return x.new_empty(tuple(x.shape)), state
 
@@ -792,6 +827,8 @@ def _conv_backward_kernel(
     activation: str | None = None,
     initial_state: Tensor | None = None,
     final_state_grad: Tensor | None = None,
+    cu_seqlens: Tensor | None = None,
+    reverse: bool = False,
     *,
     schedule: str = "",
     target: str = "",
@@ -805,6 +842,8 @@ def _conv_backward_kernel(
             activation,
             initial_state,
             final_state_grad,
+            cu_seqlens=cu_seqlens,
+            reverse=reverse,
             schedule=_read_schedule(schedule),
             target=target or None,
         )
@@ -819,6 +858,8 @@ def _conv_backward_fake(
     activation: str | None = None,
     initial_state: Tensor | None = None,
     final_state_grad: Tensor | None = None,
+    cu_seqlens: Tensor | None = None,
+    reverse: bool = False,
     **options: Any,
 ) -> tuple[Tensor, ...]:
     return tuple(_like(y, x) for y in (x, weight, bias, initial_state))
@@ -827,7 +868,8 @@ def _conv_backward_fake(
 _register(
     "causal_conv1d_backward(Tensor out_grad, Tensor x, Tensor weight, "
     "Tensor? bias=None, str? activation=None, Tensor? initial_state=None, "
-    "Tensor? final_state_grad=None, *, str schedule='', str target='') "
+    "Tensor? final_state_grad=None, Tensor? cu_seqlens=None, "
+    "bool reverse=False, *, str schedule='', str target='') "
     "-> (Tensor x, Tensor weight, Tensor bias, Tensor initial_state)",
     _conv_backward_kernel,
     _conv_backward_fake,
@@ -835,15 +877,18 @@ _register(
 
 
 def _conv_setup(ctx: Any, inputs: Any, keyword_only_inputs: Any, output: Any) -> None:
-    x, weight, bias, activation, initial_state, return_final_state = inputs
-    ctx.save_for_backward(x, weight, bias, initial_state)
-    ctx.options = (activation, return_final_state)
+    x, weight, bias, activation, initial_state, returns_state, offsets, reverse = inputs
+    ctx.save_for_backward(x, weight, bias, initial_state, offsets)
+    # The final states of packed sequences have no gradient.
+    ctx.options = (activation, returns_state and offsets is None, reverse)
+    if returns_state and offsets is not None:
+        ctx.mark_non_differentiable(output[1])
     ctx.target = keyword_only_inputs["target"]
 
 
 def _conv_backward_of(ctx: Any, out_grad: Tensor, state_grad: Tensor) -> Any:
-    x, weight, bias, initial_state = ctx.saved_tensors
-    activation, return_final_state = ctx.options
+    x, weight, bias, initial_state, offsets = ctx.saved_tensors
+    activation, has_state_grad, reverse = ctx.options
     gradients = torch.ops.seqc.causal_conv1d_backward(
         out_grad,
         x,
@@ -851,18 +896,21 @@ def _conv_backward_of(ctx: Any, out_grad: Tensor, state_grad: Tensor) -> Any:
         bias,
         activation,
         initial_state,
-        state_grad if return_final_state else None,
+        state_grad if has_state_grad else None,
+        offsets,
+        reverse,
         target=ctx.target,
     )
     operands = (x, weight, bias, initial_state)
     found = [None if y is None else g for y, g in zip(operands, gradients, strict=True)]
-    return (*found[:3], None, found[3], None)
+    return (*found[:3], None, found[3], None, None, None)
 
 
 _register(
     "causal_conv1d(Tensor x, Tensor weight, Tensor? bias=None, "
     "str? activation=None, Tensor? initial_state=None, "
-    "bool return_final_state=False, *, str schedule='', str target='') "
+    "bool return_final_state=False, Tensor? cu_seqlens=None, "
+    "bool reverse=False, *, str schedule='', str target='') "
     "-> (Tensor out, Tensor final_state)",
     _conv_kernel,
     _conv_fake,
@@ -879,6 +927,8 @@ def causal_conv1d(
     initial_state: Tensor | None = None,
     return_final_state: bool = False,
     *,
+    cu_seqlens: Any = None,
+    reverse: bool = False,
     schedule: Schedule = None,
     target: str | None = None,
 ) -> Any:
@@ -890,6 +940,8 @@ def causal_conv1d(
         activation,
         initial_state,
         return_final_state,
+        _offsets(cu_seqlens, x),
+        reverse,
         schedule=_schedule_text(schedule),
         target=target or "",
     )

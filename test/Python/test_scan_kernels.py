@@ -7,7 +7,20 @@ every range of state sizes, for threads with few states, and for rows of any pla
 from __future__ import annotations
 
 import pytest
-from seqc._scan import ScanKey, selective_scan_text
+from seqc._scan import (
+    ConvKey,
+    ConvOperands,
+    ScanKey,
+    ScanOperands,
+    causal_conv1d_text,
+    selective_scan_text,
+)
+from seqc._scan_backward import (
+    ConvBackwardKey,
+    ScanBackwardKey,
+    causal_conv1d_backward_text,
+    selective_scan_backward_text,
+)
 from test_kernels import CHIPS, check
 
 SPREAD = (("tile_m", 16), ("warps", 4))
@@ -19,6 +32,8 @@ def scan(
     dtype: str = "bf16",
     matrices: tuple[int, int] = (3, 1),
     schedule: tuple[tuple[str, int], ...] = (),
+    packed: bool = False,
+    reverse: bool = False,
 ) -> str:
     rank, groups = matrices
     return selective_scan_text(
@@ -35,6 +50,8 @@ def scan(
             delta_softplus=True,
             return_final_state=True,
             schedule=schedule,
+            packed=packed,
+            reverse=reverse,
         )
     )
 
@@ -62,3 +79,21 @@ def test_schedules(schedule: tuple[tuple[str, int], ...], chip: str) -> None:
 @pytest.mark.parametrize("state", [4, 16, 64])
 def test_unaligned(state: int, chip: str) -> None:
     check(scan(state), chip, aligned=False)
+
+
+@pytest.mark.parametrize("chip", CHIPS)
+@pytest.mark.parametrize(("packed", "reverse"), [(False, True), (True, True)])
+def test_sequences(packed: bool, reverse: bool, chip: str) -> None:
+    """Rows in reverse order, and rows that start anywhere."""
+    check(scan(16, packed=packed, reverse=reverse), chip)
+    variable = ("bf16", 3, 0)
+    operands = ScanOperands(
+        "bf16", 16, "f32", variable, variable, "f32", True, "f32", True
+    )
+    key = ScanBackwardKey(operands, True, True, (), packed, reverse)
+    check(selective_scan_backward_text(key), chip, is_common=False)
+    conv = ConvOperands("bf16", 4, "f32", "f32", True)
+    forward = ConvKey(*conv[:4], "silu", True, True, (), packed, reverse)
+    check(causal_conv1d_text(forward), chip)
+    backward = ConvBackwardKey(conv, not packed, "silu", (), packed, reverse)
+    check(causal_conv1d_backward_text(backward), chip, is_common=False)

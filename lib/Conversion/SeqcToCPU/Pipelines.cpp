@@ -101,6 +101,7 @@ void seqc::buildCPUPipeline(OpPassManager &pm,
 
   // L0 -> L1: reductions explicit, schedules chosen.
   addCleanup(func);
+  func.addPass(createSeqcResolveSequences());
   func.addPass(createSeqcOnlineSoftmax());
   func.addPass(createSeqcPackHeads());
   func.addPass(createSeqcExpandState());
@@ -119,6 +120,7 @@ void seqc::buildCPUPipeline(OpPassManager &pm,
   // L1 in tiles.
   func.addPass(createSeqcSplitReduction());
   func.addPass(createSeqcTile());
+  func.addPass(createSeqcCollapseGrid());
   func.addPass(createSeqcGatherPages());
   addCleanup(func);
   if (last == CPUStage::Tiled)

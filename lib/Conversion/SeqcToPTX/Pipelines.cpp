@@ -90,6 +90,7 @@ void seqc::buildPTXPipeline(OpPassManager &pm,
 
   // L0 -> L1: reductions explicit, schedules chosen.
   addCleanup(func);
+  func.addPass(createSeqcResolveSequences());
   func.addPass(createSeqcOnlineSoftmax());
   // Rows of several queries are collected one by one, into registers.
   SeqcPackHeadsOptions packing;

@@ -164,6 +164,9 @@ private:
   Value getCount(unsigned dim);
   Value loadPacked(const Slice &slice, RankedTensorType type);
   Value loadPages(const Slice &slice, RankedTensorType type);
+  Value createMirroredView(Value view);
+  bool isWindow(tensor::ExtractSliceOp slice);
+  Value createWindow(Value view, Value first, Value size);
 
   scf::ForallOp forall;
   IRMapping scalars;
@@ -207,6 +210,14 @@ LogicalResult decomposeMerge(KernelBuilder &k, scf::ForallOp forall);
 /// The tensor that `v` packs as seqc-pack-heads does, (B, H, S, D) as
 /// (B, H / G, G S, D), with G and S; null if it is something else.
 Value getPackedSource(Value v, int64_t &group, int64_t &queries);
+
+/// The tensor that `v` is a view of, all of it with the last dimension in
+/// reverse order, as seqc-resolve-sequences makes them; null if it is something
+/// else.
+Value getMirroredSource(Value v);
+/// The only use of `result`, but for its sizes: it is stored in reverse order
+/// of its last dimension, as all of a new tensor. Null if there is another.
+tensor::InsertSliceOp getMirroredUse(Value result);
 
 /// Cuts each linalg operator of `func` that stands in no loop, and is
 /// elementwise or reduces its last loop, into tiles: an scf.forall, marked as

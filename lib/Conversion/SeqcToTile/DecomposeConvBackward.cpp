@@ -98,7 +98,7 @@ private:
   bool hasBlocks = false;
   SmallVector<Value> taps; // One element per channel, each.
   Value bias;
-  Value history; // The view of the initial state, if there is one.
+  std::optional<Slice> history; // The initial state, if there is one.
   std::optional<Slice> xGrad, next;
 };
 } // namespace
@@ -119,9 +119,19 @@ void ConvBackwardKernel::takeHistory() {
   auto columns = v ? v.getDefiningOp<linalg::GenericOp>() : nullptr;
   if (!columns)
     return;
+  // The others are of what x is a slice of.
+  llvm::SmallDenseSet<Value> ofX;
+  for (Value x = op.getX(); x;) {
+    ofX.insert(x);
+    Operation *def = x.getDefiningOp();
+    if (!def ||
+        !isa<tensor::ExtractSliceOp, tensor::PadOp, tensor::CastOp>(def))
+      break;
+    x = def->getOperand(0);
+  }
   columns.walk([&](tensor::ExtractOp extract) {
-    if (extract.getTensor() != getWhole(op.getX()))
-      history = k.getView(extract.getTensor());
+    if (!ofX.contains(extract.getTensor()))
+      history = k.getSlice(extract.getTensor());
   });
 }
 
@@ -151,7 +161,10 @@ Value ConvBackwardKernel::loadEdge(const Slice &x, int64_t distance) {
   if (distance >= 0 || !history)
     return in;
   Slice old = x;
-  old.view = history;
+  old.view = history->view;
+  for (auto [offset, of] :
+       llvm::drop_end(llvm::zip_equal(old.offsets, history->offsets)))
+    offset = addIndex(k, of, offset);
   SmallVector<Value> offsets(old.offsets);
   offsets.back() =
       arith::AddIOp::create(b, offsets.back(), k.index(distance + width - 1));

@@ -395,7 +395,7 @@ LogicalResult StatesKernel::buildLoop() {
       arith::SubIOp::create(b, k.scalar(loop.getUpperBound()), k.index(1));
   auto storeState = [&](Value number, Value tile) {
     SmallVector<Value> offsets(dest->offsets);
-    offsets[0] = number;
+    offsets[0] = addIndex(k, offsets[0], number);
     store(tile, view, offsets);
   };
   auto chunks = scf::ForOp::create(b, k.index(0), last, k.index(1), state);

@@ -64,6 +64,12 @@ KernelBuilder::KernelBuilder(scf::ForallOp forall, StringRef name,
   Block &body = kernel.getBody().emplaceBlock();
   b.setInsertionPointToStart(&body);
 
+  // Where a packed sequence starts is any place: its rows are not aligned.
+  llvm::SmallDenseSet<Value> windowed;
+  forall.walk([&](tensor::ExtractSliceOp slice) {
+    if (isWindow(slice))
+      windowed.insert(slice.getSource());
+  });
   llvm::SetVector<Value> captures;
   getUsedValuesDefinedAbove(forall.getRegion(), captures);
   for (OpFoldResult bound : llvm::concat<OpFoldResult>(
@@ -109,15 +115,24 @@ KernelBuilder::KernelBuilder(scf::ForallOp forall, StringRef name,
       tables[capture] = tableView;
     }
     int64_t group, queries;
+    if (Value whole = getMirroredSource(capture)) {
+      bool dense = isDense(whole) && !windowed.contains(capture);
+      Value view = body.addArgument(getViewType(type, dense), capture.getLoc());
+      operands.push_back(whole);
+      views[capture] = createMirroredView(view);
+      continue;
+    }
     if (Value whole = getPackedSource(capture, group, queries)) {
       source = whole;
       type = cast<RankedTensorType>(whole.getType());
       packs[capture] = {group, queries};
     }
+    bool dense = isDense(capture) && !windowed.contains(capture);
     views[capture] =
-        body.addArgument(getViewType(type, isDense(capture)), capture.getLoc());
+        body.addArgument(getViewType(type, dense), capture.getLoc());
     operands.push_back(source);
   }
+  SmallVector<std::pair<Value, Value>> mirrored;
   // Scalars before outputs; what can be told from something else is.
   for (Value capture : captures)
     if (isScalarType(capture.getType()) && !rematerialize(capture)) {
@@ -128,11 +143,150 @@ KernelBuilder::KernelBuilder(scf::ForallOp forall, StringRef name,
   for (auto [arg, init] :
        llvm::zip(forall.getRegionIterArgs(), forall.getOutputs())) {
     auto type = cast<RankedTensorType>(init.getType());
-    views[arg] =
-        body.addArgument(getViewType(type, /*dense=*/true), arg.getLoc());
+    Value view = body.addArgument(
+        getViewType(type, /*dense=*/!windowed.contains(arg)), arg.getLoc());
+    if (getMirroredUse(forall.getTiedOpResult(
+            forall.getTiedOpOperand(cast<BlockArgument>(arg)))))
+      mirrored.push_back({arg, view});
+    else
+      views[arg] = view;
   }
   for (int i = 0; i < 3; ++i)
     body.addArgument(b.getIndexType(), forall.getLoc());
+  for (auto [value, view] : mirrored)
+    views[value] = createMirroredView(view);
+}
+
+/// Whether `size` is known to be that of dimension `dim` of `v`.
+static bool isSizeOf(OpFoldResult size, Value v, int64_t dim) {
+  while (true) {
+    auto type = cast<RankedTensorType>(v.getType());
+    if (!type.isDynamicDim(dim))
+      return isConstantIntValue(size, type.getDimSize(dim));
+    auto value = dyn_cast<Value>(size);
+    auto asked = value ? value.getDefiningOp<tensor::DimOp>() : tensor::DimOp();
+    if (asked && asked.getSource() == v && asked.getConstantIndex() == dim)
+      return true;
+    auto result = dyn_cast<OpResult>(v);
+    if (!result)
+      return false;
+    Operation *op = result.getOwner();
+    if (auto empty = dyn_cast<tensor::EmptyOp>(op))
+      return isEqualConstantIntOrValue(empty.getMixedSizes()[dim], size);
+    if (auto loop = dyn_cast<scf::ForallOp>(op))
+      v = loop.getTiedOpOperand(result)->get();
+    else if (auto dps = dyn_cast<DestinationStyleOpInterface>(op))
+      v = dps.getTiedOpOperand(result)->get();
+    else if (auto launch = dyn_cast<tile::LaunchOp>(op))
+      v = launch.getOutputs()[result.getResultNumber()];
+    else if (isa<tensor::CastOp>(op))
+      v = op->getOperand(0);
+    else if (auto insert = dyn_cast<tensor::InsertSliceOp>(op))
+      v = insert.getDest();
+    else
+      return false;
+  }
+}
+
+/// Whether `slice` is all of `whole`, the last dimension from the last element
+/// to the first.
+static bool isMirror(OffsetSizeAndStrideOpInterface slice, Value whole) {
+  SmallVector<OpFoldResult> offsets = slice.getMixedOffsets(),
+                            sizes = slice.getMixedSizes(),
+                            strides = slice.getMixedStrides();
+  if (strides.empty() || !isConstantIntValue(strides.back(), -1) ||
+      !llvm::all_of(ArrayRef(strides).drop_back(), isOneInteger) ||
+      !llvm::all_of(ArrayRef(offsets).drop_back(), isZeroInteger))
+    return false;
+  for (auto [dim, size] : llvm::enumerate(sizes))
+    if (!isSizeOf(size, whole, dim))
+      return false;
+  // The offset is one less than the size.
+  AffineExpr d0, d1;
+  bindDims(slice->getContext(), d0, d1);
+  auto map = AffineMap::get(2, 0, d0 - d1);
+  OpBuilder b(slice);
+  SmallVector<Value> operands = {
+      getValueOrCreateConstantIndexOp(b, slice.getLoc(), offsets.back()),
+      getValueOrCreateConstantIndexOp(b, slice.getLoc(), sizes.back())};
+  affine::fullyComposeAffineMapAndOperands(&map, &operands);
+  affine::canonicalizeMapAndOperands(&map, &operands);
+  auto difference = dyn_cast<AffineConstantExpr>(map.getResult(0));
+  return difference && difference.getValue() == -1;
+}
+
+Value totile::getMirroredSource(Value v) {
+  auto slice = v.getDefiningOp<tensor::ExtractSliceOp>();
+  if (!slice || slice.getDroppedDims().any() ||
+      !isMirror(slice, slice.getSource()))
+    return {};
+  return slice.getSource();
+}
+
+tensor::InsertSliceOp totile::getMirroredUse(Value result) {
+  tensor::InsertSliceOp found;
+  SmallVector<Value> values = {result};
+  for (unsigned i = 0; i < values.size(); ++i)
+    for (Operation *user : values[i].getUsers()) {
+      if (isa<tensor::DimOp>(user))
+        continue;
+      if (auto cast = dyn_cast<tensor::CastOp>(user)) {
+        values.push_back(cast);
+        continue;
+      }
+      auto insert = dyn_cast<tensor::InsertSliceOp>(user);
+      if (!insert || found || insert.getSource() != values[i] ||
+          !insert.getDest().getDefiningOp<tensor::EmptyOp>() ||
+          !isMirror(insert, insert.getDest()))
+        return nullptr;
+      found = insert;
+    }
+  return found;
+}
+
+/// Whether `slice` is the steps of one of the sequences that the grid is over,
+/// in a tensor that has those of all.
+bool KernelBuilder::isWindow(tensor::ExtractSliceOp slice) {
+  Value whole = slice.getSource();
+  bool isWhole =
+      whole.getParentRegion()->isProperAncestor(&forall.getRegion()) ||
+      llvm::is_contained(forall.getRegionIterArgs(), whole);
+  return forall->hasAttr("seqc.sequences") && isWhole &&
+         slice.getSourceType().getRank() > 2 && slice.getDroppedDims().none() &&
+         isa<Value>(slice.getMixedSizes().back());
+}
+
+/// The view that has the elements [first, first + size) of the last dimension
+/// of `view`: what a tile reads before and behind them is 0, and it writes
+/// nothing there.
+Value KernelBuilder::createWindow(Value view, Value first, Value size) {
+  auto type = cast<MemRefType>(view.getType());
+  SmallVector<OpFoldResult> offsets(type.getRank(), b.getIndexAttr(0)),
+      strides(type.getRank(), b.getIndexAttr(1)), sizes;
+  for (int64_t i = 0; i < type.getRank(); ++i)
+    sizes.push_back(
+        type.isDynamicDim(i)
+            ? OpFoldResult(memref::DimOp::create(b, view, index(i)).getResult())
+            : b.getIndexAttr(type.getDimSize(i)));
+  offsets.back() = first;
+  sizes.back() = size;
+  return memref::SubViewOp::create(b, view, offsets, sizes, strides);
+}
+
+/// The elements of `view` with those of the last dimension in reverse order.
+Value KernelBuilder::createMirroredView(Value view) {
+  auto type = cast<MemRefType>(view.getType());
+  SmallVector<OpFoldResult> offsets(type.getRank(), b.getIndexAttr(0)),
+      strides(type.getRank(), b.getIndexAttr(1)), sizes;
+  for (int64_t i = 0; i < type.getRank(); ++i)
+    sizes.push_back(
+        type.isDynamicDim(i)
+            ? OpFoldResult(memref::DimOp::create(b, view, index(i)).getResult())
+            : b.getIndexAttr(type.getDimSize(i)));
+  Value size = getValueOrCreateConstantIndexOp(b, b.getLoc(), sizes.back());
+  offsets.back() = arith::SubIOp::create(b, size, index(1)).getResult();
+  strides.back() = b.getIndexAttr(-1);
+  return memref::SubViewOp::create(b, view, offsets, sizes, strides);
 }
 
 Value totile::getPackedSource(Value v, int64_t &group, int64_t &queries) {
@@ -596,6 +750,12 @@ LogicalResult KernelBuilder::convert(Operation *op) {
                        ? by
                        : arith::AddIOp::create(b, offset, by).getResult();
         }
+        if (isWindow(extract)) {
+          Value first = slice.offsets.back();
+          slice.offsets.back() = index(0);
+          slice.view = createWindow(slice.view, first,
+                                    scalar(extract.getMixedSizes().back()));
+        }
         for (OpFoldResult size : extract.getMixedSizes())
           slice.shape.push_back(
               getConstantIntValue(size).value_or(ShapedType::kDynamic));
@@ -717,6 +877,18 @@ tile::LaunchOp KernelBuilder::finish() {
   auto launch =
       tile::LaunchOp::create(b, TypeRange(ValueRange(outputs)),
                              SymbolRefAttr::get(kernel), grid, inputs, outputs);
+  // What was stored in reverse order is what its users store it to.
+  for (auto [result, value] :
+       llvm::zip(forall.getResults(), launch.getResults()))
+    if (tensor::InsertSliceOp use = getMirroredUse(result)) {
+      Value stored = value;
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPointAfter(launch);
+      if (stored.getType() != use.getType())
+        stored = tensor::CastOp::create(b, use.getType(), stored);
+      use.replaceAllUsesWith(stored);
+      use.erase();
+    }
   forall.replaceAllUsesWith(launch.getResults());
   forall.erase();
   return launch;

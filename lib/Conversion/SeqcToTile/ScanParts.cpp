@@ -161,12 +161,15 @@ Value totile::limitChannels(KernelBuilder &k, Value view, Value end) {
 
 /// Whether the last dimension of what `v` is a slice of has a stride of 1.
 bool totile::isContiguous(KernelBuilder &k, Value v) {
+  std::optional<Slice> slice;
   while (Operation *def = v.getDefiningOp()) {
-    if (!isa<tensor::ExtractSliceOp, tensor::PadOp, tensor::CastOp>(def))
+    slice = k.getSlice(v);
+    if (slice ||
+        !isa<tensor::ExtractSliceOp, tensor::PadOp, tensor::CastOp>(def))
       break;
     v = def->getOperand(0);
   }
-  Value view = k.getView(v);
+  Value view = slice ? slice->view : k.getView(v);
   SmallVector<int64_t> strides;
   int64_t offset;
   return view &&

@@ -136,3 +136,30 @@ func.func @f(%x: tensor<2x8x5xf32>, %weight: tensor<8x4xf32>,
     initial_state_grad(tensor<2x8x4xf32>)
   return
 }
+
+// -----
+
+// A batch of packed sequences.
+func.func @f(%x: tensor<2x8x5xf32>, %w: tensor<8x4xf32>,
+             %offsets: tensor<3xi32>) {
+  // expected-error @+1 {{'seqc.causal_conv1d_backward' op causal_conv1d_backward_c10: expected x of batch 1 with cu_seqlens, which packs sequences along the time dimension, but got 'tensor<2x8x5xf32>'}}
+  %0:2 = seqc.causal_conv1d_backward x(%x) weight(%w) out_grad(%x)
+      cu_seqlens(%offsets)
+    : (tensor<2x8x5xf32>, tensor<8x4xf32>, tensor<2x8x5xf32>, tensor<3xi32>)
+    -> (tensor<2x8x5xf32>, tensor<8x4xf32>)
+  return
+}
+
+// -----
+
+// The gradient of packed sequences' final states.
+func.func @f(%x: tensor<1x8x5xf32>, %w: tensor<8x4xf32>,
+             %dh: tensor<2x8x3xf32>, %offsets: tensor<3xi32>) {
+  // expected-error @+1 {{'seqc.causal_conv1d_backward' op causal_conv1d_backward_c11: expected no final_state_grad with cu_seqlens, but got 'tensor<2x8x3xf32>'}}
+  %0:2 = seqc.causal_conv1d_backward x(%x) weight(%w) out_grad(%x)
+      final_state_grad(%dh) cu_seqlens(%offsets)
+    : (tensor<1x8x5xf32>, tensor<8x4xf32>, tensor<1x8x5xf32>,
+       tensor<2x8x3xf32>, tensor<3xi32>)
+    -> (tensor<1x8x5xf32>, tensor<8x4xf32>)
+  return
+}

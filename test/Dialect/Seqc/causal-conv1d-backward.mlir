@@ -44,3 +44,14 @@ func.func @some(%x: tensor<2x8x5xf64>, %w: tensor<8x1xf64>, %b: tensor<8xf64>,
     initial_state_grad(tensor<2x8x0xf64>)
   return %0#2 : tensor<2x8x0xf64>
 }
+
+// CHECK-LABEL: func @packed
+// CHECK: out_grad(%{{.*}}) cu_seqlens(%{{.*}}) activation(silu) reverse :
+func.func @packed(%x: tensor<1x8x?xf32>, %w: tensor<8x4xf32>,
+                  %offsets: tensor<?xi32>) -> tensor<1x8x?xf32> {
+  %r:2 = seqc.causal_conv1d_backward x(%x) weight(%w) out_grad(%x)
+      cu_seqlens(%offsets) activation(silu) reverse
+      : (tensor<1x8x?xf32>, tensor<8x4xf32>, tensor<1x8x?xf32>, tensor<?xi32>)
+      -> (tensor<1x8x?xf32>, tensor<8x4xf32>)
+  return %r#0 : tensor<1x8x?xf32>
+}

@@ -119,3 +119,15 @@ func.func @f(%x: tensor<2x8x5xf32>, %w: tensor<8x4xf32>) {
       -> (tensor<2x8x5xf32>, tensor<2x8x5xf32>)
   return
 }
+
+// -----
+
+// Offsets of floats.
+func.func @f(%x: tensor<1x8x5xf32>, %w: tensor<8x4xf32>,
+             %offsets: tensor<3xf32>) {
+  // expected-error @+1 {{'seqc.causal_conv1d' op causal_conv1d_c8: expected cu_seqlens to be a 1-D tensor (sequences + 1) of i32, but got 'tensor<3xf32>'}}
+  %r = seqc.causal_conv1d x(%x) weight(%w) cu_seqlens(%offsets)
+      : (tensor<1x8x5xf32>, tensor<8x4xf32>, tensor<3xf32>)
+      -> tensor<1x8x5xf32>
+  return
+}

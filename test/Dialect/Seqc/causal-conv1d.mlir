@@ -33,3 +33,16 @@ func.func @width_one(%x: tensor<1x8x5xf64>, %w: tensor<8x1xf64>)
       -> (tensor<1x8x5xf64>, tensor<1x8x0xf64>)
   return %y, %h : tensor<1x8x5xf64>, tensor<1x8x0xf64>
 }
+
+// Packed sequences, each from its end to its start.
+// CHECK-LABEL: func @packed
+// CHECK: initial_state(%{{.*}}) cu_seqlens(%{{.*}}) activation(silu) reverse :
+func.func @packed(%x: tensor<1x8x?xf32>, %w: tensor<8x4xf32>,
+                  %state: tensor<?x8x3xf32>, %offsets: tensor<?xi32>)
+    -> (tensor<1x8x?xf32>, tensor<?x8x3xf32>) {
+  %y, %h = seqc.causal_conv1d x(%x) weight(%w) initial_state(%state)
+      cu_seqlens(%offsets) activation(silu) reverse
+      : (tensor<1x8x?xf32>, tensor<8x4xf32>, tensor<?x8x3xf32>, tensor<?xi32>)
+      -> (tensor<1x8x?xf32>, tensor<?x8x3xf32>)
+  return %y, %h : tensor<1x8x?xf32>, tensor<?x8x3xf32>
+}

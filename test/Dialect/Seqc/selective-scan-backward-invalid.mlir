@@ -656,3 +656,19 @@ func.func @f(%u: tensor<2x8x5xf32>, %delta: tensor<2x8x5xf32>,
       D_grad(tensor<1xf32>)
   return
 }
+
+// -----
+
+// A batch of packed sequences.
+func.func @f(%u: tensor<2x8x5xf32>, %A: tensor<8x4xf32>, %B: tensor<2x4x5xf32>,
+             %offsets: tensor<?xi32>) {
+  // expected-error @+1 {{'seqc.selective_scan_backward' op selective_scan_backward_c14: expected u of batch 1 with cu_seqlens, which packs sequences along the time dimension, but got 'tensor<2x8x5xf32>'}}
+  %r:5 = seqc.selective_scan_backward u(%u) delta(%u) A(%A) B(%B) C(%B)
+      out_grad(%u) cu_seqlens(%offsets)
+      : (tensor<2x8x5xf32>, tensor<2x8x5xf32>, tensor<8x4xf32>,
+         tensor<2x4x5xf32>, tensor<2x4x5xf32>, tensor<2x8x5xf32>,
+         tensor<?xi32>)
+      -> (tensor<2x8x5xf32>, tensor<2x8x5xf32>, tensor<8x4xf32>,
+          tensor<2x4x5xf32>, tensor<2x4x5xf32>)
+  return
+}

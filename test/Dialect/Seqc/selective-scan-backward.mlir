@@ -39,3 +39,20 @@ func.func @everything(
   return %dz, %dD, %dstate
       : tensor<?x64x?xbf16>, tensor<64xf32>, tensor<?x64x16xf32>
 }
+
+// Packed sequences, each from its end to its start.
+// CHECK-LABEL: func @packed
+// CHECK: final_state_grad(%{{.*}}) cu_seqlens(%{{.*}}) delta_softplus reverse :
+func.func @packed(%u: tensor<1x8x?xf32>, %A: tensor<8x4xf32>,
+                  %B: tensor<1x4x?xf32>, %dh: tensor<?x8x4xf32>,
+                  %offsets: tensor<?xi32>) -> tensor<1x8x?xf32> {
+  %r:5 = seqc.selective_scan_backward u(%u) delta(%u) A(%A) B(%B) C(%B)
+      out_grad(%u) final_state_grad(%dh) cu_seqlens(%offsets) delta_softplus
+      reverse
+      : (tensor<1x8x?xf32>, tensor<1x8x?xf32>, tensor<8x4xf32>,
+         tensor<1x4x?xf32>, tensor<1x4x?xf32>, tensor<1x8x?xf32>,
+         tensor<?x8x4xf32>, tensor<?xi32>)
+      -> (tensor<1x8x?xf32>, tensor<1x8x?xf32>, tensor<8x4xf32>,
+          tensor<1x4x?xf32>, tensor<1x4x?xf32>)
+  return %r#0 : tensor<1x8x?xf32>
+}

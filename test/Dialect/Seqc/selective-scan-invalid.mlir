@@ -429,3 +429,59 @@ func.func @f(%u: tensor<2x8x5xf32>, %delta: tensor<2x8x5xf32>,
       -> (tensor<2x8x5xf32>, tensor<8x4xf32>)
   return
 }
+
+// -----
+
+// The states of three sequences, not of a batch.
+func.func @f(%u: tensor<1x8x5xf32>, %A: tensor<8x4xf32>, %B: tensor<1x4x5xf32>,
+             %state: tensor<1x8x4xf32>, %offsets: tensor<4xi32>) {
+  // expected-error @+1 {{'seqc.selective_scan' op selective_scan_c9: expected initial_state to be a tensor (sequences, channels, d_state) of 3x8x4xf32, but got 'tensor<1x8x4xf32>'}}
+  %r = seqc.selective_scan u(%u) delta(%u) A(%A) B(%B) C(%B)
+      initial_state(%state) cu_seqlens(%offsets)
+      : (tensor<1x8x5xf32>, tensor<1x8x5xf32>, tensor<8x4xf32>,
+         tensor<1x4x5xf32>, tensor<1x4x5xf32>, tensor<1x8x4xf32>,
+         tensor<4xi32>) -> tensor<1x8x5xf32>
+  return
+}
+
+// -----
+
+// Offsets of 64 bits.
+func.func @f(%u: tensor<1x8x5xf32>, %A: tensor<8x4xf32>, %B: tensor<1x4x5xf32>,
+             %offsets: tensor<4xi64>) {
+  // expected-error @+1 {{'seqc.selective_scan' op selective_scan_c10: expected cu_seqlens to be a 1-D tensor (sequences + 1) of i32, but got 'tensor<4xi64>'}}
+  %r = seqc.selective_scan u(%u) delta(%u) A(%A) B(%B) C(%B)
+      cu_seqlens(%offsets)
+      : (tensor<1x8x5xf32>, tensor<1x8x5xf32>, tensor<8x4xf32>,
+         tensor<1x4x5xf32>, tensor<1x4x5xf32>, tensor<4xi64>)
+      -> tensor<1x8x5xf32>
+  return
+}
+
+// -----
+
+// No sequences.
+func.func @f(%u: tensor<1x8x5xf32>, %A: tensor<8x4xf32>, %B: tensor<1x4x5xf32>,
+             %offsets: tensor<1xi32>) {
+  // expected-error @+1 {{'seqc.selective_scan' op selective_scan_c10: expected cu_seqlens of at least one sequence, two elements, but got 'tensor<1xi32>'}}
+  %r = seqc.selective_scan u(%u) delta(%u) A(%A) B(%B) C(%B)
+      cu_seqlens(%offsets)
+      : (tensor<1x8x5xf32>, tensor<1x8x5xf32>, tensor<8x4xf32>,
+         tensor<1x4x5xf32>, tensor<1x4x5xf32>, tensor<1xi32>)
+      -> tensor<1x8x5xf32>
+  return
+}
+
+// -----
+
+// A batch of packed sequences.
+func.func @f(%u: tensor<2x8x5xf32>, %A: tensor<8x4xf32>, %B: tensor<2x4x5xf32>,
+             %offsets: tensor<?xi32>) {
+  // expected-error @+1 {{'seqc.selective_scan' op selective_scan_c10: expected u of batch 1 with cu_seqlens, which packs sequences along the time dimension, but got 'tensor<2x8x5xf32>'}}
+  %r = seqc.selective_scan u(%u) delta(%u) A(%A) B(%B) C(%B)
+      cu_seqlens(%offsets)
+      : (tensor<2x8x5xf32>, tensor<2x8x5xf32>, tensor<8x4xf32>,
+         tensor<2x4x5xf32>, tensor<2x4x5xf32>, tensor<?xi32>)
+      -> tensor<2x8x5xf32>
+  return
+}

@@ -43,3 +43,18 @@ func.func @step(%u: tensor<1x?x1xf64>, %A: tensor<?x4xf64>,
       -> (tensor<1x?x1xf64>, tensor<1x?x4xf64>)
   return %y, %h : tensor<1x?x1xf64>, tensor<1x?x4xf64>
 }
+
+// Packed sequences, each from its end to its start.
+// CHECK-LABEL: func @packed
+// CHECK: initial_state(%{{.*}}) cu_seqlens(%{{.*}}) delta_softplus reverse :
+func.func @packed(%u: tensor<1x8x?xf32>, %A: tensor<8x4xf32>,
+                  %B: tensor<1x4x?xf32>, %state: tensor<?x8x4xf32>,
+                  %offsets: tensor<?xi32>)
+    -> (tensor<1x8x?xf32>, tensor<?x8x4xf32>) {
+  %y, %h = seqc.selective_scan u(%u) delta(%u) A(%A) B(%B) C(%B)
+      initial_state(%state) cu_seqlens(%offsets) delta_softplus reverse
+      : (tensor<1x8x?xf32>, tensor<1x8x?xf32>, tensor<8x4xf32>,
+         tensor<1x4x?xf32>, tensor<1x4x?xf32>, tensor<?x8x4xf32>, tensor<?xi32>)
+      -> (tensor<1x8x?xf32>, tensor<?x8x4xf32>)
+  return %y, %h : tensor<1x8x?xf32>, tensor<?x8x4xf32>
+}

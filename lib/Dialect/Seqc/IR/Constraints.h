@@ -143,11 +143,23 @@ struct ScanOperands {
 using NamedValue = std::pair<llvm::StringRef, mlir::Value>;
 
 /// Constraints 1 to 9 of every scan. `sameAsU` are further values with the
-/// shape of `u`, `states` those with that of a state.
+/// shape of `u`, `states` those with that of a state: one for each batch, or
+/// for each of `sequences`, the offsets of packed sequences, if there are any.
 mlir::LogicalResult verifyScan(const Constraints &check,
                                const ScanOperands &operands,
                                llvm::ArrayRef<NamedValue> sameAsU,
-                               llvm::ArrayRef<NamedValue> states);
+                               llvm::ArrayRef<NamedValue> states,
+                               mlir::Value sequences = nullptr);
+
+/// The number of states that `data` has: its batch, or the number of sequences
+/// that `sequences`, if given, is the offsets of.
+int64_t getNumStates(mlir::Value data, mlir::Value sequences);
+
+/// Constraint `number`: `sequences`, if given, are the offsets of the sequences
+/// that are packed in the time dimension of `data`.
+mlir::LogicalResult verifySequences(const Constraints &check, unsigned number,
+                                    llvm::StringRef dataName, mlir::Value data,
+                                    mlir::Value sequences);
 
 /// The sizes that the operands of a convolution share.
 struct ConvSizes {
@@ -159,6 +171,10 @@ struct ConvSizes {
   llvm::SmallVector<int64_t> state() const {
     return {batch, channels, width - 1};
   }
+  llvm::SmallVector<int64_t> state(mlir::Value data,
+                                   mlir::Value sequences) const {
+    return {getNumStates(data, sequences), channels, width - 1};
+  }
 
   int64_t batch, channels, length, width;
 };
@@ -168,7 +184,8 @@ struct ConvSizes {
 mlir::LogicalResult verifyConv(const Constraints &check, mlir::Value x,
                                mlir::Value weight, mlir::Value bias,
                                mlir::Value initialState,
-                               llvm::ArrayRef<NamedValue> sameAsX);
+                               llvm::ArrayRef<NamedValue> sameAsX,
+                               mlir::Value sequences = nullptr);
 
 /// The four element types that the operators work on.
 llvm::SmallVector<mlir::Type> getDataTypes(mlir::MLIRContext *context);

@@ -264,7 +264,7 @@ static LogicalResult verifyProjection(const Constraints &check, unsigned number,
 LogicalResult seqc::verifyScan(const Constraints &check,
                                const ScanOperands &operands,
                                ArrayRef<NamedValue> sameAsU,
-                               ArrayRef<NamedValue> states) {
+                               ArrayRef<NamedValue> states, Value sequences) {
   if (failed(check.hasRank(1, "u", operands.u, 3, "(batch, channels, length)",
                            getDataTypes(operands.u.getContext()))))
     return failure();
@@ -302,11 +302,45 @@ LogicalResult seqc::verifyScan(const Constraints &check,
       failed(verifyProjection(check, 6, "B", operands.B, sizes, element)) ||
       failed(verifyProjection(check, 7, "C", operands.C, sizes, element)))
     return failure();
+  int64_t count = sequences ? getNumStates(operands.u, sequences) : sizes.batch;
   for (auto [name, value] : states)
     if (failed(check.tensor(9, name, value,
-                            {sizes.batch, sizes.channels, sizes.stateDim},
-                            "(batch, channels, d_state)", acc)))
+                            {count, sizes.channels, sizes.stateDim},
+                            sequences ? "(sequences, channels, d_state)"
+                                      : "(batch, channels, d_state)",
+                            acc)))
       return failure();
+  return success();
+}
+
+int64_t seqc::getNumStates(Value data, Value sequences) {
+  auto type = cast<RankedTensorType>((sequences ? sequences : data).getType());
+  if (type.getRank() == 0 || type.isDynamicDim(0))
+    return ShapedType::kDynamic;
+  return sequences ? type.getDimSize(0) - 1 : type.getDimSize(0);
+}
+
+LogicalResult seqc::verifySequences(const Constraints &check, unsigned number,
+                                    StringRef dataName, Value data,
+                                    Value sequences) {
+  if (!sequences)
+    return success();
+  Type i32 = IntegerType::get(data.getContext(), 32);
+  if (failed(check.hasRank(number, "cu_seqlens", sequences, 1,
+                           "(sequences + 1)", i32)))
+    return failure();
+  auto type = cast<RankedTensorType>(sequences.getType());
+  if (!type.isDynamicDim(0) && type.getDimSize(0) < 2)
+    return check.fail(number)
+           << "cu_seqlens of at least one sequence, two elements, but got "
+           << type;
+  auto dataType = cast<RankedTensorType>(data.getType());
+  if (!compatibleDims(dataType.getDimSize(0), 1))
+    return check.fail(number)
+           << dataName
+           << " of batch 1 with cu_seqlens, which packs sequences along the "
+              "time dimension, but got "
+           << dataType;
   return success();
 }
 
@@ -316,7 +350,7 @@ LogicalResult seqc::verifyScan(const Constraints &check,
 
 LogicalResult seqc::verifyConv(const Constraints &check, Value x, Value weight,
                                Value bias, Value initialState,
-                               ArrayRef<NamedValue> sameAsX) {
+                               ArrayRef<NamedValue> sameAsX, Value sequences) {
   constexpr StringLiteral dataDims = "(batch, channels, length)";
   if (failed(
           check.hasRank(1, "x", x, 3, dataDims, getDataTypes(x.getContext()))))
@@ -344,6 +378,9 @@ LogicalResult seqc::verifyConv(const Constraints &check, Value x, Value weight,
   return failure(
       failed(check.tensor(5, "bias", bias, {sizes.channels}, "(channels)",
                           elementOrAcc)) ||
-      failed(check.tensor(6, "initial_state", initialState, sizes.state(),
-                          "(batch, channels, width - 1)", element)));
+      failed(check.tensor(6, "initial_state", initialState,
+                          sizes.state(x, sequences),
+                          sequences ? "(sequences, channels, width - 1)"
+                                    : "(batch, channels, width - 1)",
+                          element)));
 }

@@ -256,9 +256,14 @@ LogicalResult ChunkScanBackwardOp::getResultTilePosition(
 LogicalResult CausalConv1dBackwardOp::verify() {
   Constraints check(*this);
   if (failed(verifyConv(check, getX(), getWeight(), getBias(),
-                        getInitialState(), {{"out_grad", getOutGrad()}})))
+                        getInitialState(), {{"out_grad", getOutGrad()}},
+                        getCuSeqlens())) ||
+      failed(verifySequences(check, 10, "x", getX(), getCuSeqlens())))
     return failure();
   ConvSizes sizes(getX().getType(), getWeight().getType());
+  if (getFinalStateGrad() && getCuSeqlens())
+    return check.fail(11) << "no final_state_grad with cu_seqlens, but got "
+                          << getFinalStateGrad().getType();
   if (failed(check.tensor(7, "final_state_grad", getFinalStateGrad(),
                           sizes.state(), "(batch, channels, width - 1)",
                           getX().getType().getElementType())))

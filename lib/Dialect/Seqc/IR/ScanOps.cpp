@@ -26,15 +26,21 @@ using namespace seqc;
 //===----------------------------------------------------------------------===//
 
 LogicalResult SelectiveScanOp::verify() {
-  return verifyScan(
-      Constraints(*this), ScanOperands::get(*this), {{"out", getOut()}},
-      {{"initial_state", getInitialState()}, {"final_state", getFinalState()}});
+  Constraints check(*this);
+  if (failed(verifyScan(check, ScanOperands::get(*this), {{"out", getOut()}},
+                        {{"initial_state", getInitialState()},
+                         {"final_state", getFinalState()}},
+                        getCuSeqlens())))
+    return failure();
+  return verifySequences(check, 10, "u", getU(), getCuSeqlens());
 }
 
 LogicalResult SelectiveScanBackwardOp::verify() {
   Constraints check(*this);
   if (failed(verifyScan(check, ScanOperands::get(*this), {},
-                        {{"initial_state", getInitialState()}})))
+                        {{"initial_state", getInitialState()}},
+                        getCuSeqlens())) ||
+      failed(verifySequences(check, 14, "u", getU(), getCuSeqlens())))
     return failure();
   Type element = getU().getType().getElementType();
   ScanSizes sizes(getU().getType(), getDelta().getType(), getA().getType());
@@ -42,8 +48,10 @@ LogicalResult SelectiveScanBackwardOp::verify() {
                           {sizes.batch, sizes.channels, sizes.length},
                           "(batch, channels, length)", element)) ||
       failed(check.tensor(11, "final_state_grad", getFinalStateGrad(),
-                          {sizes.batch, sizes.channels, sizes.stateDim},
-                          "(batch, channels, d_state)",
+                          {getNumStates(getU(), getCuSeqlens()), sizes.channels,
+                           sizes.stateDim},
+                          getCuSeqlens() ? "(sequences, channels, d_state)"
+                                         : "(batch, channels, d_state)",
                           getAccumulatorType(element))))
     return failure();
   struct Gradient {
@@ -77,26 +85,47 @@ LogicalResult SelectiveScanBackwardOp::verify() {
 LogicalResult CausalConv1dOp::verify() {
   Constraints check(*this);
   if (failed(verifyConv(check, getX(), getWeight(), getBias(),
-                        getInitialState(), {{"out", getOut()}})))
+                        getInitialState(), {{"out", getOut()}},
+                        getCuSeqlens())) ||
+      failed(verifySequences(check, 8, "x", getX(), getCuSeqlens())))
     return failure();
-  return check.tensor(
-      7, "final_state", getFinalState(),
-      ConvSizes(getX().getType(), getWeight().getType()).state(),
-      "(batch, channels, width - 1)", getX().getType().getElementType());
+  return check.tensor(7, "final_state", getFinalState(),
+                      ConvSizes(getX().getType(), getWeight().getType())
+                          .state(getX(), getCuSeqlens()),
+                      getCuSeqlens() ? "(sequences, channels, width - 1)"
+                                     : "(batch, channels, width - 1)",
+                      getX().getType().getElementType());
 }
 
 //===----------------------------------------------------------------------===//
 // Shapes
 //===----------------------------------------------------------------------===//
 
+/// The first size of `state`, one less than there are `sequences`' offsets.
+static OpFoldResult reifyNumSequences(OpBuilder &builder, Value state,
+                                      Value sequences) {
+  auto type = cast<RankedTensorType>(state.getType());
+  if (!type.isDynamicDim(0))
+    return builder.getIndexAttr(type.getDimSize(0));
+  Location loc = state.getLoc();
+  Value offsets = tensor::DimOp::create(builder, loc, sequences, 0);
+  Value one = arith::ConstantIndexOp::create(builder, loc, 1);
+  return arith::SubIOp::create(builder, loc, offsets, one).getResult();
+}
+
 LogicalResult SelectiveScanOp::reifyResultShapes(
     OpBuilder &builder, ReifiedRankedShapedTypeDims &reifiedReturnShapes) {
   Value u = getU();
   reifiedReturnShapes.push_back(
       reifyShape(builder, getOut(), {{u, 0}, {u, 1}, {u, 2}}));
-  if (Value state = getFinalState())
-    reifiedReturnShapes.push_back(
-        reifyShape(builder, state, {{u, 0}, {u, 1}, {getA(), 1}}));
+  Value state = getFinalState();
+  if (!state)
+    return success();
+  reifiedReturnShapes.push_back(
+      reifyShape(builder, state, {{u, 0}, {u, 1}, {getA(), 1}}));
+  if (Value sequences = getCuSeqlens())
+    reifiedReturnShapes.back()[0] =
+        reifyNumSequences(builder, state, sequences);
   return success();
 }
 
@@ -117,6 +146,8 @@ LogicalResult CausalConv1dOp::reifyResultShapes(
   SmallVector<OpFoldResult> sizes =
       reifyShape(builder, state, {{x, 0}, {x, 1}, {x, 2}});
   sizes[2] = width;
+  if (Value sequences = getCuSeqlens())
+    sizes[0] = reifyNumSequences(builder, state, sequences);
   reifiedReturnShapes.push_back(std::move(sizes));
   return success();
 }
@@ -202,6 +233,9 @@ struct FoldCasts : OpRewritePattern<OpT> {
       data = {x.getDimSize(0), channels, x.getDimSize(2)};
       state = {x.getDimSize(0), channels, weight.getDimSize(1) - 1};
     }
+    for (OpOperand &sequences : op.getCuSeqlensMutable())
+      state[0] =
+          getNumStates(operands[0], operands[sequences.getOperandNumber()]);
     SmallVector<Type> types = {refineType(op.getOut().getType(), data)};
     if (Value final = op.getFinalState())
       types.push_back(refineType(final.getType(), state));

@@ -23,10 +23,13 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Sequences.h"
+
 #include "seqc/Dialect/Seqc/Transforms/Passes.h"
 
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
@@ -40,6 +43,7 @@ namespace seqc {
 } // namespace seqc
 
 using namespace mlir;
+using namespace seqc;
 
 using Fold = OpFoldResult;
 
@@ -49,7 +53,8 @@ static scf::ForallOp getGrid(scf::ForallOp outer) {
     return nullptr;
   scf::ForallOp grid;
   for (Operation &op : outer.getBody()->without_terminator()) {
-    if (op.getNumRegions() == 0 && isMemoryEffectFree(&op))
+    if ((op.getNumRegions() == 0 || isa<linalg::FillOp>(op)) &&
+        isMemoryEffectFree(&op))
       continue;
     auto inner = dyn_cast<scf::ForallOp>(op);
     if (!inner || grid || !inner->hasAttr("seqc.grid"))
@@ -152,6 +157,8 @@ static bool collapse(RewriterBase &b, scf::ForallOp outer) {
       join(outer.getMixedStep(), grid.getMixedStep()), outer.getOutputs(),
       /*mapping=*/std::nullopt);
   loop->setAttr("seqc.grid", b.getUnitAttr());
+  if (outer->hasAttr(kSequencesAttr))
+    loop->setAttr(kSequencesAttr, b.getUnitAttr());
   unsigned outerRank = outer.getRank();
   IRMapping map;
   SmallVector<Value> ivs = loop.getInductionVars();
@@ -163,37 +170,78 @@ static bool collapse(RewriterBase &b, scf::ForallOp outer) {
   for (Operation &op : outer.getBody()->without_terminator())
     if (&op != grid && !llvm::is_contained(grid->getUsers(), &op))
       b.clone(op, map);
-  for (auto [arg, init] :
-       llvm::zip(grid.getRegionIterArgs(), grid.getOutputs()))
-    map.map(arg, map.lookupOrDefault(init));
-  for (Operation &op : grid.getBody()->without_terminator())
-    b.clone(op, map);
-
-  b.setInsertionPointToStart(loop.getTerminator().getBody());
   auto lookup = [&](Fold fold) -> Fold {
     if (auto value = dyn_cast<Value>(fold))
       return map.lookupOrDefault(value);
     return fold;
   };
-  for (auto [arg, place] : llvm::zip(grid.getRegionIterArgs(), places)) {
+  for (auto [arg, init, place] :
+       llvm::zip(grid.getRegionIterArgs(), grid.getOutputs(), places)) {
+    Value dest = map.lookupOrDefault(init);
+    // What the grid writes into, where that is nothing yet, is its place.
+    auto type = cast<RankedTensorType>(init.getType());
+    if (init.getDefiningOp<tensor::EmptyOp>() &&
+        type.getRank() == place.insert.getDestType().getRank()) {
+      SmallVector<Fold> offsets =
+          llvm::map_to_vector(place.insert.getMixedOffsets(), lookup);
+      SmallVector<Fold> sizes =
+          llvm::map_to_vector(place.insert.getMixedSizes(), lookup);
+      SmallVector<Fold> ones(offsets.size(), b.getIndexAttr(1));
+      dest = tensor::ExtractSliceOp::create(
+          b, loc, map.lookup(place.insert.getDest()), offsets, sizes, ones);
+      if (dest.getType() != type)
+        dest = tensor::CastOp::create(b, loc, type, dest);
+    }
+    map.map(arg, dest);
+  }
+  AffineExpr d0, d1;
+  bindDims(b.getContext(), d0, d1);
+  auto add = [&](Fold x, Fold y) {
+    return affine::makeComposedFoldedAffineApply(b, loc, d0 + d1, {x, y});
+  };
+  // Places that follow from what there is already are found in front of what
+  // the grid computes, which may write to them.
+  bool isSequences = outer->hasAttr(kSequencesAttr);
+  auto isKnown = [&](Fold fold) {
+    auto value = dyn_cast<Value>(fold);
+    return !value || map.contains(value) ||
+           value.getParentRegion()->isProperAncestor(&outer.getRegion());
+  };
+  SmallVector<SmallVector<Fold>> known(places.size());
+  for (auto [arg, place, sums] :
+       llvm::zip(grid.getRegionIterArgs(), places, known))
+    for (auto [d, more] :
+         llvm::zip(place.dims, getInsert(grid, arg).getMixedOffsets())) {
+      Fold offset = lookup(place.insert.getMixedOffsets()[d]);
+      bool isEarly = isSequences && !isZeroInteger(offset) && isKnown(more);
+      sums.push_back(isEarly ? add(offset, lookup(more)) : Fold());
+    }
+  for (Operation &op : grid.getBody()->without_terminator())
+    b.clone(op, map);
+
+  b.setInsertionPointToStart(loop.getTerminator().getBody());
+  for (auto [arg, place, sums] :
+       llvm::zip(grid.getRegionIterArgs(), places, known)) {
     tensor::ParallelInsertSliceOp inner = getInsert(grid, arg);
     SmallVector<Fold> offsets = place.insert.getMixedOffsets(),
                       sizes = place.insert.getMixedSizes();
     for (Fold &offset : offsets)
       offset = lookup(offset);
-    for (auto [d, more, size] : llvm::zip(place.dims, inner.getMixedOffsets(),
-                                          inner.getMixedSizes())) {
+    for (auto [d, more, size, sum] :
+         llvm::zip(place.dims, inner.getMixedOffsets(), inner.getMixedSizes(),
+                   sums)) {
       sizes[d] = lookup(size);
       if (isZeroInteger(offsets[d])) {
         offsets[d] = lookup(more);
         continue;
       }
+      if (sum) {
+        offsets[d] = sum;
+        continue;
+      }
       OpBuilder::InsertionGuard guard(b);
       b.setInsertionPoint(loop.getTerminator());
-      AffineExpr d0, d1;
-      bindDims(b.getContext(), d0, d1);
-      offsets[d] = affine::makeComposedFoldedAffineApply(
-          b, loc, d0 + d1, {offsets[d], lookup(more)});
+      offsets[d] = add(offsets[d], lookup(more));
     }
     SmallVector<Fold> ones(offsets.size(), b.getIndexAttr(1));
     tensor::ParallelInsertSliceOp::create(

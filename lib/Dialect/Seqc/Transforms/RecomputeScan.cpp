@@ -23,6 +23,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "GradientBuilder.h"
+#include "Sequences.h"
 
 #include "seqc/Dialect/Seqc/IR/Seqc.h"
 #include "seqc/Dialect/Seqc/Transforms/RecomputeBackward.h"
@@ -344,8 +345,9 @@ public:
       : GradientBuilder(
             b, op.getLoc(),
             getAccumulatorType(op.getX().getType().getElementType())),
-        op(op), width(op.getWeight().getType().getDimSize(1)), grids(grids) {
-    batch = dim(op.getX(), 0);
+        op(op), width(op.getWeight().getType().getDimSize(1)), grids(grids),
+        sequences(b, op.getLoc(), op.getCuSeqlens(), op.getReverse()) {
+    batch = op.getCuSeqlens() ? sequences.count() : dim(op.getX(), 0);
     channels = dim(op.getX(), 1);
     length = dim(op.getX(), 2);
     history = {batch, channels, attr(width - 1)};
@@ -359,10 +361,12 @@ private:
   Value readColumn(OpBuilder &nb, Value v, Value column);
   Value addFinalStateInGrid(Value xGrad);
   Value buildInitialStateInGrid(Value next);
+  void buildSequences(MutableArrayRef<Value> gradients);
 
   CausalConv1dBackwardOp op;
   int64_t width;
   bool grids;
+  Sequences sequences;
   Fold batch, channels, length;
   SmallVector<Fold> history;
 };
@@ -517,16 +521,80 @@ Value ConvBackwardBuilder::buildInitialStateInGrid(Value next) {
       });
 }
 
+/// One operator for each packed sequence, in parallel. `gradients` are the
+/// destinations, null for what there is not, and become the results: x_grad of
+/// all steps, and for each sequence `next` and the sums.
+void ConvBackwardBuilder::buildSequences(MutableArrayRef<Value> gradients) {
+  SmallVector<Value> outs;
+  for (Value gradient : gradients)
+    if (gradient)
+      outs.push_back(gradient);
+  Value x = sequences.inOrder(op.getX());
+  Value outGrad = sequences.inOrder(op.getOutGrad());
+  auto loop = scf::ForallOp::create(b, loc, ArrayRef<Fold>{batch}, outs,
+                                    /*mapping=*/std::nullopt);
+  loop->setAttr(kSequencesAttr, b.getUnitAttr());
+  b.setInsertionPoint(loop.getTerminator());
+  Value s = loop.getInductionVars()[0];
+  auto [begin, size] = sequences.bounds(b, s, index(length));
+  SmallVector<SmallVector<Fold>> offsets, sizes;
+  SmallVector<Value> inits;
+  for (auto [dest, out] : llvm::zip(loop.getRegionIterArgs(), outs)) {
+    bool isData = inits.empty();
+    SmallVector<Fold> extent = tensor::getMixedSizes(b, loc, out);
+    SmallVector<Fold> at(extent.size(), attr(0));
+    extent.front() = attr(1);
+    at.front() = isData ? attr(0) : Fold(s);
+    if (isData) {
+      at.back() = begin;
+      extent.back() = size;
+    }
+    inits.push_back(slice(dest, at, extent));
+    offsets.push_back(at);
+    sizes.push_back(extent);
+  }
+  auto init = [&, number = 0](Value gradient) mutable {
+    return gradient ? inits[number++] : Value();
+  };
+  Value xGrad = init(gradients[0]), next = init(gradients[1]),
+        weightGrad = init(gradients[2]), biasGrad = init(gradients[3]);
+  Value state;
+  if (op.getInitialState() && width > 1)
+    state = slice(op.getInitialState(), {Fold(s), attr(0), attr(0)},
+                  {attr(1), channels, attr(width - 1)});
+  auto part = ChunkConv1dBackwardOp::create(
+      b, loc, TypeRange(ValueRange(inits)), slice(x, offsets[0], sizes[0]),
+      op.getWeight(), op.getBias(), state, slice(outGrad, offsets[0], sizes[0]),
+      xGrad, next, weightGrad, biasGrad, op.getActivationAttr(),
+      op.getScheduleAttr());
+  b.setInsertionPointToStart(loop.getTerminator().getBody());
+  for (auto [result, dest, at, extent] :
+       llvm::zip(part.getResults(), loop.getRegionIterArgs(), offsets, sizes))
+    parallelInsert(result, dest, at, extent);
+  b.setInsertionPointAfter(loop);
+  unsigned number = 0;
+  for (Value &gradient : gradients)
+    if (gradient)
+      gradient = loop.getResult(number++);
+}
+
 SmallVector<Value> ConvBackwardBuilder::build() {
   Type element = op.getX().getType().getElementType();
-  SmallVector<Fold> data = {batch, channels, length};
+  SmallVector<Fold> data = {dim(op.getX(), 0), channels, length};
   Value xGrad = empty(data, element);
   SmallVector<Fold> weights = {batch, channels, attr(width)};
   SmallVector<Fold> rows = {batch, channels};
   Value next = width > 1 ? zeros(history) : Value();
   Value weightGrad = zeros(weights);
   Value biasGrad = op.getBiasGrad() ? zeros(rows) : Value();
-  if (!hasNoElements(op.getX().getType())) {
+  if (op.getCuSeqlens()) {
+    Value gradients[] = {xGrad, next, weightGrad, biasGrad};
+    buildSequences(gradients);
+    xGrad = sequences.inMemory(gradients[0], op.getX());
+    next = gradients[1];
+    weightGrad = gradients[2];
+    biasGrad = gradients[3];
+  } else if (!hasNoElements(op.getX().getType())) {
     SmallVector<Type> types = {xGrad.getType()};
     for (Value init : {next, weightGrad, biasGrad})
       if (init)
@@ -569,6 +637,13 @@ struct Recompute : OpRewritePattern<OpT> {
 
   LogicalResult matchAndRewrite(OpT op,
                                 PatternRewriter &rewriter) const override {
+    // Chunks of packed sequences are those of each.
+    if constexpr (std::is_same_v<OpT, SelectiveScanBackwardOp>)
+      if (op.getCuSeqlens()) {
+        rewriter.replaceOp(op, buildScanBackwardGrids(rewriter, op));
+        ++statistics.scans;
+        return success();
+      }
     rewriter.replaceOp(op, BuilderT(rewriter, op).build());
     ++statistics.scans;
     return success();
@@ -598,7 +673,7 @@ struct RecomputeInGrids : OpRewritePattern<SelectiveScanBackwardOp> {
 
   LogicalResult matchAndRewrite(SelectiveScanBackwardOp op,
                                 PatternRewriter &rewriter) const override {
-    if (hasNoElements(op.getU().getType()))
+    if (hasNoElements(op.getU().getType()) && !op.getCuSeqlens())
       rewriter.replaceOp(op, ScanBackwardBuilder(rewriter, op).build());
     else
       rewriter.replaceOp(op, buildScanBackwardGrids(rewriter, op));

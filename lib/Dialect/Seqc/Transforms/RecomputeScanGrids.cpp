@@ -22,9 +22,16 @@
 // and summed over the tiles in order afterwards, like the sums that each batch
 // has of A, D and delta_bias.
 //
+// Packed sequences take the place of batches in the grids; each has chunks of
+// its own from its first step on. Their lengths are known on the device only,
+// so the states of sequence s are stored from place begin / T + s on, for
+// chunks of T steps: begin / T + chunks is at most end / T + 1, where that of
+// the next one starts, and L / T + S places are enough for all.
+//
 //===----------------------------------------------------------------------===//
 
 #include "GradientBuilder.h"
+#include "Sequences.h"
 
 #include <numeric>
 
@@ -51,14 +58,15 @@ public:
       : GradientBuilder(
             b, op.getLoc(),
             getAccumulatorType(op.getU().getType().getElementType())),
-        op(op), element(op.getU().getType().getElementType()) {
+        op(op), element(op.getU().getType().getElementType()),
+        sequences(b, op.getLoc(), op.getCuSeqlens(), op.getReverse()) {
     ScheduleAttr given = op.getScheduleAttr();
     tileC = given && given.getTileM() ? given.getTileM() : 16;
     tileT = given && given.getTileN() ? given.getTileN() : 16;
     schedule = ScheduleAttr::get(op.getContext(), tileC, tileT, /*splits=*/1,
                                  given ? given.getStages() : 0,
                                  given ? given.getWarps() : 0);
-    batch = dim(op.getU(), 0);
+    batch = isPacked() ? sequences.count() : dim(op.getU(), 0);
     channels = dim(op.getU(), 1);
     length = dim(op.getU(), 2);
     states = shapeOf(op.getA())[1];
@@ -85,15 +93,41 @@ private:
   struct Place {
     Value batch, group, channel; // channel: the first one, in its group
     Fold count, first;           // how many there are, and the first of all
+    // Of the sequence: its batch in the data, its first step and how many it
+    // has, its chunks, and where its states are stored.
+    Fold row, begin, length, chunks, slot;
+    // Its steps of each operand, of packed sequences.
+    llvm::SmallDenseMap<Value, Value> views;
   };
+  /// The operands with a dimension of time.
+  SmallVector<Value> getTimeOperands() {
+    SmallVector<Value> all;
+    for (Value v : {Value(op.getU()), Value(op.getDelta()), Value(op.getZ()),
+                    Value(op.getOutGrad())})
+      if (v)
+        all.push_back(v);
+    for (Value v : {op.getB(), op.getC()})
+      if (isVariable(v))
+        all.push_back(v);
+    return all;
+  }
+  bool isPacked() { return bool(op.getCuSeqlens()); }
+  /// `v`, or its part with the steps of the sequence.
+  Value inSequence(const Place &p, Value v) {
+    return isPacked() ? p.views.lookup(v) : v;
+  }
+  /// The sizes of what each chunk has a state in, for a batch or in one row.
+  Fold stateRows() { return isPacked() ? attr(1) : batch; }
+  Fold stateRow(const Place &p) { return isPacked() ? attr(0) : Fold(p.batch); }
   scf::ForallOp createGrid(ValueRange outs, Place &place);
 
   /// Slices, padded to whole tiles.
   Value takeSteps(const Place &p, Value v, Fold t, Fold size) {
     if (!v)
       return v;
-    return pad(slice(v, {Fold(p.batch), p.first, t}, {attr(1), p.count, size}),
-               {1, tileC, tileT});
+    return pad(
+        slice(inSequence(p, v), {p.row, p.first, t}, {attr(1), p.count, size}),
+        {1, tileC, tileT});
   }
   Value takeRows(const Place &p, Value v) {
     return v ? pad(slice(v, {p.first}, {p.count}), {tileC}) : v;
@@ -111,7 +145,7 @@ private:
   Value takeProjection(const Place &p, Value v, Fold t, Fold size) {
     if (!v || !isVariable(v))
       return v ? takeMatrix(p, v) : v;
-    SmallVector<Fold> o = {Fold(p.batch)}, s = {attr(1)};
+    SmallVector<Fold> o = {p.row}, s = {attr(1)};
     SmallVector<int64_t> shape = {1};
     if (shapeOf(v).size() == 4) {
       o.push_back(groupOf(p, groupsOf(v)));
@@ -121,7 +155,7 @@ private:
     o.append({attr(0), t});
     s.append({depth, size});
     shape.append({states, tileT});
-    return pad(slice(v, o, s), shape);
+    return pad(slice(inSequence(p, v), o, s), shape);
   }
   /// Which of `own` groups the channels of the tile are in.
   Fold groupOf(const Place &p, int64_t own) {
@@ -137,6 +171,7 @@ private:
 
   SelectiveScanBackwardOp op;
   Type element;
+  Sequences sequences;
   ScheduleAttr schedule;
   int64_t tileC, tileT, states, groupCount;
   Fold batch, channels, length, depth, groupSize, tiles, chunks;
@@ -163,6 +198,34 @@ scf::ForallOp ScanGrids::createGrid(ValueRange outs, Place &p) {
     Value base = arith::MulIOp::create(b, loc, p.group, index(groupSize));
     p.first = apply(d0 + d1, {Fold(base), Fold(p.channel)});
   }
+  if (!isPacked()) {
+    p.row = p.batch;
+    p.begin = p.slot = attr(0);
+    p.length = length;
+    p.chunks = chunks;
+    return forall;
+  }
+  AffineExpr d0, d1;
+  bindDims(b.getContext(), d0, d1);
+  auto [begin, size] = sequences.bounds(b, p.batch, index(length));
+  p.row = attr(0);
+  p.begin = begin;
+  p.length = size;
+  p.chunks = apply(d0.ceilDiv(tileT), {p.length});
+  // Counted from the first in the operator's order.
+  Fold number = Fold(p.batch);
+  if (sequences.isReverse)
+    number = apply(d0 - d1 - 1, {batch, number});
+  p.slot = apply(d0.floorDiv(tileT) + d1, {p.begin, number});
+  forall->setAttr(kSequencesAttr, b.getUnitAttr());
+  for (Value v : getTimeOperands()) {
+    SmallVector<Fold> extent = tensor::getMixedSizes(b, loc, v);
+    SmallVector<Fold> at(extent.size(), attr(0));
+    extent.front() = attr(1);
+    at.back() = p.begin;
+    extent.back() = p.length;
+    p.views[v] = slice(sequences.inOrder(v), at, extent);
+  }
   return forall;
 }
 
@@ -178,32 +241,39 @@ void ScanGrids::getPartial(const Place &p, Value projection,
     Value skipped = arith::MulIOp::create(b, loc, index(before), index(tiles));
     number = apply(d0 + d1, {Fold(skipped), number});
   }
-  o.assign({number, Fold(p.batch)});
+  o.assign({number, p.row});
   s.assign({attr(1), attr(1)});
   if (shapeOf(projection).size() == 4) {
     o.push_back(groupOf(p, own));
     s.push_back(attr(1));
   }
-  o.append({attr(0), attr(0)});
-  s.append({depth, length});
+  o.append({attr(0), p.begin});
+  s.append({depth, p.length});
 }
 
-/// The state before each chunk: (chunk, batch, channel, state).
+/// The state before each chunk: (chunk, batch, channel, state), or (place, 1,
+/// channel, state) of packed sequences.
 Value ScanGrids::buildStarts() {
-  AffineExpr d0;
-  bindDims(b.getContext(), d0);
+  AffineExpr d0, d1;
+  bindDims(b.getContext(), d0, d1);
   MLIRContext *context = b.getContext();
   AffineExpr zero = b.getAffineConstantExpr(0);
   // Without steps there is room for one that nobody reads.
-  Fold last = affine::makeComposedFoldedAffineMax(
-      b, loc, AffineMap::get(1, 0, {d0 - 1, zero}, context), {chunks});
-  Fold room = apply(d0 + 1, {last});
-  Value starts = empty({room, batch, channels, depth}, acc);
+  auto roomOf = [&](Fold number) {
+    Fold last = affine::makeComposedFoldedAffineMax(
+        b, loc, AffineMap::get(1, 0, {d0 - 1, zero}, context), {number});
+    return apply(d0 + 1, {last});
+  };
+  Fold room = isPacked() ? apply(d0.floorDiv(tileT) + d1, {length, batch})
+                         : roomOf(chunks);
+  Value starts = empty({room, stateRows(), channels, depth}, acc);
   Place p;
   OpBuilder::InsertionGuard guard(b);
   scf::ForallOp grid = createGrid(starts, p);
   Value dest = grid.getRegionIterArgs()[0];
-  SmallVector<Fold> offsets = {attr(0), Fold(p.batch), p.first, attr(0)},
+  if (isPacked())
+    room = roomOf(p.chunks);
+  SmallVector<Fold> offsets = {p.slot, stateRow(p), p.first, attr(0)},
                     sizes = {room, attr(1), p.count, depth};
   Value own = slice(dest, offsets, sizes);
   auto loop =
@@ -216,7 +286,7 @@ Value ScanGrids::buildStarts() {
     Value i = loop.getInductionVar();
     // The step after the last chunk is not needed, but costs nothing to name.
     Fold t = apply(d0 * tileT, {Fold(i)});
-    Fold size = clampedSize(t, length, tileT);
+    Fold size = clampedSize(t, p.length, tileT);
     auto scan = ChunkScanOp::create(
         b, loc, TypeRange{args[1].getType()}, takeSteps(p, op.getU(), t, size),
         takeSteps(p, op.getDelta(), t, size), takeMatrix(p, op.getA()),
@@ -236,12 +306,15 @@ Value ScanGrids::buildStarts() {
 }
 
 SmallVector<Value> ScanGrids::build() {
+  // The views in the operator's order stand in front of both grids.
+  for (Value v : getTimeOperands())
+    sequences.inOrder(v);
   Value starts = buildStarts();
   AffineExpr d0, d1;
   bindDims(b.getContext(), d0, d1);
 
   // Destinations of the grid: what chunks write, and sums.
-  SmallVector<Fold> data = {batch, channels, length};
+  SmallVector<Fold> data = {dim(op.getU(), 0), channels, length};
   SmallVector<Fold> rows = {batch, channels};
   SmallVector<Fold> matrix = {batch, channels, depth};
   SmallVector<Value> outs;
@@ -286,11 +359,11 @@ SmallVector<Value> ScanGrids::build() {
       if (isProjection) {
         getPartial(p, k == B ? op.getB() : op.getC(), o, s);
       } else {
-        o = {Fold(p.batch), p.first};
+        o = {isWritten(k) ? p.row : Fold(p.batch), p.first};
         s = {attr(1), p.count};
         if (k != D && k != bias) {
-          o.push_back(attr(0));
-          s.push_back(isWritten(k) ? length : depth);
+          o.push_back(isWritten(k) ? p.begin : attr(0));
+          s.push_back(isWritten(k) ? p.length : depth);
         }
       }
       if (isWritten(k))
@@ -302,16 +375,17 @@ SmallVector<Value> ScanGrids::build() {
       else
         carried.push_back(zeroTile({1, tileC, states}));
     }
-    auto loop = scf::ForOp::create(b, loc, constant(0), index(chunks),
+    auto loop = scf::ForOp::create(b, loc, constant(0), index(p.chunks),
                                    constant(1), carried);
     {
       OpBuilder::InsertionGuard inner(b);
       b.setInsertionPointToStart(loop.getBody());
       ValueRange args = loop.getRegionIterArgs();
       // From the last chunk to the first.
-      Fold i = apply(d0 - d1 - 1, {chunks, loop.getInductionVar()});
-      Fold t = apply(d0 * tileT, {i}), size = clampedSize(t, length, tileT);
-      SmallVector<Fold> at = {i, Fold(p.batch), p.first, attr(0)};
+      Fold i = apply(d0 - d1 - 1, {p.chunks, loop.getInductionVar()});
+      Fold t = apply(d0 * tileT, {i}), size = clampedSize(t, p.length, tileT);
+      Fold place = isPacked() ? apply(d0 + d1, {p.slot, i}) : i;
+      SmallVector<Fold> at = {place, stateRow(p), p.first, attr(0)};
       SmallVector<Fold> one = {attr(1), attr(1), p.count, depth};
       SmallVector<Fold> ones(4, attr(1));
       // Without the number of the chunk.
@@ -394,18 +468,21 @@ SmallVector<Value> ScanGrids::build() {
   SmallVector<Value> results;
   for (Value result : op.getResults()) {
     Value v;
+    auto inMemory = [&](Value sums, Value like) {
+      return isVariable(like) ? sequences.inMemory(sums, like) : sums;
+    };
     if (result == op.getUGrad())
-      v = grid.getResult(u);
+      v = sequences.inMemory(grid.getResult(u), op.getU());
     else if (result == op.getDeltaGrad())
-      v = grid.getResult(delta);
+      v = sequences.inMemory(grid.getResult(delta), op.getU());
     else if (result == op.getZGrad())
-      v = grid.getResult(z);
+      v = sequences.inMemory(grid.getResult(z), op.getU());
     else if (result == op.getAGrad())
       v = sumBatches(grid.getResult(A));
     else if (result == op.getBGrad())
-      v = sumBatches(grid.getResult(B)); // Or tiles.
+      v = inMemory(sumBatches(grid.getResult(B)), op.getB()); // Or tiles.
     else if (result == op.getCGrad())
-      v = sumBatches(grid.getResult(C));
+      v = inMemory(sumBatches(grid.getResult(C)), op.getC());
     else if (result == op.getDGrad())
       v = sumBatches(grid.getResult(D));
     else if (result == op.getDeltaBiasGrad())

@@ -31,6 +31,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Sequences.h"
+
 #include "seqc/Analysis/ChipInfo.h"
 #include "seqc/Analysis/IOModel.h"
 #include "seqc/Dialect/Seqc/IR/Seqc.h"
@@ -641,6 +643,11 @@ struct SplitReductionPass
     SmallVector<Operation *> ops;
     getOperation()->walk([&](MonoidOpInterface op) { ops.push_back(op); });
     for (Operation *op : ops) {
+      // Packed sequences are parts already, of lengths that only the device
+      // knows: what a part of one would be, and which states it would hand to
+      // which part, is not arithmetic of the call.
+      if (op->getParentOp()->hasAttr(kSequencesAttr))
+        continue;
       auto schedule = op->getAttrOfType<ScheduleAttr>("schedule");
       int64_t parts =
           splits ? int64_t(splits) : (schedule ? schedule.getSplits() : 0);

@@ -24,6 +24,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "SegmentBounds.h"
+#include "Sequences.h"
 #include "TileAttentionBackward.h"
 #include "TileScanBackward.h"
 #include "Tiler.h"
@@ -823,7 +824,8 @@ static LogicalResult tileConv(RewriterBase &rewriter, CausalConv1dOp op,
     auto tile =
         CausalConv1dOp::create(rewriter, loc, types, x, weight, bias,
                                history > 0 ? Value(args[1]) : Value(),
-                               op.getActivationAttr(), op.getScheduleAttr());
+                               /*cu_seqlens=*/Value(), op.getActivationAttr(),
+                               /*reverse=*/UnitAttr(), op.getScheduleAttr());
     Value cut =
         t.slice(tile.getOut(), {t.attr(0), t.attr(0), t.attr(0)}, chunk);
     Value next = t.insert(cut, args[0], {t.attr(0), t.attr(0), it}, chunk);
@@ -909,11 +911,13 @@ struct TilePass : public seqc::impl::SeqcTileBase<TilePass> {
         return signalPassFailure();
       ++numTiled;
     }
-    if (singleLoop)
-      getOperation()->walk([&](scf::ForallOp forall) {
-        if (!others.contains(forall))
-          forall->setAttr("seqc.grid", rewriter.getUnitAttr());
-      });
+    // One grid with a loop over packed sequences, on every target.
+    getOperation()->walk([&](scf::ForallOp forall) {
+      Operation *parent = forall->getParentOp();
+      if (!others.contains(forall) &&
+          (singleLoop || parent->hasAttr(kSequencesAttr)))
+        forall->setAttr("seqc.grid", rewriter.getUnitAttr());
+    });
     numLoops += statistics.loops;
     numFullLoops += statistics.fullLoops;
   }

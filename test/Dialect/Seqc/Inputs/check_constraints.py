@@ -75,7 +75,8 @@ def verified(root: Path) -> Ids:
         "attention_backward": numbers_in(
             function(attention, "AttentionBackwardOp::verify()")
         ),
-        "selective_scan": any_scan,
+        "selective_scan": any_scan
+        | numbers_in(function(scans, "SelectiveScanOp::verify()")),
         "selective_scan_backward": any_scan
         | numbers_in(function(scans, "SelectiveScanBackwardOp::verify()")),
         "causal_conv1d": any_conv

@@ -363,6 +363,11 @@ def Seqc_SelectiveScanOp : Seqc_Op<"selective_scan", [
     of the chunk before. softplus(x) = ln(1 + exp(x)), and x where x > 20. The recurrence is computed in
     `acc`: f64 for f64, f32 for every other element type `T`.
 
+    With `reverse` time runs from the last step to the first: the steps `t` stand for `L - 1 - t`, and
+    `initial_state` is before the last step. With `cu_seqlens`, (S + 1) in i32, the time dimension of batch 1 holds S
+    sequences one behind the other, sequence `s` from step `cu_seqlens[s]` to before `cu_seqlens[s + 1]`. Each is a scan
+    of its own, and states are (S, Dm, N).
+
     | operand | shape | element type |
     |---|---|---|
     | `u`, `delta`, `z`, `out` | (B, Dm, L) | T: f16, bf16, f32 or f64 |
@@ -373,7 +378,7 @@ def Seqc_SelectiveScanOp : Seqc_Op<"selective_scan", [
     | `initial_state`, `final_state` | (B, Dm, N) | acc |
 
     N and G are static and G divides Dm: channel `c` uses group `c / (Dm / G)`. Constraints:
-    selective_scan_c1 to selective_scan_c9 of `docs/spec.md`.
+    selective_scan_c1 to selective_scan_c10 of `docs/spec.md`.
 
     Example:
     ```mlir
@@ -405,7 +410,10 @@ def Seqc_SelectiveScanOp : Seqc_Op<"selective_scan", [
     // selective_scan_c9
     Arg<Optional<Seqc_State3>, "the state before the first step">
         :$initial_state,
+    // selective_scan_c10
+    Arg<Optional<Seqc_Index1>, "where packed sequences start">:$cu_seqlens,
     UnitAttr:$delta_softplus,
+    UnitAttr:$reverse,
     OptionalAttr<Seqc_ScheduleAttr>:$schedule
   );
   let results = (outs
@@ -420,7 +428,9 @@ def Seqc_SelectiveScanOp : Seqc_Op<"selective_scan", [
     (`z` `(` $z^ `)`)?
     (`delta_bias` `(` $delta_bias^ `)`)?
     (`initial_state` `(` $initial_state^ `)`)?
+    (`cu_seqlens` `(` $cu_seqlens^ `)`)?
     (`delta_softplus` $delta_softplus^)?
+    (`reverse` $reverse^)?
     attr-dict `:` functional-type(operands, results)
   }];
   let hasVerifier = 1;
@@ -451,10 +461,12 @@ def Seqc_SelectiveScanBackwardOp : Seqc_Op<"selective_scan_backward", [
     initial_state_grad = a[c, n, 0] dh[c, n, 0]
     ```
 
+    With `reverse` and `cu_seqlens` as `seqc.selective_scan` has them.
+
     The types of the five gradients that are always there follow `->`; the others, where
     wanted, follow with theirs, as in `D_grad(tensor<64xf32>)`.
 
-    Constraints: selective_scan_backward_c1 to selective_scan_backward_c13 of `docs/spec.md`; 1 to
+    Constraints: selective_scan_backward_c1 to selective_scan_backward_c14 of `docs/spec.md`; 1 to
     9 are those of `seqc.selective_scan`.
 
     Example:
@@ -483,7 +495,10 @@ def Seqc_SelectiveScanBackwardOp : Seqc_Op<"selective_scan_backward", [
     Arg<Seqc_Data3, "gradient of `out`">:$out_grad,
     // selective_scan_backward_c11
     Arg<Optional<Seqc_State3>, "gradient of `final_state`">:$final_state_grad,
+    // selective_scan_backward_c14
+    Arg<Optional<Seqc_Index1>, "as for selective_scan">:$cu_seqlens,
     UnitAttr:$delta_softplus,
+    UnitAttr:$reverse,
     OptionalAttr<Seqc_ScheduleAttr>:$schedule
   );
   let results = (outs
@@ -508,7 +523,9 @@ def Seqc_SelectiveScanBackwardOp : Seqc_Op<"selective_scan_backward", [
     (`initial_state` `(` $initial_state^ `)`)?
     `out_grad` `(` $out_grad `)`
     (`final_state_grad` `(` $final_state_grad^ `)`)?
+    (`cu_seqlens` `(` $cu_seqlens^ `)`)?
     (`delta_softplus` $delta_softplus^)?
+    (`reverse` $reverse^)?
     attr-dict `:` `(` type(operands) `)` `->`
     `(` type($u_grad) `,` type($delta_grad) `,` type($A_grad) `,` type($B_grad)
     `,` type($C_grad) `)`
@@ -541,6 +558,11 @@ def Seqc_CausalConv1dOp : Seqc_Op<"causal_conv1d", [
 
     Sums are in `acc`: f64 for f64, f32 for every other element type `T`.
 
+    With `reverse` time runs from the last step to the first: the steps `t` stand for `L - 1 - t`, and
+    `initial_state` is before the last step. With `cu_seqlens`, (S + 1) in i32, the time dimension of batch 1 holds S
+    sequences one behind the other, sequence `s` from step `cu_seqlens[s]` to before `cu_seqlens[s + 1]`. Each is a convolution
+    of its own, and states are (S, Dm, W - 1).
+
     | operand | shape | element type |
     |---|---|---|
     | `x`, `out` | (B, Dm, L) | T: f16, bf16, f32 or f64 |
@@ -548,7 +570,7 @@ def Seqc_CausalConv1dOp : Seqc_Op<"causal_conv1d", [
     | `bias` | (Dm) | T or acc |
     | `initial_state`, `final_state` | (B, Dm, W - 1) | T |
 
-    W is static. Constraints: causal_conv1d_c1 to causal_conv1d_c7 of `docs/spec.md`.
+    W is static. Constraints: causal_conv1d_c1 to causal_conv1d_c8 of `docs/spec.md`.
 
     Example:
     ```mlir
@@ -568,7 +590,10 @@ def Seqc_CausalConv1dOp : Seqc_Op<"causal_conv1d", [
     Arg<Optional<Seqc_Data1>, "added to the sum">:$bias,
     // causal_conv1d_c6
     Arg<Optional<Seqc_Data3>, "the columns before the first">:$initial_state,
+    // causal_conv1d_c8
+    Arg<Optional<Seqc_Index1>, "where packed sequences start">:$cu_seqlens,
     DefaultValuedAttr<Seqc_ActivationAttr, "::seqc::Activation::None">:$activation,
+    UnitAttr:$reverse,
     OptionalAttr<Seqc_ScheduleAttr>:$schedule
   );
   let results = (outs
@@ -581,7 +606,9 @@ def Seqc_CausalConv1dOp : Seqc_Op<"causal_conv1d", [
     `x` `(` $x `)` `weight` `(` $weight `)`
     (`bias` `(` $bias^ `)`)?
     (`initial_state` `(` $initial_state^ `)`)?
+    (`cu_seqlens` `(` $cu_seqlens^ `)`)?
     (`activation` `(` custom<EnumKeyword>($activation)^ `)`)?
+    (`reverse` $reverse^)?
     attr-dict `:` functional-type(operands, results)
   }];
   let hasVerifier = 1;
@@ -604,10 +631,13 @@ def Seqc_CausalConv1dBackwardOp : Seqc_Op<"causal_conv1d_backward", [
     bias_grad[c]      = sum_{b, t} g[b, c, t]
     ```
 
+    With `reverse` and `cu_seqlens` as `seqc.causal_conv1d` has them; packed sequences have no
+    `final_state_grad`.
+
     The types of the two gradients that are always there follow `->`; the others, where
     wanted, follow with theirs, as in `bias_grad(tensor<64xf32>)`.
 
-    Constraints: causal_conv1d_backward_c1 to causal_conv1d_backward_c9 of `docs/spec.md`; 1 to 7 are
+    Constraints: causal_conv1d_backward_c1 to causal_conv1d_backward_c11 of `docs/spec.md`; 1 to 7 are
     those of `seqc.causal_conv1d`.
 
     Example:
@@ -628,7 +658,10 @@ def Seqc_CausalConv1dBackwardOp : Seqc_Op<"causal_conv1d_backward", [
     Arg<Optional<Seqc_Data3>, "as for causal_conv1d">:$initial_state,
     Arg<Seqc_Data3, "gradient of `out`">:$out_grad,
     Arg<Optional<Seqc_Data3>, "gradient of `final_state`">:$final_state_grad,
+    // causal_conv1d_backward_c10, causal_conv1d_backward_c11
+    Arg<Optional<Seqc_Index1>, "as for causal_conv1d">:$cu_seqlens,
     DefaultValuedAttr<Seqc_ActivationAttr, "::seqc::Activation::None">:$activation,
+    UnitAttr:$reverse,
     OptionalAttr<Seqc_ScheduleAttr>:$schedule
   );
   let results = (outs
@@ -645,7 +678,9 @@ def Seqc_CausalConv1dBackwardOp : Seqc_Op<"causal_conv1d_backward", [
     (`initial_state` `(` $initial_state^ `)`)?
     `out_grad` `(` $out_grad `)`
     (`final_state_grad` `(` $final_state_grad^ `)`)?
+    (`cu_seqlens` `(` $cu_seqlens^ `)`)?
     (`activation` `(` custom<EnumKeyword>($activation)^ `)`)?
+    (`reverse` $reverse^)?
     attr-dict `:` `(` type(operands) `)` `->`
     `(` type($x_grad) `,` type($weight_grad) `)`
     (`bias_grad` `(` type($bias_grad)^ `)`)?

@@ -80,6 +80,44 @@ def SeqcPackHeads : Pass<"seqc-pack-heads", "::mlir::func::FuncOp"> {
   ];
 }
 
+def SeqcResolveSequences : Pass<"seqc-resolve-sequences", "::mlir::func::FuncOp"> {
+  let summary = "Rewrite direction and packing of time into views";
+  let description = [{
+    A scan or convolution with `reverse` becomes one without it, on views of its operands whose time dimension has
+    a stride of -1, and its results are stored through such views. One with `cu_seqlens` becomes a parallel loop over
+    the sequences, with the operator on the slices of one. Nothing is copied, and what follows has operators that go
+    forwards through one sequence. A packed backward operator stays as it is: `seqc-recompute-backward` has it.
+
+    Before:
+    ```mlir
+    %y = seqc.causal_conv1d x(%x) weight(%w) reverse : ...
+    %z = seqc.causal_conv1d x(%x) weight(%w) cu_seqlens(%offsets) : ...
+    ```
+    After:
+    ```mlir
+    %v = tensor.extract_slice %x[0, 0, %last] [%b, %c, %l] [1, 1, -1] : ...
+    %o = seqc.causal_conv1d x(%v) weight(%w) : ...
+    %y = tensor.insert_slice %o into %empty[0, 0, %last] [%b, %c, %l] [1, 1, -1] : ...
+
+    %z = scf.forall (%s) in (%sequences) shared_outs(%out = %empty) -> ... {
+      %xs = tensor.extract_slice %x[0, 0, %begin] [1, %c, %size] [1, 1, 1] : ...
+      %os = seqc.causal_conv1d x(%xs) weight(%w) : ...
+      scf.forall.in_parallel {
+        tensor.parallel_insert_slice %os into %out[0, 0, %begin] [1, %c, %size] [1, 1, 1] : ...
+      }
+    } {seqc.sequences}
+    ```
+  }];
+  let dependentDialects = [
+    "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect"
+  ];
+  let statistics = [
+    Statistic<"numTurned", "operators-turned", "Operators that go through time backwards">,
+    Statistic<"numUnpacked", "operators-unpacked", "Operators on packed sequences">
+  ];
+}
+
 def SeqcExpandState : Pass<"seqc-expand-state", "::mlir::func::FuncOp"> {
   let summary = "Rewrite a selective scan into chunks with a carried state";
   let description = [{
