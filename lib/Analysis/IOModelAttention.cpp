@@ -133,6 +133,8 @@ std::optional<AttentionShape> seqc::io::getAttentionShape(Operation *op,
     s.sinks = static_cast<bool>(backward.getSinks());
     s.lse = static_cast<bool>(backward.getLseGrad());
     s.biasGradBytes = totalBytes(backward.getBiasGrad(), size);
+    for (Value gradient : backward.getCapturedGrad())
+      s.biasGradBytes += totalBytes(gradient, size);
     return s;
   }
   if (auto block = dyn_cast<BlockAttentionBackwardOp>(op)) {
@@ -140,7 +142,15 @@ std::optional<AttentionShape> seqc::io::getAttentionShape(Operation *op,
     s.backward = s.isBlock = true;
     s.queryGrad = static_cast<bool>(block.getQueryGradInit());
     s.keyGrad = static_cast<bool>(block.getKeyGradInit());
-    s.biasGradBytes = totalBytes(block.getBiasGradInit(), size);
+    s.keyRows = block.hasKeyRows();
+    for (Value init : {block.getBiasGradInit(), block.getCapturedGradInit()}) {
+      if (!init)
+        continue;
+      auto type = cast<RankedTensorType>(init.getType());
+      s.pairGrad = true;
+      s.pairTiles |= type.getDimSize(2) != 1 && type.getDimSize(3) != 1;
+      s.biasGradBytes += totalBytes(init, size);
+    }
     return s;
   }
   if (auto online = dyn_cast<OnlineAttentionOp>(op)) {
@@ -540,6 +550,9 @@ static FormReport fusedBackward(const AttentionShape &s, TileSchedule t,
       c.cache.written += loads;
       c.dram.written += missedLoads(loads, s.biasGradBytes, chip, options);
     }
+  } else if (s.biasGradBytes > 0) { // Of what a region captures.
+    c.cache.written += s.biasGradBytes;
+    c.dram.written += s.biasGradBytes;
   }
   form.workspaceBytes = rows * (s.a + s.D * partialBytes);
   if (s.isBlock)

@@ -189,6 +189,10 @@ struct AttentionShape {
   // Backward: the gradients that are computed, and whether this is the L1
   // operator, which gets delta and is one kernel.
   bool queryGrad = true, keyGrad = true, isBlock = false;
+  // The L1 operator: whether rows of its products are keys, whether it computes
+  // the gradient of a bias or a captured tensor, and whether that is a number
+  // for each pair.
+  bool keyRows = false, pairGrad = false, pairTiles = false;
   // L1: state that comes from, and goes to, memory.
   bool stateIn = false, stateOut = false;
 

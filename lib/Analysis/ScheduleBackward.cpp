@@ -17,7 +17,8 @@
 // which must leave some 50 of 255 for operands and addresses. With 32 rows
 // each fragment of columns is read once for two products: that decides, as
 // long as 32 columns are left. Shared memory holds the rows' operands once and
-// `stages` tiles of the columns'.
+// `stages` tiles of the columns'; where a block has one tile of pairs, and goes
+// through batches and heads, `stages` of both.
 //
 //===----------------------------------------------------------------------===//
 
@@ -38,7 +39,7 @@ struct Roles {
 };
 } // namespace
 
-static bool rowsAreKeys(const AttentionShape &s) { return s.keyGrad; }
+static bool rowsAreKeys(const AttentionShape &s) { return s.keyRows; }
 
 static TileSchedule toSchedule(const AttentionShape &s, const Roles &r) {
   bool swap = rowsAreKeys(s);
@@ -54,7 +55,7 @@ static Roles toRoles(const AttentionShape &s, const TileSchedule &t) {
 
 /// See tile-split-accumulators.
 static bool isSplit(const AttentionShape &s, const Roles &r) {
-  if (!rowsAreKeys(s))
+  if (!s.keyGrad)
     return false;
   int64_t registers = r.rows * (roundUp(s.D, 16) + roundUp(s.Dv, 16)) /
                       (32 * std::max<int64_t>(r.warps, 1));
@@ -64,8 +65,9 @@ static bool isSplit(const AttentionShape &s, const Roles &r) {
 static int64_t sharedBytes(const AttentionShape &s, const Roles &r) {
   int64_t e = int64_t(s.e);
   int64_t loops = isSplit(s, r) ? 2 : 1;
-  return 1024 + sharedTileBytes(r.rows, s.D, e) +
-         sharedTileBytes(r.rows, s.Dv, e) +
+  int64_t ofRows = s.pairTiles ? r.stages : 1;
+  return 1024 + ofRows * sharedTileBytes(r.rows, s.D, e) +
+         ofRows * sharedTileBytes(r.rows, s.Dv, e) +
          loops * r.stages *
              (sharedTileBytes(r.columns, s.D, e) +
               sharedTileBytes(r.columns, s.Dv, e));
@@ -105,9 +107,19 @@ static Roles ampereEntry(const AttentionShape &s, int64_t head,
   return {rows, isPlain ? 32 : 16, 1, 4};
 }
 
+/// The gradient of a bias or a captured tensor: two products, and no more than
+/// a sum for each row beside them, or one for each pair.
+static Roles pairEntry(const AttentionShape &s, int64_t head) {
+  if (s.e > 2)
+    return {64, 16, 1, 4};
+  return {64, head <= 128 ? 32 : 16, head <= 128 ? 2 : 1, 4};
+}
+
 /// Tiles of long sequences.
 static Roles tableEntry(const AttentionShape &s, const ChipInfo &chip) {
   int64_t head = std::max(s.D, s.Dv);
+  if (s.pairGrad)
+    return pairEntry(s, head);
   // What changes scores or masks needs registers next to them; the derivative
   // of a region, however cheap, is a value for each score.
   int64_t extras = countExtras(s) + s.scoreRegion;

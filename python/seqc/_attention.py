@@ -617,7 +617,9 @@ def attention(
     2022), with grouped key heads (Ainslie et al. 2023) and ALiBi (Press et al.
     2022). Dropout draws from Philox4x32-10 (Salmon et al. 2011).
     """
-    layer = _torch_compile.recording(query, key, value, bias, sinks)
+    layer = _torch_compile.recording(
+        query, key, value, bias, sinks, alibi_slopes, function=score_mod
+    )
     # Programs without them do not carry them along.
     paging = {}
     if block_table is not None:
@@ -801,6 +803,30 @@ def prepare(
         page_size=page_size,
     )
     return Prepared(arguments, qs, ks, vs, operands, traced.captures)
+
+
+def captures_of(
+    query: Any,
+    causal: bool | str,
+    window: Window,
+    softcap: float | None,
+    alibi_slopes: Any,
+    score_mod: Modifier,
+    mask_mod: Modifier,
+    prefix: Any,
+) -> tuple[Capture, ...]:
+    """What the regions of a call capture."""
+    masking = normalize_masking(causal, window)
+    return _regions(
+        "f64" if str(query.dtype).endswith("float64") else "f32",
+        tuple(query.shape),
+        softcap,
+        alibi_slopes,
+        masking.top_left,
+        masking.causal and prefix is None,
+        score_mod,
+        mask_mod,
+    ).captures
 
 
 def attention_now(

@@ -109,10 +109,11 @@ def attention_op(
     masking: Masking | None = None,
     regions: Regions | None = None,
     schedule: Schedule = None,
+    captured: Sequence[Operand] = (),
 ) -> list[str]:
     """The lines of one seqc.attention, or, with the further operands `backward`, of
     one seqc.attention_backward. That has the gradients of query, key and value for
-    results, and those of bias and sinks by name."""
+    results, those of bias and sinks by name, and those of `captured` at the end."""
     masking = masking or Masking()
     regions = regions or Regions()
     dtype = query.type.dtype if isinstance(query.type, Type) else str(query.type)
@@ -140,6 +141,9 @@ def attention_op(
     if seed is not None:
         operands.append(seed)
         text.append(f"dropout({f64_attr(dropout)}, {seed.name})")
+    if captured:
+        operands.extend(captured)
+        text.append(f"captured({', '.join(x.name for x in captured)})")
     if scale is not None:
         text.append(f"scale({f64_attr(scale)})")
     if masking.causal:
@@ -174,6 +178,8 @@ def attention_op(
     for name, given in (("bias_grad", bias), ("sinks_grad", sinks)):
         if given is not None:
             lines[-1] += f" {name}({next(rest).type})"
+    if captured:
+        lines[-1] += f" captured_grad({', '.join(str(x.type) for x in rest)})"
     return lines
 
 

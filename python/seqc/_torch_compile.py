@@ -24,8 +24,9 @@ def tracing() -> Any:
     return layer
 
 
-def recording(*values: Any) -> Any:
-    """seqc.torch while torch traces, or if it will ask for gradients of `values`."""
+def recording(*values: Any, function: Any = None) -> Any:
+    """seqc.torch while torch traces, or if it will ask for gradients of `values`, or
+    may of what `function` captures."""
     torch = sys.modules.get("torch")
     if torch is None:
         return None
@@ -34,7 +35,10 @@ def recording(*values: Any) -> Any:
         or torch._C._len_torch_dispatch_stack()
         or (
             torch.is_grad_enabled()
-            and any(isinstance(x, torch.Tensor) and x.requires_grad for x in values)
+            and (
+                any(isinstance(x, torch.Tensor) and x.requires_grad for x in values)
+                or (function is not None and isinstance(values[0], torch.Tensor))
+            )
         )
     ):
         from . import torch as layer

@@ -9,8 +9,10 @@
 The functions of this module take what their namesakes in `seqc` take, on torch
 tensors. Each is one node of a graph, with a fake kernel for shapes; outputs are
 in row-major order. Gradients are operators of their own. The scan and the convolution
-save nothing but their operands for them, attention its two results as well; what
-score_mod captures, and alibi_slopes, get no gradient.
+save nothing but their operands for them, attention its two results as well.
+
+Tensors that score_mod captures are no operands of a node. Where one requires grad,
+seqc.attention is a torch.autograd.Function instead, which torch.compile refuses.
 
 `score_mod` and `mask_mod` are not tensors, and stand in the graph as a number,
 under which this module keeps them. They must exist before the compiled function
@@ -29,6 +31,7 @@ from torch import Tensor
 from . import _attention, _attention_backward, _scan, _scan_backward
 from ._text import Schedule
 from ._trace import Modifier
+from ._trace_captures import Capture
 
 __all__ = ["attention", "causal_conv1d", "selective_scan"]
 
@@ -103,20 +106,6 @@ def _no_backward(name: str) -> Callable[..., Any]:
         )
 
     return backward
-
-
-def _refuse_gradients_on_gpus(**values: Any) -> None:
-    """These have a backward on CPUs only so far. Better said by the call than by its
-    backward, an hour later."""
-    if not torch.is_grad_enabled():
-        return
-    for name, value in values.items():
-        if isinstance(value, Tensor) and value.requires_grad and value.is_cuda:
-            raise TypeError(
-                f"{name}: requires grad and is on {value.device}, but gradients are "
-                "computed on CPUs only so far: call it under torch.no_grad(), or pass "
-                f"{name}.detach()"
-            )
 
 
 def _register(
@@ -231,10 +220,10 @@ def _like(value: Tensor | None, other: Tensor) -> Tensor:
     return other.new_empty((0,)) if value is None else value.new_empty(value.shape)
 
 
-_GRADIENTS = ("query", "key", "value", "bias", "sinks")
+_GRADIENTS = ("query", "key", "value", "bias", "sinks", "alibi_slopes")
 
 
-def _attention_backward_kernel(
+def _attention_gradients(
     out_grad: Tensor,
     lse_grad: Tensor | None,
     query: Tensor,
@@ -260,7 +249,10 @@ def _attention_backward_kernel(
     modifiers: int = 0,
     gradients: str = "query key value",
     target: str = "",
-) -> tuple[Tensor, ...]:
+) -> tuple[
+    _attention_backward.AttentionGradients,
+    list[tuple[Capture, Any]],
+]:
     score_mod, mask_mod = _modifiers[modifiers]
     window = None
     if window_left is not None or window_right is not None:
@@ -269,7 +261,7 @@ def _attention_backward_kernel(
     if query_segments is not None:
         segments = (query_segments, key_segments)
     with torch.no_grad():
-        found = _attention_backward.attention_backward(
+        found, of_captures = _attention_backward.gradients_of_call(
             out_grad,
             query,
             key,
@@ -295,7 +287,43 @@ def _attention_backward_kernel(
         )
         if sinks is not None and found.sinks is not None:
             found = found._replace(sinks=found.sinks.to(sinks.dtype))
-    return tuple(_present(found, query))
+    return found, of_captures
+
+
+def _attention_backward_kernel(
+    out_grad: Tensor, lse_grad: Tensor | None, query: Tensor, *rest: Any, **options: Any
+) -> tuple[Tensor, ...]:
+    score_mod, mask_mod = _modifiers[options.get("modifiers", 0)]
+    slopes = rest[5] if len(rest) > 5 else options.get("alibi_slopes")
+    prefix = rest[8] if len(rest) > 8 else options.get("prefix")
+    if prefix is None:
+        prefix = options.get("prefix_length")
+    if score_mod is not None:
+        window = (options.get("window_left"), options.get("window_right"))
+        causal = _causal(options.get("causal", ""))
+        with torch.no_grad():
+            captures = _attention.captures_of(
+                query,
+                causal,
+                window,
+                options.get("softcap"),
+                slopes,
+                score_mod,
+                mask_mod,
+                prefix,
+            )
+        for capture in captures:
+            if (
+                getattr(capture.value, "requires_grad", False)
+                and capture.value is not slopes
+            ):
+                raise NotImplementedError(
+                    f"{capture.label}: requires grad, but what score_mod captures gets "
+                    "no gradient in a function that torch compiles; detach it, or put "
+                    "what it adds to the score into bias"
+                )
+    found, _ = _attention_gradients(out_grad, lse_grad, query, *rest, **options)
+    return tuple(_present((getattr(found, name) for name in _GRADIENTS), query))
 
 
 def _attention_backward_fake(
@@ -317,7 +345,8 @@ def _attention_backward_fake(
     **options: Any,
 ) -> tuple[Tensor, ...]:
     wanted = gradients.split()
-    operands = zip(_GRADIENTS, (query, key, value, bias, sinks), strict=True)
+    present = (query, key, value, bias, sinks, alibi_slopes)
+    operands = zip(_GRADIENTS, present, strict=True)
     return tuple(_like(x if n in wanted else None, query) for n, x in operands)
 
 
@@ -330,7 +359,8 @@ _register(
     "SymInt? window_right=None, SymInt? prefix_length=None, float? softcap=None, "
     "float dropout_p=0.0, SymInt? seed=None, int modifiers=0, "
     "str gradients='query key value', str target='') "
-    "-> (Tensor query, Tensor key, Tensor value, Tensor bias, Tensor sinks)",
+    "-> (Tensor query, Tensor key, Tensor value, Tensor bias, Tensor sinks, "
+    "Tensor alibi_slopes)",
     _attention_backward_kernel,
     _attention_backward_fake,
 )
@@ -357,14 +387,9 @@ def _attention_backward_of(
     needs = (*ctx.needs_input_grad, *(False for _ in operands))
     wanted = [
         name
-        for name, number in zip(_GRADIENTS, (0, 1, 2, 3, 8), strict=True)
+        for name, number in zip(_GRADIENTS, (0, 1, 2, 3, 8, 4), strict=True)
         if needs[number]
     ]
-    if slopes is not None and needs[4]:
-        raise NotImplementedError(
-            "alibi_slopes: requires grad, but the backward of attention does not "
-            "compute its gradient; detach it"
-        )
     if not has_lse:
         with torch.no_grad():
             out, lse = torch.ops.seqc.attention(*operands, **options, return_lse=True)
@@ -388,7 +413,7 @@ def _attention_backward_of(
     )
     by_name = dict(zip(_GRADIENTS, gradients, strict=True))
     found = [by_name[name] if name in wanted else None for name in _GRADIENTS]
-    return (*found[:4], None, None, None, None, found[4])
+    return (*found[:4], found[5], None, None, None, found[4])
 
 
 _register(
@@ -456,6 +481,63 @@ def _refuse_gradients_of_caches(**values: Any) -> None:
             )
 
 
+class _CapturedAttention(torch.autograd.Function):
+    """Attention whose score_mod captures tensors that get gradients: they are
+    operands beside the others, which autograd sees and the kernels do not."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, options: dict[str, Any], *operands: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        out, lse = _attention_kernel(*operands[:9], **options, return_lse=True)
+        ctx.save_for_backward(*operands[:9], out, lse)
+        ctx.options = options
+        ctx.captured = [id(x) for x in operands[9:]]
+        ctx.set_materialize_grads(False)
+        return out, lse
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor | None) -> Any:
+        *operands, out, lse = ctx.saved_tensors
+        out_grad, lse_grad = gradients
+        options = dict(ctx.options)
+        options.pop("schedule")
+        needs = ctx.needs_input_grad[1:]
+        wanted = [
+            name
+            for name, number in zip(_GRADIENTS, (0, 1, 2, 3, 8, 4), strict=True)
+            if needs[number]
+        ]
+        query, key, value, *others = operands
+        bias, slopes, query_segments, key_segments, prefix, sinks = others
+        found, of_captures = _attention_gradients(
+            torch.zeros_like(out) if out_grad is None else out_grad,
+            lse_grad,
+            query,
+            key,
+            value,
+            out,
+            lse,
+            bias,
+            slopes,
+            query_segments,
+            key_segments,
+            prefix,
+            sinks,
+            gradients=" ".join([*wanted, "score_mod"]),
+            **options,
+        )
+        by_tensor = {id(capture.value): x for capture, x in of_captures}
+        return (
+            None,
+            *found[:4],
+            found.alibi_slopes,
+            *(None,) * 3,
+            found.sinks,
+            *(by_tensor.get(number) for number in ctx.captured),
+        )
+
+
 def attention(
     query: Tensor,
     key: Tensor,
@@ -484,10 +566,13 @@ def attention(
     is_cached = block_table is not None or key_lengths is not None
     if is_cached:
         _refuse_gradients_of_caches(
-            query=query, key=key, value=value, bias=bias, sinks=sinks
+            query=query,
+            key=key,
+            value=value,
+            bias=bias,
+            sinks=sinks,
+            alibi_slopes=alibi_slopes,
         )
-    # The other gradients of attention GPUs have.
-    _refuse_gradients_on_gpus(bias=bias)
     if isinstance(segment_ids, (tuple, list)):
         query_segments, key_segments = segment_ids
     else:
@@ -500,8 +585,9 @@ def attention(
         modifiers = _number_of(score_mod, mask_mod)
     is_tensor = isinstance(prefix, torch.Tensor)
     # What gradients need of the forward.
+    learned = (query, key, value, bias, sinks, alibi_slopes)
     saves_lse = torch.is_grad_enabled() and any(
-        x is not None and x.requires_grad for x in (query, key, value, bias, sinks)
+        x is not None and x.requires_grad for x in learned
     )
     operands = (
         bias,
@@ -521,11 +607,35 @@ def attention(
         "dropout_p": dropout_p,
         "seed": seed,
         "modifiers": modifiers,
-        "return_lse": return_lse or saves_lse,
         "schedule": _schedule_text(schedule),
         "target": target or "",
     }
+    captured: list[Tensor] = []
+    if (
+        score_mod is not None
+        and torch.is_grad_enabled()
+        and not torch.compiler.is_compiling()
+    ):
+        with torch.no_grad():
+            captures = _attention.captures_of(
+                query,
+                _causal(causal),
+                window,
+                softcap,
+                alibi_slopes,
+                score_mod,
+                mask_mod,
+                prefix,
+            )
+        captured = [
+            x.value
+            for x in captures
+            if getattr(x.value, "requires_grad", False) and x.value is not alibi_slopes
+        ]
+    returns_lse = return_lse or saves_lse
     if is_cached:
+        for x in captured:
+            _refuse_gradients_of_caches(score_mod=x)
         lengths = key_lengths if isinstance(key_lengths, torch.Tensor) else None
         out, lse = torch.ops.seqc.cached_attention(
             query,
@@ -536,9 +646,16 @@ def attention(
             *operands,
             key_length=None if lengths is not None else key_lengths,
             **options,
+            return_lse=returns_lse,
+        )
+    elif captured:
+        out, lse = _CapturedAttention.apply(
+            options, query, key, value, *operands, *captured
         )
     else:
-        out, lse = torch.ops.seqc.attention(query, key, value, *operands, **options)
+        out, lse = torch.ops.seqc.attention(
+            query, key, value, *operands, **options, return_lse=returns_lse
+        )
     return (out, lse) if return_lse else out
 
 

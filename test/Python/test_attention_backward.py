@@ -9,6 +9,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import captured_cases
 import numpy as np
 import pytest
 import seqc
@@ -337,6 +338,102 @@ def test_error_of_the_formula_in_low_precision(dtype: str, causal: bool) -> None
         theirs = np.abs(as_f64(eager.grad) - exact[name])
         assert ours.mean() <= 2 * theirs.mean(), name
         assert ours.max() <= 2 * theirs.max(), name
+
+
+# What changes scores and is learned.
+
+
+@pytest.mark.parametrize("name", captured_cases.CASES)
+def test_tables(name: str) -> None:
+    case = captured_cases.CASES[name]
+    names = ("query", "score_mod")
+    for shape in (Shape(2, 2, 2, 37, 50), Shape(1, 1, 2, 9, 130)):
+        found = captured_cases.check_table(
+            case, shape, "f64", "f64", gradients=names, causal="top_left"
+        )
+        assert found.query is not None
+        assert found.key is None
+    for shape in (Shape(1, 2, 1, 0, 5), Shape(1, 2, 1, 5, 0)):
+        captured_cases.check_table(
+            case, shape, "f64", "f64", gradients=names, causal="top_left"
+        )
+
+
+def test_a_number_and_narrow_tables() -> None:
+    """One shape () for all, and one whose elements are narrower than the scores."""
+    shape = Shape(2, 1, 2, 30, 40)
+    captured_cases.check_table(captured_cases.NUMBER, shape, "f32", "f32")
+    captured_cases.check_table(captured_cases.CASES["heads"], shape, "f32", "f16")
+
+
+@pytest.mark.parametrize("by_batch", [False, True])
+def test_slopes(by_batch: bool) -> None:
+    for shape in (Shape(2, 2, 2, 37, 50), Shape(1, 1, 2, 130, 9)):
+        captured_cases.check_slopes(shape, "f32", by_batch)
+
+
+def test_slopes_beside_a_table() -> None:
+    """Two captures, of which each has its own gradient, or is not asked for."""
+    rng = np.random.default_rng(3)
+    q, k, v = inputs(Shape(2, 1, 2, 20, 30), rng, 16, 16)
+    slopes = np.array([0.1, 0.2], np.float32)
+    table = rng.standard_normal(2).astype(np.float32)
+    unused = np.ones(30, np.float32)
+    options: dict[str, Any] = {
+        "alibi_slopes": slopes,
+        "score_mod": lambda s, b, h, i, j: s + table[h],
+        "mask_mod": lambda b, h, i, j: unused[j] > 0,
+    }
+    out, lse = seqc.attention(q, k, v, return_lse=True, **options)
+    run = functools.partial(
+        seqc.attention_backward, np.ones_like(out), q, k, v, out, lse, **options
+    )
+    both = run(gradients=("alibi_slopes", "score_mod"))
+    assert list(both.score_mod) == ["table"]
+    assert both.query is None
+    # All scores of a row move together.
+    np.testing.assert_allclose(both.score_mod["table"], 0, atol=1e-4)
+    alone = run(gradients=("alibi_slopes",))
+    np.testing.assert_array_equal(alone.alibi_slopes, both.alibi_slopes)
+    assert alone.score_mod is None
+    assert run().alibi_slopes is None
+
+
+@pytest.mark.parametrize(
+    ("score_mod", "message"),
+    [
+        (lambda table: lambda s, b, h, i, j: s + table[i - j], "an index is computed"),
+        (lambda table: lambda s, b, h, i, j: s + table[0], "an index is computed"),
+        (lambda table: lambda s, b, h, i, j: s + table[h] * table[b], "at several"),
+    ],
+)
+def test_tables_without_a_gradient(score_mod: Any, message: str) -> None:
+    rng = np.random.default_rng(3)
+    q, k, v = inputs(Shape(1, 2, 1, 5, 5), rng, 16, 16)
+    table = np.ones(5, np.float32)
+    out, lse = seqc.attention(q, k, v, return_lse=True)
+    with pytest.raises(NotImplementedError, match=f"table: has no gradient.*{message}"):
+        seqc.attention_backward(
+            out, q, k, v, out, lse, score_mod=score_mod(table), gradients=["score_mod"]
+        )
+
+
+def test_a_table_that_is_too_large() -> None:
+    rng = np.random.default_rng(3)
+    q, k, v = inputs(Shape(1, 2, 1, 5, 5), rng, 16, 16)
+    table = np.ones(3, np.float32)
+    out, lse = seqc.attention(q, k, v, return_lse=True)
+    with pytest.raises(ValueError, match=r"table: has shape \(3,\), expected \(2,\)"):
+        seqc.attention_backward(
+            out,
+            q,
+            k,
+            v,
+            out,
+            lse,
+            score_mod=lambda s, b, h, i, j: s + table[h],
+            gradients=["score_mod"],
+        )
 
 
 # Arguments that do not fit.

@@ -350,6 +350,46 @@ def test_attention_backward(
     check(source, chip, is_common=False)
 
 
+# The gradient of one for each head, for each key, and for each pair of all heads, in a
+# program with a kernel for each.
+@pytest.mark.parametrize("chip", CHIPS)
+@pytest.mark.parametrize(
+    ("dtype", "head_dim"), [("bf16", 64), ("bf16", 128), ("bf16", 256), ("f32", 64)]
+)
+def test_gradients_of_tables(dtype: str, head_dim: int, chip: str) -> None:
+    ones, keys, pairs = (
+        np.ones(shape, np.float32) for shape in ((2,), (1, 4), (2, 3, 4))
+    )
+    traced, _ = trace_regions(
+        "f32",
+        score_mod=lambda s, b, h, i, j: (
+            s * ones[h] + keys[b, j] + seqc.tanh(pairs[h, i, j])
+        ),
+    )
+    key = AttentionKey(
+        dtype=dtype,
+        head_dim=head_dim,
+        value_dim=head_dim,
+        scale=None,
+        masking=Masking(True, None, None),
+        bias=None,
+        segments=False,
+        prefix=False,
+        sinks=False,
+        dropout=0.0,
+        regions=traced.regions,
+        captures=traced.types(),
+        offset=False,
+        return_lse=False,
+        schedule=(),
+    )
+    source = attention_backward_text(
+        AttentionBackwardKey(key, False, (), (), (0, 1, 2))
+    )
+    assert source.count("captured_grad(") == 1
+    check(source, chip, is_common=False)
+
+
 @pytest.mark.parametrize("chip", CHIPS)
 @pytest.mark.parametrize("head_dim", [40, 64, 128])
 @pytest.mark.parametrize("variant", ["full", "causal", "window"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import captured_cases
 import numpy as np
 import pytest
 import seqc
@@ -39,11 +40,7 @@ def check(
         out, lse = reference.attention(*operands, **options)
         return out.astype(v.dtype), lse.astype(np.float32)
 
-    # GPUs have no gradient of a bias yet.
-    wanted: tuple[str, ...] = ("query", "key", "value")
-    if "sinks" in options:
-        wanted += ("sinks",)
-    return check_any(q, k, v, dtype, forward=forward, gradients=wanted, **options)
+    return check_any(q, k, v, dtype, forward=forward, **options)
 
 
 @pytest.mark.parametrize("name", BACKWARD_OPTIONS)
@@ -183,6 +180,46 @@ def test_nan_stays_where_it_belongs() -> None:
         got, before = getattr(found, name), getattr(clean, name)
         assert np.isnan(got[0, 0, :71]).all()
         np.testing.assert_array_equal(got[0, 0, 71:], before[0, 0, 71:])
+
+
+# The forms of these kernels, and the sums behind them: by keys, and by pairs with one
+# loop over batch, or over batch and heads. test_options has others.
+BIASES = tuple(
+    tuple(letter in name for letter in "bhqk") for name in ("k", "hqk", "qk")
+)
+
+
+@pytest.mark.parametrize("full", BIASES, ids=str)
+def test_bias(full: tuple[bool, ...]) -> None:
+    for shape in (Shape(2, 2, 2, 90, 200), Shape(3, 1, 2, 40, 33)):
+        captured_cases.check_bias(full, shape, "bf16", causal="top_left")
+    for shape in (Shape(2, 1, 2, 0, 5), Shape(2, 1, 2, 5, 0), Shape(1, 1, 1, 1, 70)):
+        captured_cases.check_bias(full, shape, "bf16", causal="top_left")
+
+
+@pytest.mark.parametrize("name", ["scales", "queries", "shared_pairs"])
+def test_tables(name: str) -> None:
+    case = captured_cases.CASES[name]
+    for shape in (Shape(2, 2, 2, 90, 200), Shape(1, 1, 2, 70, 33)):
+        captured_cases.check_table(case, shape, "bf16", window=(40, 20))
+
+
+def test_tables_of_other_types() -> None:
+    case, shape = captured_cases.CASES["pairs"], Shape(1, 1, 2, 70, 130)
+    captured_cases.check_table(case, shape, "f32", "f32", head_dim=128, prefix=50,
+                               causal="top_left")  # fmt: skip
+
+
+def test_slopes() -> None:
+    for shape in (Shape(2, 2, 2, 90, 200), Shape(1, 1, 2, 140, 90)):
+        captured_cases.check_slopes(shape, "bf16", False, causal=True)
+
+
+def test_numbers_have_no_gradient() -> None:
+    with pytest.raises(seqc.SeqcError, match="captured #0 of 'tensor<f32>'"):
+        captured_cases.check_table(
+            captured_cases.NUMBER, Shape(1, 1, 1, 10, 10), "bf16"
+        )
 
 
 def test_repeats_are_equal_bit_by_bit() -> None:

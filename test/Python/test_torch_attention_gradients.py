@@ -108,7 +108,7 @@ def test_opcheck() -> None:
     bias, sinks = leaf(1, 4, 5, 1), leaf(4)
     attention = torch.ops.seqc.attention
     torch.library.opcheck(attention, (q, k, v))
-    everything = (q, k, v, bias, None, None, None, None, sinks)
+    everything = (q, k, v, bias, leaf(4), None, None, None, sinks)
     torch.library.opcheck(
         attention, everything, {"causal": "bottom_right", "return_lse": True}
     )
@@ -141,18 +141,72 @@ def test_compile_breaks_no_graph() -> None:
     assert counter.frame_count <= 2
 
 
+def test_gradcheck_of_slopes_and_tables() -> None:
+    """What changes scores is learned: slopes, and tensors that score_mod captures,
+    alone and beside the other operands."""
+    q, k, v = leaf(1, 2, 3, 2), leaf(1, 1, 4, 2), leaf(1, 1, 4, 2)
+    slopes, scales, table, sinks = leaf(2), leaf(1, 2), leaf(3, 2), leaf(2)
+
+    def function(*operands: Any) -> Any:
+        q, k, v, slopes, scales, table, sinks = operands
+        wide = scales.exp()
+
+        def score_mod(score: Any, b: Any, h: Any, i: Any, j: Any) -> Any:
+            return score * wide[b, h] + seqc.tanh(table[i, h]) * j
+
+        return seqc.attention(
+            q,
+            k,
+            v,
+            alibi_slopes=slopes,
+            score_mod=score_mod,
+            sinks=sinks,
+            causal=True,
+            return_lse=True,
+        )
+
+    everything = (q, k, v, slopes, scales, table, sinks)
+    assert torch.autograd.gradcheck(function, everything)
+    fixed = [x.detach() for x in (q, k, v)]
+    seqc.attention(*fixed, alibi_slopes=slopes).sum().backward()
+    assert slopes.grad is not None
+    slopes.grad = None
+    rest = (slopes.detach(), scales, table, sinks.detach())
+    function(*fixed, *rest)[0].sum().backward()
+    assert scales.grad is not None
+    assert slopes.grad is None
+
+
+def test_numbers_that_score_mod_captures_are_learned() -> None:
+    q, temperature = leaf(1, 2, 5, 4), leaf()
+
+    def function(q: Any, temperature: Any) -> Any:
+        return seqc.attention(
+            q, q, q, score_mod=lambda score, b, h, i, j: score * temperature
+        )
+
+    assert torch.autograd.gradcheck(function, (q, temperature))
+
+
 def test_what_has_no_gradient_says_so() -> None:
-    q = leaf(1, 2, 5, 4)
+    q, table = leaf(1, 2, 5, 4), leaf(9)
+
+    def relative(score: Any, b: Any, h: Any, i: Any, j: Any) -> Any:
+        return score + table[i - j + 4]
+
+    with pytest.raises(NotImplementedError, match="table: has no gradient, as an"):
+        seqc.attention(q, q, q, score_mod=relative).sum().backward()
     slopes = leaf(2)
-    with pytest.raises(NotImplementedError, match="alibi_slopes: requires grad"):
-        seqc.attention(q, q, q, alibi_slopes=slopes).sum().backward()
-    table = leaf(2)
 
-    def score_mod(score: Any, b: Any, h: Any, i: Any, j: Any) -> Any:
-        return score + table[h]
+    def of_heads(score: Any, b: Any, h: Any, i: Any, j: Any) -> Any:
+        return score + slopes[h] * j
 
-    with pytest.raises(NotImplementedError, match="requires grad"):
-        seqc.attention(q, q, q, score_mod=score_mod).sum().backward()
+    def model(q: Any) -> Any:
+        return seqc.attention(q, q, q, score_mod=of_heads).sum()
+
+    compiled = torch.compile(model, backend="aot_eager", fullgraph=True)
+    with pytest.raises(NotImplementedError, match="slopes: requires grad"):
+        compiled(q).backward()
 
 
 def test_training_step_lowers_the_loss() -> None:

@@ -1,11 +1,12 @@
 // RUN: seqc-opt %s --seqc-recompute-backward --canonicalize --cse | FileCheck %s
 // RUN: seqc-opt %s --seqc-recompute-backward=together --canonicalize --cse | FileCheck %s --check-prefix=TOGETHER
+// RUN: seqc-opt %s --seqc-recompute-backward=grids --canonicalize --cse | FileCheck %s --check-prefix=GRIDS
 // RUN: seqc-opt %s --seqc-recompute-backward --seqc-statistics -o /dev/null 2>&1 | FileCheck %s --check-prefix=STATS
 
 // STATS: seqc-recompute-backward
-// STATS-NEXT: 6 attention-rewritten
-// STATS-NEXT: 1 regions-differentiated
-// STATS-NEXT: 6 scores-recomputed
+// STATS-NEXT: 8 attention-rewritten
+// STATS-NEXT: 3 regions-differentiated
+// STATS-NEXT: 8 scores-recomputed
 
 // One operator over keys and one over queries. The row term is computed once;
 // accumulators are f32, and what leaves is rounded.
@@ -152,4 +153,74 @@ func.func @no_keys(%q: tensor<2x3x5x8xf32>, %k: tensor<2x3x0x8xf32>,
        tensor<2x3x5x8xf32>, tensor<2x3x5xf32>, tensor<2x3x5x8xf32>)
     -> (tensor<2x3x5x8xf32>, tensor<2x3x0x8xf32>, tensor<2x3x0x8xf32>)
   return %dq, %dk : tensor<2x3x5x8xf32>, tensor<2x3x0x8xf32>
+}
+
+// The slopes of heads have an operator of their own, whose region yields the
+// derivative in them, too, and which sums the rest. As kernels they sum keys;
+// rows, batches and what is left of a dimension of one are sums behind.
+// CHECK-LABEL: func @slopes
+// CHECK-SAME: %[[SLOPES:[a-z0-9]+]]: tensor<4xbf16>
+// CHECK: %[[SUM:.*]] = seqc.block_attention_backward {{.*}} outs(captured_grad %{{.*}}) scale(1.000000e+00) score {
+// CHECK-NEXT: ^bb0(%[[S:.*]]: f32, %{{.*}}: index, %[[H:.*]]: index, %[[I:.*]]: index, %[[J:.*]]: index):
+// CHECK: %[[SLOPE:.*]] = tensor.extract %[[SLOPES]][%[[H]]] : tensor<4xbf16>
+// CHECK: %[[WIDE:.*]] = arith.extf %[[SLOPE]]
+// CHECK: %[[PRODUCT:.*]] = arith.mulf %[[WIDE]], %[[DISTANCE:.*]] : f32
+// CHECK: %[[SCORE:.*]] = arith.addf %[[S]], %[[PRODUCT]] : f32
+// CHECK: seqc.yield %[[SCORE]], %{{.*}}, %[[DISTANCE]] : f32, f32, f32
+// CHECK: } : {{.*}} -> tensor<1x4x1x1xf32>
+// CHECK: linalg.generic {{.*}}["parallel", "parallel", "parallel", "reduction"]} ins(%[[SUM]] : tensor<1x4x1x1xf32>)
+// CHECK: %[[LAST:.*]] = linalg.generic {{.*}}["parallel", "reduction"]} {{.*}} outs(%{{.*}} : tensor<4xf32>)
+// CHECK: linalg.generic {{.*}} ins(%[[LAST]] : tensor<4xf32>) outs(%{{.*}} : tensor<4xbf16>)
+// GRIDS-LABEL: func @slopes
+// GRIDS: %[[SUM:.*]] = seqc.block_attention_backward {{.*}} outs(captured_grad
+// GRIDS: -> tensor<?x4x?x1xf32>
+// GRIDS: %[[ROWS:.*]] = linalg.generic {{.*}} ins(%[[SUM]] : tensor<?x4x?x1xf32>) outs(%{{.*}} : tensor<?x1x4xf32>)
+// GRIDS: %[[BATCHES:.*]] = linalg.generic {{.*}} ins(%[[ROWS]] : tensor<?x1x4xf32>) outs(%{{.*}} : tensor<1x4xf32>)
+// GRIDS: linalg.generic {{.*}} ins(%[[BATCHES]] : tensor<1x4xf32>) outs(%{{.*}} : tensor<4xf32>)
+func.func @slopes(%t: tensor<?x4x?x8xbf16>, %lse: tensor<?x4x?xf32>,
+                  %slopes: tensor<4xbf16>) -> tensor<4xbf16> {
+  %dq, %dk, %dv, %ds = seqc.attention_backward query(%t) key(%t) value(%t)
+      out(%t) lse(%lse) out_grad(%t) captured(%slopes) scale(1.0)
+      score {
+      ^bb0(%s: f32, %b: index, %h: index, %i: index, %j: index):
+        %e = tensor.extract %slopes[%h] : tensor<4xbf16>
+        %slope = arith.extf %e : bf16 to f32
+        %d = arith.subi %j, %i : index
+        %n = arith.index_cast %d : index to i64
+        %f = arith.sitofp %n : i64 to f32
+        %p = arith.mulf %slope, %f : f32
+        %x = arith.addf %s, %p : f32
+        seqc.yield %x : f32
+      }
+    : (tensor<?x4x?x8xbf16>, tensor<?x4x?x8xbf16>, tensor<?x4x?x8xbf16>,
+       tensor<?x4x?x8xbf16>, tensor<?x4x?xf32>, tensor<?x4x?x8xbf16>,
+       tensor<4xbf16>)
+    -> (tensor<?x4x?x8xbf16>, tensor<?x4x?x8xbf16>, tensor<?x4x?x8xbf16>)
+    captured_grad(tensor<4xbf16>)
+  return %ds : tensor<4xbf16>
+}
+
+// A bias that broadcasts heads and queries: as a kernel it sums queries.
+// CHECK-LABEL: func @bias_of_keys
+// CHECK: seqc.block_attention_backward {{.*}} outs(bias_grad
+// CHECK: -> tensor<?x1x1x?xf32>
+// GRIDS-LABEL: func @bias_of_keys
+// GRIDS: %[[SUM:.*]] = seqc.block_attention_backward {{.*}} outs(bias_grad
+// GRIDS: -> tensor<?x4x1x?xf32>
+// GRIDS: %[[DB:.*]] = linalg.generic {{.*}}["parallel", "parallel", "parallel", "parallel", "reduction"]} ins(%[[SUM]] : tensor<?x4x1x?xf32>) outs(%{{.*}} : tensor<?x1x1x?xf32>)
+// GRIDS: return %[[DB]]
+func.func @bias_of_keys(%t: tensor<?x4x?x8xf32>, %lse: tensor<?x4x?xf32>,
+                        %bias: tensor<?x1x1x?xf32>) -> tensor<?x1x1x?xf32> {
+  %dq, %dk, %dv, %db = seqc.attention_backward query(%t) key(%t) value(%t)
+      out(%t) lse(%lse) out_grad(%t) bias(%bias) score {
+      ^bb0(%s: f32, %b: index, %h: index, %i: index, %j: index):
+        %x = math.tanh %s : f32
+        seqc.yield %x : f32
+      }
+    : (tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>,
+       tensor<?x4x?x8xf32>, tensor<?x4x?xf32>, tensor<?x4x?x8xf32>,
+       tensor<?x1x1x?xf32>)
+    -> (tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>)
+    bias_grad(tensor<?x1x1x?xf32>)
+  return %db : tensor<?x1x1x?xf32>
 }

@@ -110,21 +110,93 @@ func.func @of_heads(%q: tensor<1x4x?x16xf32>, %k: tensor<1x2x?x16xf32>,
 
 // -----
 
-func.func @bias_grad(%q: tensor<1x4x128x16xf32>, %rows: tensor<1x4x128xf32>,
-                     %bias: tensor<1x4x128x128xf32>) -> tensor<1x4x128x128xf32> {
+// A tile of pairs for each task: queries and keys are in the grid, next to the
+// heads that the bias has. One loop goes over the batches that share it, and
+// over none where the mask hides the tile.
+// CHECK-LABEL: func @pairs
+// CHECK-SAME: %[[Q:[a-z0-9]+]]: tensor<?x4x?x16xf32>
+// CHECK: %[[BATCH:.*]] = tensor.dim %[[Q]], %c0
+// CHECK: scf.forall (%[[H:.*]], %[[I:.*]], %[[J:.*]]) = (0, 0, 0) to (4, %{{.*}}, %{{.*}}) step (1, 32, 64)
+// CHECK: %[[COUNT:.*]] = arith.select %{{.*}}, %c0, %[[BATCH]] : index
+// CHECK: %[[SUM:.*]] = scf.for %[[B:.*]] = %c0 to %[[COUNT]] step %c1 iter_args({{.*}}) -> (tensor<1x1x32x64xf32>)
+// CHECK: tensor.extract_slice %[[Q]][%[[B]], %[[H]], %[[I]], 0]
+// CHECK: scf.if
+// CHECK-NEXT: seqc.block_attention_backward {{.*}} outs(bias_grad %{{.*}}) {{.*}} causal tile_class(full)
+// CHECK: } else {
+// CHECK-NEXT: seqc.block_attention_backward {{.*}} outs(bias_grad %{{.*}}) {{.*}} causal {
+// CHECK: tensor.parallel_insert_slice {{.*}}[0, %[[H]], %[[I]], %[[J]]]
+func.func @pairs(%q: tensor<?x4x?x16xf32>, %rows: tensor<?x4x?xf32>,
+                 %bias: tensor<1x4x?x?xf32>, %n: index) -> tensor<1x4x?x?xf32> {
+  %c0 = arith.constant 0 : index
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty(%n, %n) : tensor<1x4x?x?xf32>
+  %z = linalg.fill ins(%zero : f32) outs(%e : tensor<1x4x?x?xf32>) -> tensor<1x4x?x?xf32>
+  %0 = seqc.block_attention_backward query(%q) key(%q) value(%q)
+      out_grad(%q) lse(%rows) delta(%rows) bias(%bias)
+      offsets(%c0, %c0, %c0, %c0) lengths(%n, %n) outs(bias_grad %z) scale(1.0) causal
+      {schedule = #seqc.schedule<tile_m = 32, tile_n = 64>}
+    : (tensor<?x4x?x16xf32>, tensor<?x4x?x16xf32>, tensor<?x4x?x16xf32>,
+       tensor<?x4x?x16xf32>, tensor<?x4x?xf32>, tensor<?x4x?xf32>,
+       tensor<1x4x?x?xf32>,
+       index, index, index, index, index, index, tensor<1x4x?x?xf32>)
+    -> tensor<1x4x?x?xf32>
+  return %0 : tensor<1x4x?x?xf32>
+}
+
+// -----
+
+// Batch and heads share the tile: their numbers are quotient and remainder.
+// CHECK-LABEL: func @all_share
+// CHECK: scf.forall (%{{.*}}, %[[I:.*]], %[[J:.*]]) = (0, 0, 0) to (1, %{{.*}}, %{{.*}}) step (1, 32, 64)
+// CHECK: %[[ALL:.*]] = arith.muli
+// CHECK: scf.for %[[N:.*]] = %c0 to %[[ALL]] step %c1
+// CHECK: %[[HEADS:.*]] = arith.maxsi %{{.*}}, %c1
+// CHECK: %[[B:.*]] = arith.divui %[[N]], %[[HEADS]] : index
+// CHECK: %[[H:.*]] = arith.remui %[[N]], %[[HEADS]] : index
+// CHECK: tensor.extract_slice %{{.*}}[%[[B]], %[[H]], %[[I]], 0]
+// CHECK: seqc.block_attention_backward {{.*}} outs(captured_grad
+func.func @all_share(%q: tensor<?x?x?x16xf32>, %rows: tensor<?x?x?xf32>,
+                     %t: tensor<?x?xf32>, %n: index) -> tensor<1x1x?x?xf32> {
+  %c0 = arith.constant 0 : index
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty(%n, %n) : tensor<1x1x?x?xf32>
+  %z = linalg.fill ins(%zero : f32) outs(%e : tensor<1x1x?x?xf32>) -> tensor<1x1x?x?xf32>
+  %0 = seqc.block_attention_backward query(%q) key(%q) value(%q)
+      out_grad(%q) lse(%rows) delta(%rows)
+      offsets(%c0, %c0, %c0, %c0) lengths(%n, %n) outs(captured_grad %z) scale(1.0)
+      score {
+      ^bb0(%s: f32, %b: index, %h: index, %i: index, %j: index):
+        %one = arith.constant 1.0 : f32
+        %x = tensor.extract %t[%i, %j] : tensor<?x?xf32>
+        %y = arith.addf %s, %x : f32
+        seqc.yield %y, %one, %one : f32, f32, f32
+      }
+      {schedule = #seqc.schedule<tile_m = 32, tile_n = 64>}
+    : (tensor<?x?x?x16xf32>, tensor<?x?x?x16xf32>, tensor<?x?x?x16xf32>,
+       tensor<?x?x?x16xf32>, tensor<?x?x?xf32>, tensor<?x?x?xf32>,
+       index, index, index, index, index, index, tensor<1x1x?x?xf32>)
+    -> tensor<1x1x?x?xf32>
+  return %0 : tensor<1x1x?x?xf32>
+}
+
+// -----
+
+func.func @together(%q: tensor<1x4x128x16xf32>, %rows: tensor<1x4x128xf32>)
+    -> tensor<1x4x128x16xf32> {
   %c0 = arith.constant 0 : index
   %n = arith.constant 128 : index
   %zero = arith.constant 0.0 : f32
-  %e = tensor.empty() : tensor<1x4x128x128xf32>
-  %z = linalg.fill ins(%zero : f32) outs(%e : tensor<1x4x128x128xf32>) -> tensor<1x4x128x128xf32>
-  // expected-error @+1 {{cannot be tiled for a GPU: its result #0 of 'tensor<1x4x128x128xf32>' has no tile that one task adds to alone, as bias_grad has none there yet}}
-  %0 = seqc.block_attention_backward query(%q) key(%q) value(%q)
-      out_grad(%q) lse(%rows) delta(%rows) bias(%bias)
-      offsets(%c0, %c0, %c0, %c0) lengths(%n, %n) outs(bias_grad %z) scale(1.0)
+  %e = tensor.empty() : tensor<1x4x128x16xf32>
+  %z = linalg.fill ins(%zero : f32) outs(%e : tensor<1x4x128x16xf32>) -> tensor<1x4x128x16xf32>
+  // expected-error @+1 {{cannot be tiled for a GPU: its result #0 of 'tensor<1x4x128x16xf32>' has no tile that one task adds to alone}}
+  %0:3 = seqc.block_attention_backward query(%q) key(%q) value(%q)
+      out_grad(%q) lse(%rows) delta(%rows)
+      offsets(%c0, %c0, %c0, %c0) lengths(%n, %n)
+      outs(query_grad %z, key_grad %z, value_grad %z) scale(1.0)
     : (tensor<1x4x128x16xf32>, tensor<1x4x128x16xf32>, tensor<1x4x128x16xf32>,
        tensor<1x4x128x16xf32>, tensor<1x4x128xf32>, tensor<1x4x128xf32>,
-       tensor<1x4x128x128xf32>,
-       index, index, index, index, index, index, tensor<1x4x128x128xf32>)
-    -> tensor<1x4x128x128xf32>
-  return %0 : tensor<1x4x128x128xf32>
+       index, index, index, index, index, index,
+       tensor<1x4x128x16xf32>, tensor<1x4x128x16xf32>, tensor<1x4x128x16xf32>)
+    -> (tensor<1x4x128x16xf32>, tensor<1x4x128x16xf32>, tensor<1x4x128x16xf32>)
+  return %0#0 : tensor<1x4x128x16xf32>
 }

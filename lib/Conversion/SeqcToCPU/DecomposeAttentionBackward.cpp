@@ -14,6 +14,10 @@
 //   dS = P (Z dP - delta) score' scale
 //   dV += (Z P)^T dO     dK += dS^T Q     dQ += dS K
 //
+// Without the last two factors dS is the gradient of a bias; with the
+// derivative in what a region captures in place of score', it is that of this.
+// Both are summed over the dimensions in which their accumulator is 1.
+//
 // Z is dropout's factor. A row with lse = -inf is shifted by +inf, so that all
 // of its P are 0 and no infinity meets another. Where P is 0, so is dS,
 // whatever the derivative of the score region says there.
@@ -39,9 +43,9 @@ static Value addTransposedProduct(Emitter &e, Value x, Value y, Value init) {
       });
 }
 
-/// The sum of `dx` over the dimensions in which a tile of bias has extent 1,
-/// added to that tile.
-static Value addBiasGrad(Emitter &e, Value dx, Value init) {
+/// The sum of `dx` over the dimensions in which an accumulator has extent 1,
+/// added to that.
+static Value addPairs(Emitter &e, Value dx, Value init) {
   ImplicitLocOpBuilder &b = e.b;
   auto type = cast<RankedTensorType>(init.getType());
   SmallVector<unsigned> dims;
@@ -54,7 +58,7 @@ static Value addBiasGrad(Emitter &e, Value dx, Value init) {
   }
   AffineMap sum =
       AffineMap::get(2, 0, e.map(dims, 2).getResults(), b.getContext());
-  // A bias of one number has a tensor without dimensions.
+  // An accumulator of one number has a tensor without dimensions.
   SmallVector<ReassociationIndices> none;
   Value reduced =
       dims.empty()
@@ -83,6 +87,7 @@ SmallVector<Value> decomposition::decompose(Emitter &e,
   bool wantsQuery = bool(op.getQueryGradInit());
   bool wantsKeys = bool(op.getKeyGradInit());
   bool wantsBias = bool(op.getBiasGradInit());
+  bool wantsCaptured = bool(op.getCapturedGradInit());
   bool sumsRows = false;
   for (unsigned i = 0; i < op.getNumResults(); ++i)
     sumsRows |= op.isSummedOver(i, 2);
@@ -139,6 +144,8 @@ SmallVector<Value> decomposition::decompose(Emitter &e,
   SmallVector<Value> inits = {scores};
   if (hasDerivative)
     inits.push_back(e.empty({M, N}, e.acc));
+  if (wantsCaptured)
+    inits.push_back(e.empty({M, N}, e.acc));
   maps.append(inits.size(), both);
   auto weigh = linalg::GenericOp::create(
       b, TypeRange(ValueRange(inits)), inputs, inits, maps,
@@ -151,6 +158,8 @@ SmallVector<Value> decomposition::decompose(Emitter &e,
         SmallVector<Value> results = {p};
         if (hasDerivative)
           results.push_back(score.derivative);
+        if (wantsCaptured)
+          results.push_back(score.captured);
         linalg::YieldOp::create(nb, results);
       });
   Value weights = weigh.getResult(0);
@@ -209,7 +218,8 @@ SmallVector<Value> decomposition::decompose(Emitter &e,
     maps.push_back(both);
   }
   unsigned derivativeIndex = inputs.size();
-  bool fuse = wantsScores && !wantsBias;
+  bool wantsPairs = wantsBias || wantsCaptured;
+  bool fuse = wantsScores && !wantsPairs;
   if (fuse && hasDerivative) {
     inputs.push_back(weigh.getResult(1));
     maps.push_back(both);
@@ -229,24 +239,34 @@ SmallVector<Value> decomposition::decompose(Emitter &e,
       gradient);
 
   SmallVector<Value> results;
-  Value biasGrad;
-  if (wantsBias) {
-    biasGrad = addBiasGrad(e, gradient, op.getBiasGradInit());
-    if (wantsScores) {
-      inputs = {weights};
-      maps = {both};
-      if (hasDerivative) {
-        inputs.push_back(weigh.getResult(1));
-        maps.push_back(both);
-      }
-      gradient = e.elementwise(
-          {M, N}, e.acc, inputs, maps,
-          [&](ImplicitLocOpBuilder &nb, ValueRange a) -> Value {
-            Value ds = toScores(nb, a.back(), hasDerivative ? a[1] : Value());
-            return hasDerivative ? whereVisible(nb, a[0], ds) : ds;
-          },
-          gradient);
+  Value biasGrad, capturedGrad;
+  if (wantsBias)
+    biasGrad = addPairs(e, gradient, op.getBiasGradInit());
+  if (wantsCaptured) {
+    Value captured = e.elementwise(
+        {M, N}, e.acc,
+        {weights, gradient, weigh.getResult(weigh.getNumResults() - 1)},
+        {both, both, both},
+        [&](ImplicitLocOpBuilder &nb, ValueRange a) -> Value {
+          Value product = arith::MulFOp::create(nb, a[1], a[2]);
+          return whereVisible(nb, a[0], product);
+        });
+    capturedGrad = addPairs(e, captured, op.getCapturedGradInit());
+  }
+  if (wantsPairs && wantsScores) {
+    inputs = {weights};
+    maps = {both};
+    if (hasDerivative) {
+      inputs.push_back(weigh.getResult(1));
+      maps.push_back(both);
     }
+    gradient = e.elementwise(
+        {M, N}, e.acc, inputs, maps,
+        [&](ImplicitLocOpBuilder &nb, ValueRange a) -> Value {
+          Value ds = toScores(nb, a.back(), hasDerivative ? a[1] : Value());
+          return hasDerivative ? whereVisible(nb, a[0], ds) : ds;
+        },
+        gradient);
   }
   if (wantsQuery) {
     Value queryGrad = product(gradient, extended(op.getKey(), {N, D}, false),
@@ -264,5 +284,7 @@ SmallVector<Value> decomposition::decompose(Emitter &e,
   }
   if (wantsBias)
     results.push_back(biasGrad);
+  if (wantsCaptured)
+    results.push_back(capturedGrad);
   return results;
 }

@@ -171,6 +171,8 @@ Score TileScores<OpT>::build(ImplicitLocOpBuilder &nb, ValueRange a,
     x = yielded[0];
     if (yielded.size() > 1)
       score.derivative = yielded[1];
+    if (yielded.size() > 2)
+      score.captured = yielded[2];
   }
   if (op.getBias())
     x = arith::AddFOp::create(nb, x, e.extend(nb, a[biasIndex]));

@@ -20,10 +20,10 @@
 
 namespace seqc::decomposition {
 
-/// The score of a pair in base 2, -inf where it is hidden, and its derivative
-/// by the product where the score region yields that.
+/// The score of a pair in base 2, -inf where it is hidden, and its derivatives
+/// by the product and by what the region captures, where it yields them.
 struct Score {
-  Value value, derivative;
+  Value value, derivative, captured;
 };
 
 /// Score region, bias and mask of a tile. What is the same for the whole tile

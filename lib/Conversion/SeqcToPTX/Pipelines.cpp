@@ -100,6 +100,7 @@ void seqc::buildPTXPipeline(OpPassManager &pm,
   // Each kernel of the backward of attention has a schedule of its own.
   SeqcRecomputeBackwardOptions recomputeAttention;
   recomputeAttention.scans = false;
+  recomputeAttention.grids = true;
   func.addPass(createSeqcRecomputeBackward(recomputeAttention));
   SeqcScheduleOptions schedule;
   schedule.chip = options.chip;

@@ -5,9 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Two kernels, of which each recomputes the scores. In both, what a product
-// reads from registers is what the products before it left there, and every sum
-// stays in one block:
+// Two kernels, of which each recomputes the scores, and one for each bias or
+// captured tensor. What a product reads from registers is what the products
+// before it left there, and every sum stays in one block:
 //
 //   query_grad: rows are queries         key_grad, value_grad: rows are keys
 //
@@ -17,6 +17,10 @@
 //                                        dV  += P^T dO
 //   dS = P dP                            dS^T = P^T dP^T
 //   dQ += dS K                           dK  += dS^T Q
+//
+// The gradient of a bias is dS before the derivative of the score region, and
+// that of a captured tensor dS with the derivative in it: a sum of each row, of
+// queries or keys, or the tile itself, summed over batches and heads.
 //
 // with c = scale log2(e) and lse' = lse log2(e), +inf for a row that sees
 // nothing: its P are all 0, and no infinity meets another. delta is where the
@@ -56,8 +60,8 @@ namespace {
 class BackwardConverter {
 public:
   BackwardConverter(KernelBuilder &k, Block *task, BlockAttentionBackwardOp op)
-      : k(k), b(k.b), task(task), op(op),
-        rowsAreKeys(bool(op.getKeyGradInit())) {}
+      : k(k), b(k.b), task(task), op(op), rowsAreKeys(op.hasKeyRows()),
+        isPair(op.getBiasGradInit() || op.getCapturedGradInit()) {}
 
   LogicalResult verify();
   LogicalResult convertBlock(Block &block);
@@ -68,6 +72,7 @@ private:
   LogicalResult convert(scf::IfOp op);
   LogicalResult convert(BlockAttentionBackwardOp op, Value isFull);
   LogicalResult convert(arith::TruncFOp op);
+  SmallVector<int64_t> getShape(Type type);
   FailureOr<SmallVector<Value>> getStates(Operation *user, ValueRange values);
   Value choose(Value isFull, Value full,
                function_ref<FailureOr<Value>()> partial);
@@ -78,6 +83,8 @@ private:
   /// One of the tiles that `task` adds up.
   BlockAttentionBackwardOp op;
   bool rowsAreKeys;
+  /// What is computed is the gradient of a bias or a captured tensor.
+  bool isPair;
 };
 } // namespace
 
@@ -88,7 +95,9 @@ LogicalResult totile::decomposeAttentionBackward(KernelBuilder &k,
   // Causal: late queries see more keys, early keys are seen by more queries.
   bool isCausal =
       tile.getCausal() || tile.getWindowRight() || !tile.getMask().empty();
-  k.bindGrid(/*longestFirst=*/isCausal && !tile.getKeyGradInit());
+  bool isPair = tile.getBiasGradInit() || tile.getCapturedGradInit();
+  k.bindGrid(/*longestFirst=*/isCausal && !tile.hasKeyRows() &&
+             !(isPair && forall.getRank() > 3));
   // One warpgroup alone has nothing to do while its products run; several small
   // blocks on an SM do, with the products of mma.sync.
   if (int64_t(k.kernel.getWarps()) < 8)
@@ -104,10 +113,10 @@ LogicalResult totile::decomposeAttentionBackward(KernelBuilder &k,
 /// Whether one kernel computes what the operator asks for, and the schedule's
 /// tile is one of the tensor cores.
 LogicalResult BackwardConverter::verify() {
-  if (op.getBiasGradInit() || (rowsAreKeys && op.getQueryGradInit()))
+  if (op.getNumResults() > (op.getKeyGradInit() ? 2 : 1))
     return op.emitOpError(
         "is not supported on GPUs yet with these results: a kernel computes "
-        "query_grad, or key_grad and value_grad");
+        "query_grad, key_grad and value_grad, bias_grad, or captured_grad");
   int64_t queries = getTensorType(op.getQuery()).getDimSize(2),
           keys = getTensorType(op.getKey()).getDimSize(2);
   int64_t warps = k.kernel.getWarps();
@@ -164,13 +173,23 @@ LogicalResult BackwardConverter::convert(Operation *op) {
       .Default([&](Operation *o) { return k.convert(o); });
 }
 
+/// The tile of an accumulator: for pairs, of the dimensions that it has.
+SmallVector<int64_t> BackwardConverter::getShape(Type type) {
+  if (!isPair)
+    return getStateShape(type);
+  SmallVector<int64_t> shape;
+  for (int64_t size : cast<RankedTensorType>(type).getShape().take_back(2))
+    if (size != 1)
+      shape.push_back(size);
+  return shape;
+}
+
 FailureOr<SmallVector<Value>> BackwardConverter::getStates(Operation *user,
                                                            ValueRange values) {
   SmallVector<Value> states;
   for (Value v : values) {
-    Value state = isState(v.getType())
-                      ? k.getTile(v, getStateShape(v.getType()))
-                      : Value();
+    Value state =
+        isState(v.getType()) ? k.getTile(v, getShape(v.getType())) : Value();
     if (!state)
       return user->emitOpError("cannot become part of a kernel: a value of ")
              << v.getType() << " is not an accumulator";
@@ -216,7 +235,7 @@ LogicalResult BackwardConverter::convert(scf::ForOp loop) {
   for (auto [i, result] : llvm::enumerate(loop.getResults())) {
     Value tile = now.getResult(i);
     // Value's gradient is the last of two.
-    bool isScaled = !rowsAreKeys || i == 0;
+    bool isScaled = !isPair && (!rowsAreKeys || i == 0);
     if (isOutermost && isScaled && scale != 1.0)
       tile = arith::MulFOp::create(
           b, tile, k.constant(getTensorType(tile).getShape(), scale));
@@ -257,7 +276,7 @@ LogicalResult BackwardConverter::convert(scf::IfOp choice) {
       return choice.emitOpError("cannot become part of a kernel: it yields "
                                 "more than accumulators");
     types.push_back(
-        RankedTensorType::get(getStateShape(type), getElementTypeOrSelf(type)));
+        RankedTensorType::get(getShape(type), getElementTypeOrSelf(type)));
   }
   auto now = scf::IfOp::create(b, types, k.scalar(choice.getCondition()),
                                /*addThenBlock=*/true, /*addElseBlock=*/true);
@@ -385,7 +404,10 @@ LogicalResult BackwardConverter::convert(BlockAttentionBackwardOp op,
     if (failed(yielded))
       return failure();
     b.setLoc(op.getLoc());
-    if (yielded->size() > 1)
+    // A bias is added behind the region.
+    if (op.getCapturedGradInit())
+      derivative = (*yielded)[2];
+    else if (yielded->size() > 1 && !isPair)
       derivative = (*yielded)[1];
     terms = inner.getTerms(region);
     for (Term &term : terms)
@@ -423,7 +445,7 @@ LogicalResult BackwardConverter::convert(BlockAttentionBackwardOp op,
                                /*transpose_b=*/false);
   };
   Value valueGrad;
-  if (rowsAreKeys)
+  if (rowsAreKeys && !isPair)
     valueGrad = accumulate(kept ? tile.drop(lanes, *kept, weights) : weights,
                            *outGrad, (*accumulators)[1]);
 
@@ -442,6 +464,13 @@ LogicalResult BackwardConverter::convert(BlockAttentionBackwardOp op,
           return arith::SelectOp::create(b, isSeen, gradient, zeros)
               .getResult();
         });
+  if (isPair) {
+    Value &sum = accumulators->front();
+    if (getTensorType(sum).getRank() == 1)
+      gradient = k.reduce(tile::ReduceKind::Add, gradient, /*dim=*/1);
+    k.setTile(op.getResult(0), arith::AddFOp::create(b, sum, gradient));
+    return success();
+  }
   if (!rowsAreKeys) {
     k.setTile(op.getResult(0),
               accumulate(gradient, *key, accumulators->front()));

@@ -796,6 +796,22 @@ LogicalResult KernelBuilder::convert(Operation *op) {
       });
 }
 
+/// Which dimensions of what it is inserted into `tile` has, if those are not
+/// the last ones: the others have one element.
+static DenseI64ArrayAttr getStoredDims(Value tile,
+                                       tensor::ParallelInsertSliceOp insert) {
+  int64_t rank = insert.getDestType().getRank(),
+          tileRank = cast<RankedTensorType>(tile.getType()).getRank();
+  SmallVector<int64_t> dims;
+  for (auto [d, size] : llvm::enumerate(insert.getMixedSizes()))
+    if (!isOneInteger(size))
+      dims.push_back(d);
+  if (dims.empty() || int64_t(dims.size()) != tileRank ||
+      dims.front() == rank - tileRank)
+    return nullptr;
+  return DenseI64ArrayAttr::get(tile.getContext(), dims);
+}
+
 LogicalResult KernelBuilder::convertResults(scf::InParallelOp op) {
   for (Operation &yielded : op.getYieldingOps()) {
     auto insert = dyn_cast<tensor::ParallelInsertSliceOp>(yielded);
@@ -808,7 +824,7 @@ LogicalResult KernelBuilder::convertResults(scf::InParallelOp op) {
     b.setLoc(yielded.getLoc());
     SmallVector<Value> offsets = llvm::map_to_vector(
         insert.getMixedOffsets(), [&](OpFoldResult o) { return scalar(o); });
-    tile::StoreOp::create(b, tile, view, offsets, /*dims=*/nullptr);
+    tile::StoreOp::create(b, tile, view, offsets, getStoredDims(tile, insert));
   }
   return success();
 }

@@ -174,7 +174,7 @@ LogicalResult ConvertSeqcToTilePass::outline(func::FuncOp func,
            {o.getQuery(), o.getKey(), o.getValue(), o.getOutGrad()})
         dense.insert(getSource(operand));
       if (Value segments =
-              o.getKeyGradInit() ? o.getQuerySegments() : o.getKeySegments())
+              o.hasKeyRows() ? o.getQuerySegments() : o.getKeySegments())
         dense.insert(getSource(segments));
     } else if (isa<SoftmaxMergeOp>(op)) {
       merge = op;
@@ -245,7 +245,7 @@ LogicalResult ConvertSeqcToTilePass::outline(func::FuncOp func,
   else if (finish)
     rows = cast<SoftmaxFinishOp>(finish).getAcc().getType().getDimSize(2);
   else if (backward)
-    rows = (backward.getKeyGradInit() ? backward.getKey() : backward.getQuery())
+    rows = (backward.hasKeyRows() ? backward.getKey() : backward.getQuery())
                .getType()
                .getDimSize(2);
   std::string name = (func.getName() + "_" + Twine(number)).str();

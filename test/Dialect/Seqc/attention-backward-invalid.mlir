@@ -745,7 +745,7 @@ func.func @f(%q: tensor<2x4x5x8xf32>, %k: tensor<2x4x6x8xf32>,
 // Segments of one side only: the custom form has no way to say it.
 func.func @f(%q: tensor<2x4x5x8xf32>, %lse: tensor<2x4x5xf32>, %ks: tensor<2x5xi32>) {
   // expected-error @+1 {{'seqc.attention_backward' op attention_backward_c11: expected query_segments and key_segments together, but got only key_segments 'tensor<2x5xi32>'}}
-  %r:3 = "seqc.attention_backward"(%q, %q, %q, %q, %lse, %q, %ks) <{operandSegmentSizes = array<i32: 1, 1, 1, 1, 1, 1, 0, 0, 0, 1, 0, 0, 0>, resultSegmentSizes = array<i32: 1, 1, 1, 0, 0>}> ({}, {})
+  %r:3 = "seqc.attention_backward"(%q, %q, %q, %q, %lse, %q, %ks) <{operandSegmentSizes = array<i32: 1, 1, 1, 1, 1, 1, 0, 0, 0, 1, 0, 0, 0, 0>, resultSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0>}> ({}, {})
       : (tensor<2x4x5x8xf32>, tensor<2x4x5x8xf32>, tensor<2x4x5x8xf32>, tensor<2x4x5x8xf32>, tensor<2x4x5xf32>, tensor<2x4x5x8xf32>, tensor<2x5xi32>)
       -> (tensor<2x4x5x8xf32>, tensor<2x4x5x8xf32>, tensor<2x4x5x8xf32>)
   return
@@ -756,7 +756,7 @@ func.func @f(%q: tensor<2x4x5x8xf32>, %lse: tensor<2x4x5xf32>, %ks: tensor<2x5xi
 // A seed without dropout.
 func.func @f(%q: tensor<2x4x5x8xf32>, %lse: tensor<2x4x5xf32>, %seed: i64) {
   // expected-error @+1 {{'seqc.attention_backward' op attention_backward_c17: expected no seed without dropout, but got seed 'i64'}}
-  %r:3 = "seqc.attention_backward"(%q, %q, %q, %q, %lse, %q, %seed) <{operandSegmentSizes = array<i32: 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 1>, resultSegmentSizes = array<i32: 1, 1, 1, 0, 0>}> ({}, {})
+  %r:3 = "seqc.attention_backward"(%q, %q, %q, %q, %lse, %q, %seed) <{operandSegmentSizes = array<i32: 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 1, 0>, resultSegmentSizes = array<i32: 1, 1, 1, 0, 0, 0>}> ({}, {})
       : (tensor<2x4x5x8xf32>, tensor<2x4x5x8xf32>, tensor<2x4x5x8xf32>, tensor<2x4x5x8xf32>, tensor<2x4x5xf32>, tensor<2x4x5x8xf32>, i64)
       -> (tensor<2x4x5x8xf32>, tensor<2x4x5x8xf32>, tensor<2x4x5x8xf32>)
   return
@@ -919,5 +919,197 @@ func.func @f(%q: tensor<2x4x5x8xf32>, %k: tensor<2x4x6x8xf32>,
          tensor<4xf32>)
       -> (tensor<2x4x5x8xf32>, tensor<2x4x6x8xf32>, tensor<2x4x6x8xf32>)
       sinks_grad(tensor<8xf32>)
+  return
+}
+
+// -----
+
+// The gradient of a captured tensor is like it.
+func.func @f(%q: tensor<2x4x5x8xf32>, %k: tensor<2x4x6x8xf32>,
+             %v: tensor<2x4x6x8xf32>, %out: tensor<2x4x5x8xf32>,
+             %lse: tensor<2x4x5xf32>, %dout: tensor<2x4x5x8xf32>,
+             %t: tensor<4xf32>) {
+  // expected-error @+1 {{'seqc.attention_backward' op attention_backward_c26: expected captured_grad #0 to have the type of captured #0, 'tensor<4xf32>', but got 'tensor<5xf32>'}}
+  %r:4 = seqc.attention_backward query(%q) key(%k) value(%v) out(%out)
+      lse(%lse) out_grad(%dout) captured(%t)
+      score {
+      ^bb0(%s: f32, %b: index, %h: index, %i: index, %j: index):
+        %e = tensor.extract %t[%h] : tensor<4xf32>
+        %x = arith.addf %s, %e : f32
+        seqc.yield %x : f32
+      }
+      : (tensor<2x4x5x8xf32>, tensor<2x4x6x8xf32>, tensor<2x4x6x8xf32>,
+         tensor<2x4x5x8xf32>, tensor<2x4x5xf32>, tensor<2x4x5x8xf32>,
+         tensor<4xf32>)
+      -> (tensor<2x4x5x8xf32>, tensor<2x4x6x8xf32>, tensor<2x4x6x8xf32>)
+      captured_grad(tensor<5xf32>)
+  return
+}
+
+// -----
+
+// One for each.
+func.func @f(%q: tensor<2x4x5x8xf32>, %k: tensor<2x4x6x8xf32>,
+             %v: tensor<2x4x6x8xf32>, %out: tensor<2x4x5x8xf32>,
+             %lse: tensor<2x4x5xf32>, %dout: tensor<2x4x5x8xf32>,
+             %t: tensor<4xf32>) {
+  // expected-error @+1 {{'seqc.attention_backward' op attention_backward_c26: expected one captured_grad for each captured, but got 2 for 1}}
+  %r:5 = seqc.attention_backward query(%q) key(%k) value(%v) out(%out)
+      lse(%lse) out_grad(%dout) captured(%t)
+      score {
+      ^bb0(%s: f32, %b: index, %h: index, %i: index, %j: index):
+        %e = tensor.extract %t[%h] : tensor<4xf32>
+        %x = arith.addf %s, %e : f32
+        seqc.yield %x : f32
+      }
+      : (tensor<2x4x5x8xf32>, tensor<2x4x6x8xf32>, tensor<2x4x6x8xf32>,
+         tensor<2x4x5x8xf32>, tensor<2x4x5xf32>, tensor<2x4x5x8xf32>,
+         tensor<4xf32>)
+      -> (tensor<2x4x5x8xf32>, tensor<2x4x6x8xf32>, tensor<2x4x6x8xf32>)
+      captured_grad(tensor<4xf32>, tensor<4xf32>)
+  return
+}
+
+// -----
+
+// One, not two.
+func.func @f(%q: tensor<2x4x5x8xf32>, %k: tensor<2x4x6x8xf32>,
+             %v: tensor<2x4x6x8xf32>, %out: tensor<2x4x5x8xf32>,
+             %lse: tensor<2x4x5xf32>, %dout: tensor<2x4x5x8xf32>,
+             %t: tensor<4xf32>) {
+  // expected-error @+1 {{'seqc.attention_backward' op attention_backward_c26: expected captured #1 to be given once, but got 'tensor<4xf32>' again}}
+  %r:5 = seqc.attention_backward query(%q) key(%k) value(%v) out(%out)
+      lse(%lse) out_grad(%dout) captured(%t, %t)
+      score {
+      ^bb0(%s: f32, %b: index, %h: index, %i: index, %j: index):
+        %e = tensor.extract %t[%h] : tensor<4xf32>
+        %x = arith.addf %s, %e : f32
+        seqc.yield %x : f32
+      }
+      : (tensor<2x4x5x8xf32>, tensor<2x4x6x8xf32>, tensor<2x4x6x8xf32>,
+         tensor<2x4x5x8xf32>, tensor<2x4x5xf32>, tensor<2x4x5x8xf32>,
+         tensor<4xf32>, tensor<4xf32>)
+      -> (tensor<2x4x5x8xf32>, tensor<2x4x6x8xf32>, tensor<2x4x6x8xf32>)
+      captured_grad(tensor<4xf32>, tensor<4xf32>)
+  return
+}
+
+// -----
+
+// It is read at an index that is computed.
+func.func @f(%q: tensor<2x4x5x8xf32>, %k: tensor<2x4x6x8xf32>,
+             %v: tensor<2x4x6x8xf32>, %out: tensor<2x4x5x8xf32>,
+             %lse: tensor<2x4x5xf32>, %dout: tensor<2x4x5x8xf32>,
+             %t: tensor<4xf32>) {
+  // expected-error @+1 {{'seqc.attention_backward' op attention_backward_c27: expected captured #0 of 'tensor<4xf32>' to be read at arguments of the score region, each at most once, but got another index in dimension 0: such a gradient is a sum by data}}
+  %r:4 = seqc.attention_backward query(%q) key(%k) value(%v) out(%out)
+      lse(%lse) out_grad(%dout) captured(%t)
+      score {
+      ^bb0(%s: f32, %b: index, %h: index, %i: index, %j: index):
+        %d = arith.subi %j, %i : index
+        %e = tensor.extract %t[%d] : tensor<4xf32>
+        %x = arith.addf %s, %e : f32
+        seqc.yield %x : f32
+      }
+      : (tensor<2x4x5x8xf32>, tensor<2x4x6x8xf32>, tensor<2x4x6x8xf32>,
+         tensor<2x4x5x8xf32>, tensor<2x4x5xf32>, tensor<2x4x5x8xf32>,
+         tensor<4xf32>)
+      -> (tensor<2x4x5x8xf32>, tensor<2x4x6x8xf32>, tensor<2x4x6x8xf32>)
+      captured_grad(tensor<4xf32>)
+  return
+}
+
+// -----
+
+// It is read on a diagonal.
+func.func @f(%q: tensor<2x4x5x8xf32>, %k: tensor<2x4x6x8xf32>,
+             %v: tensor<2x4x6x8xf32>, %out: tensor<2x4x5x8xf32>,
+             %lse: tensor<2x4x5xf32>, %dout: tensor<2x4x5x8xf32>,
+             %t: tensor<4x4xf32>) {
+  // expected-error @+1 {{'seqc.attention_backward' op attention_backward_c27: expected captured #0 of 'tensor<4x4xf32>' to be read at arguments of the score region, each at most once, but got another index in dimension 1: such a gradient is a sum by data}}
+  %r:4 = seqc.attention_backward query(%q) key(%k) value(%v) out(%out)
+      lse(%lse) out_grad(%dout) captured(%t)
+      score {
+      ^bb0(%s: f32, %b: index, %h: index, %i: index, %j: index):
+        %e = tensor.extract %t[%h, %h] : tensor<4x4xf32>
+        %x = arith.addf %s, %e : f32
+        seqc.yield %x : f32
+      }
+      : (tensor<2x4x5x8xf32>, tensor<2x4x6x8xf32>, tensor<2x4x6x8xf32>,
+         tensor<2x4x5x8xf32>, tensor<2x4x5xf32>, tensor<2x4x5x8xf32>,
+         tensor<4x4xf32>)
+      -> (tensor<2x4x5x8xf32>, tensor<2x4x6x8xf32>, tensor<2x4x6x8xf32>)
+      captured_grad(tensor<4x4xf32>)
+  return
+}
+
+// -----
+
+// It is read in two ways.
+func.func @f(%q: tensor<2x4x5x8xf32>, %k: tensor<2x4x6x8xf32>,
+             %v: tensor<2x4x6x8xf32>, %out: tensor<2x4x5x8xf32>,
+             %lse: tensor<2x4x5xf32>, %dout: tensor<2x4x5x8xf32>,
+             %t: tensor<4xf32>) {
+  // expected-error @+1 {{'seqc.attention_backward' op attention_backward_c27: expected captured #0 of 'tensor<4xf32>' to be read at the same indices everywhere, but got others}}
+  %r:4 = seqc.attention_backward query(%q) key(%k) value(%v) out(%out)
+      lse(%lse) out_grad(%dout) captured(%t)
+      score {
+      ^bb0(%s: f32, %b: index, %h: index, %i: index, %j: index):
+        %e = tensor.extract %t[%h] : tensor<4xf32>
+        %f = tensor.extract %t[%b] : tensor<4xf32>
+        %x = arith.mulf %f, %e : f32
+        seqc.yield %x : f32
+      }
+      : (tensor<2x4x5x8xf32>, tensor<2x4x6x8xf32>, tensor<2x4x6x8xf32>,
+         tensor<2x4x5x8xf32>, tensor<2x4x5xf32>, tensor<2x4x5x8xf32>,
+         tensor<4xf32>)
+      -> (tensor<2x4x5x8xf32>, tensor<2x4x6x8xf32>, tensor<2x4x6x8xf32>)
+      captured_grad(tensor<4xf32>)
+  return
+}
+
+// -----
+
+// It is read as a whole.
+func.func @f(%q: tensor<2x4x5x8xf32>, %k: tensor<2x4x6x8xf32>,
+             %v: tensor<2x4x6x8xf32>, %out: tensor<2x4x5x8xf32>,
+             %lse: tensor<2x4x5xf32>, %dout: tensor<2x4x5x8xf32>,
+             %t: tensor<4xf32>) {
+  // expected-error @+1 {{'seqc.attention_backward' op attention_backward_c27: expected captured #0 of 'tensor<4xf32>' to be read by tensor.extract in the score region, but got tensor.dim}}
+  %r:4 = seqc.attention_backward query(%q) key(%k) value(%v) out(%out)
+      lse(%lse) out_grad(%dout) captured(%t)
+      score {
+      ^bb0(%s: f32, %b: index, %h: index, %i: index, %j: index):
+        %c0 = arith.constant 0 : index
+        %d = tensor.dim %t, %c0 : tensor<4xf32>
+        seqc.yield %s : f32
+      }
+      : (tensor<2x4x5x8xf32>, tensor<2x4x6x8xf32>, tensor<2x4x6x8xf32>,
+         tensor<2x4x5x8xf32>, tensor<2x4x5xf32>, tensor<2x4x5x8xf32>,
+         tensor<4xf32>)
+      -> (tensor<2x4x5x8xf32>, tensor<2x4x6x8xf32>, tensor<2x4x6x8xf32>)
+      captured_grad(tensor<4xf32>)
+  return
+}
+
+// -----
+
+// It is not read.
+func.func @f(%q: tensor<2x4x5x8xf32>, %k: tensor<2x4x6x8xf32>,
+             %v: tensor<2x4x6x8xf32>, %out: tensor<2x4x5x8xf32>,
+             %lse: tensor<2x4x5xf32>, %dout: tensor<2x4x5x8xf32>,
+             %t: tensor<4xf32>) {
+  // expected-error @+1 {{'seqc.attention_backward' op attention_backward_c27: expected captured #0 of 'tensor<4xf32>' to be read in the score region, but it is not}}
+  %r:4 = seqc.attention_backward query(%q) key(%k) value(%v) out(%out)
+      lse(%lse) out_grad(%dout) captured(%t)
+      score {
+      ^bb0(%s: f32, %b: index, %h: index, %i: index, %j: index):
+        seqc.yield %s : f32
+      }
+      : (tensor<2x4x5x8xf32>, tensor<2x4x6x8xf32>, tensor<2x4x6x8xf32>,
+         tensor<2x4x5x8xf32>, tensor<2x4x5xf32>, tensor<2x4x5x8xf32>,
+         tensor<4xf32>)
+      -> (tensor<2x4x5x8xf32>, tensor<2x4x6x8xf32>, tensor<2x4x6x8xf32>)
+      captured_grad(tensor<4xf32>)
   return
 }

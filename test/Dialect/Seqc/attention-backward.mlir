@@ -72,3 +72,29 @@ func.func @sinks_only(%q: tensor<1x2x?x8xf32>, %lse: tensor<1x2x?xf32>,
       sinks_grad(tensor<2xf32>)
   return %dsinks : tensor<2xf32>
 }
+
+// What the score region captures, with its gradient.
+// CHECK-LABEL: func @captured
+// CHECK: captured(%{{.*}}, %{{.*}}) causal score {
+// CHECK: captured_grad(tensor<2xf16>, tensor<?x2xf32>)
+func.func @captured(%q: tensor<1x2x?x8xf32>, %lse: tensor<1x2x?xf32>,
+                    %t: tensor<2xf16>, %u: tensor<?x2xf32>)
+    -> (tensor<2xf16>, tensor<?x2xf32>) {
+  %r:5 = seqc.attention_backward query(%q) key(%q) value(%q)
+      out(%q) lse(%lse) out_grad(%q) captured(%t, %u) causal
+      score {
+      ^bb0(%s: f32, %b: index, %h: index, %i: index, %j: index):
+        %x = tensor.extract %t[%h] : tensor<2xf16>
+        %y = arith.extf %x : f16 to f32
+        %z = tensor.extract %u[%j, %h] : tensor<?x2xf32>
+        %p = arith.mulf %y, %s : f32
+        %v = arith.addf %p, %z : f32
+        seqc.yield %v : f32
+      }
+      : (tensor<1x2x?x8xf32>, tensor<1x2x?x8xf32>, tensor<1x2x?x8xf32>,
+         tensor<1x2x?x8xf32>, tensor<1x2x?xf32>, tensor<1x2x?x8xf32>,
+         tensor<2xf16>, tensor<?x2xf32>)
+      -> (tensor<1x2x?x8xf32>, tensor<1x2x?x8xf32>, tensor<1x2x?x8xf32>)
+      captured_grad(tensor<2xf16>, tensor<?x2xf32>)
+  return %r#3, %r#4 : tensor<2xf16>, tensor<?x2xf32>
+}

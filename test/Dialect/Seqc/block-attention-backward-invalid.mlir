@@ -439,17 +439,68 @@ func.func @f(%q: tensor<2x4x5x8xf32>, %k: tensor<2x4x6x8xf32>, %v: tensor<2x4x6x
 
 // -----
 
-// A gradient that is not summed as the bias is broadcast.
+// A gradient of a bias that has another number of heads.
 func.func @f(%q: tensor<2x4x5x8xf32>, %k: tensor<2x4x6x8xf32>, %v: tensor<2x4x6x8xf32>, %do: tensor<2x4x5x8xf32>, %lse: tensor<2x4x5xf32>,
              %delta: tensor<2x4x5xf32>, %i: index, %dq: tensor<2x4x5x8xf32>, %dk: tensor<2x4x6x8xf32>, %dv: tensor<2x4x6x8xf32>,
-             %bias: tensor<1x4x5x6xf32>, %db: tensor<2x4x5x6xf32>) {
-  // expected-error @+1 {{'seqc.block_attention_backward' op block_attention_backward_c23: expected bias_grad to be a tensor (as the dimensions of bias) of 1x4x5x6xf32, but got 'tensor<2x4x5x6xf32>'}}
+             %bias: tensor<1x4x5x6xf32>, %db: tensor<1x2x5x6xf32>) {
+  // expected-error @+1 {{'seqc.block_attention_backward' op block_attention_backward_c23: expected bias_grad to be a tensor (batch or 1, query heads or 1, queries or 1, keys or 1) of 1x4x5x6xf32, but got 'tensor<1x2x5x6xf32>'}}
   %0:2 = seqc.block_attention_backward query(%q) key(%k) value(%v)
       out_grad(%do) lse(%lse) delta(%delta) bias(%bias)
       offsets(%i, %i, %i, %i) lengths(%i, %i)
       outs(query_grad %dq, bias_grad %db) scale(1.0)
-    : (tensor<2x4x5x8xf32>, tensor<2x4x6x8xf32>, tensor<2x4x6x8xf32>, tensor<2x4x5x8xf32>, tensor<2x4x5xf32>, tensor<2x4x5xf32>, tensor<1x4x5x6xf32>, index, index, index, index, index, index, tensor<2x4x5x8xf32>, tensor<2x4x5x6xf32>)
-    -> (tensor<2x4x5x8xf32>, tensor<2x4x5x6xf32>)
+    : (tensor<2x4x5x8xf32>, tensor<2x4x6x8xf32>, tensor<2x4x6x8xf32>, tensor<2x4x5x8xf32>, tensor<2x4x5xf32>, tensor<2x4x5xf32>, tensor<1x4x5x6xf32>, index, index, index, index, index, index, tensor<2x4x5x8xf32>, tensor<1x2x5x6xf32>)
+    -> (tensor<2x4x5x8xf32>, tensor<1x2x5x6xf32>)
+  return
+}
+
+// -----
+
+// What is captured is in a region.
+func.func @f(%q: tensor<2x4x5x8xf32>, %k: tensor<2x4x6x8xf32>, %v: tensor<2x4x6x8xf32>, %do: tensor<2x4x5x8xf32>, %lse: tensor<2x4x5xf32>,
+             %delta: tensor<2x4x5xf32>, %i: index, %dt: tensor<1x4x1x1xf32>) {
+  // expected-error @+1 {{'seqc.block_attention_backward' op block_attention_backward_c25: expected no captured_grad without a score region, but got captured_grad 'tensor<1x4x1x1xf32>'}}
+  %0 = seqc.block_attention_backward query(%q) key(%k) value(%v)
+      out_grad(%do) lse(%lse) delta(%delta)
+      offsets(%i, %i, %i, %i) lengths(%i, %i)
+      outs(captured_grad %dt) scale(1.0)
+    : (tensor<2x4x5x8xf32>, tensor<2x4x6x8xf32>, tensor<2x4x6x8xf32>, tensor<2x4x5x8xf32>, tensor<2x4x5xf32>, tensor<2x4x5xf32>, index, index, index, index, index, index, tensor<1x4x1x1xf32>)
+    -> tensor<1x4x1x1xf32>
+  return
+}
+
+// -----
+
+// A gradient that has other queries.
+func.func @f(%q: tensor<2x4x5x8xf32>, %k: tensor<2x4x6x8xf32>, %v: tensor<2x4x6x8xf32>, %do: tensor<2x4x5x8xf32>, %lse: tensor<2x4x5xf32>,
+             %delta: tensor<2x4x5xf32>, %i: index, %dt: tensor<1x4x4x1xf32>) {
+  // expected-error @+1 {{'seqc.block_attention_backward' op block_attention_backward_c25: expected captured_grad to be a tensor (batch or 1, query heads or 1, queries or 1, keys or 1) of 1x4x5x1xf32, but got 'tensor<1x4x4x1xf32>'}}
+  %0 = seqc.block_attention_backward query(%q) key(%k) value(%v)
+      out_grad(%do) lse(%lse) delta(%delta)
+      offsets(%i, %i, %i, %i) lengths(%i, %i)
+      outs(captured_grad %dt) scale(1.0) score {
+      ^bb0(%s: f32, %b: index, %h: index, %x: index, %y: index):
+        seqc.yield %s, %s, %s : f32, f32, f32
+      }
+    : (tensor<2x4x5x8xf32>, tensor<2x4x6x8xf32>, tensor<2x4x6x8xf32>, tensor<2x4x5x8xf32>, tensor<2x4x5xf32>, tensor<2x4x5xf32>, index, index, index, index, index, index, tensor<1x4x4x1xf32>)
+    -> tensor<1x4x4x1xf32>
+  return
+}
+
+// -----
+
+// The region lacks the derivative in what it captures.
+func.func @f(%q: tensor<2x4x5x8xf32>, %k: tensor<2x4x6x8xf32>, %v: tensor<2x4x6x8xf32>, %do: tensor<2x4x5x8xf32>, %lse: tensor<2x4x5xf32>,
+             %delta: tensor<2x4x5xf32>, %i: index, %dt: tensor<1x4x1x1xf32>) {
+  // expected-error @+1 {{'seqc.block_attention_backward' op block_attention_backward_c18: expected the score region to be one block ('f32', 'index', 'index', 'index', 'index') that yields 'f32', 'f32', 'f32', but got a block that yields 'f32', 'f32'}}
+  %0 = seqc.block_attention_backward query(%q) key(%k) value(%v)
+      out_grad(%do) lse(%lse) delta(%delta)
+      offsets(%i, %i, %i, %i) lengths(%i, %i)
+      outs(captured_grad %dt) scale(1.0) score {
+      ^bb0(%s: f32, %b: index, %h: index, %x: index, %y: index):
+        seqc.yield %s, %s : f32, f32
+      }
+    : (tensor<2x4x5x8xf32>, tensor<2x4x6x8xf32>, tensor<2x4x6x8xf32>, tensor<2x4x5x8xf32>, tensor<2x4x5xf32>, tensor<2x4x5xf32>, index, index, index, index, index, index, tensor<1x4x1x1xf32>)
+    -> tensor<1x4x1x1xf32>
   return
 }
 
@@ -458,7 +509,7 @@ func.func @f(%q: tensor<2x4x5x8xf32>, %k: tensor<2x4x6x8xf32>, %v: tensor<2x4x6x
 // Nothing to compute.
 func.func @f(%q: tensor<2x4x5x8xf32>, %k: tensor<2x4x6x8xf32>, %v: tensor<2x4x6x8xf32>, %do: tensor<2x4x5x8xf32>, %lse: tensor<2x4x5xf32>,
              %delta: tensor<2x4x5xf32>, %i: index, %dq: tensor<2x4x5x8xf32>, %dk: tensor<2x4x6x8xf32>, %dv: tensor<2x4x6x8xf32>) {
-  // expected-error @+1 {{'seqc.block_attention_backward' op block_attention_backward_c24: expected query_grad, key_grad and value_grad, or bias_grad, but got none}}
+  // expected-error @+1 {{'seqc.block_attention_backward' op block_attention_backward_c24: expected query_grad, key_grad and value_grad, bias_grad or captured_grad, but got none}}
   seqc.block_attention_backward query(%q) key(%k) value(%v)
       out_grad(%do) lse(%lse) delta(%delta)
       offsets(%i, %i, %i, %i) lengths(%i, %i)
@@ -475,7 +526,7 @@ func.func @f(%q: tensor<2x4x5x8xf32>, %r: tensor<2x4x5xf32>, %i: index) {
   // expected-error @+1 {{'seqc.block_attention_backward' op block_attention_backward_c17: expected a seed with dropout 5.000000e-01 : f64, but got none}}
   %0 = "seqc.block_attention_backward"(%q, %q, %q, %q, %r, %r, %i, %i, %i, %i, %i, %i, %q) <{
       dropout = 5.000000e-01 : f64, scale = 1.000000e+00 : f64,
-      operandSegmentSizes = array<i32: 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 4, 2, 1, 0, 0, 0>}> ({
+      operandSegmentSizes = array<i32: 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 4, 2, 1, 0, 0, 0, 0>}> ({
     }, {
     }) : (tensor<2x4x5x8xf32>, tensor<2x4x5x8xf32>, tensor<2x4x5x8xf32>,
           tensor<2x4x5x8xf32>, tensor<2x4x5xf32>, tensor<2x4x5xf32>, index,
@@ -490,7 +541,7 @@ func.func @f(%q: tensor<2x4x5x8xf32>, %r: tensor<2x4x5xf32>, %i: index) {
 func.func @f(%q: tensor<2x4x5x8xf32>, %r: tensor<2x4x5xf32>, %i: index) {
   %0:2 = seqc.block_attention_backward query(%q) key(%q) value(%q)
       out_grad(%q) lse(%r) delta(%r) offsets(%i, %i, %i, %i) lengths(%i, %i)
-      // expected-error @+1 {{expected each of query_grad, key_grad, value_grad and bias_grad at most once, but got query_grad}}
+      // expected-error @+1 {{expected each of query_grad, key_grad, value_grad, bias_grad and captured_grad at most once, but got query_grad}}
       outs(query_grad %q, query_grad %q) scale(1.0)
     : (tensor<2x4x5x8xf32>, tensor<2x4x5x8xf32>, tensor<2x4x5x8xf32>,
        tensor<2x4x5x8xf32>, tensor<2x4x5xf32>, tensor<2x4x5xf32>, index, index,

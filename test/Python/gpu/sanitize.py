@@ -18,12 +18,14 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import captured_cases
 import numpy as np
 import seqc
 import torch
 from gpu_testing import host, to_torch
 from seqc import reference
 from seqc_testing import NUMPY, as_f64, random
+from test_attention import Shape
 from test_scan import inputs as scan_inputs
 
 TARGETS = ("sm_80", "sm_90a")
@@ -223,6 +225,134 @@ gradients(
     matrices="grouped",
 )
 gradients("conv gradients", "causal_conv1d_backward", 800)
+
+
+def attention_gradients(
+    name: str,
+    dtype: str = "bf16",
+    head_dim: int = 64,
+    value_dim: int = 0,
+    *,
+    queries: int = 140,
+    keys: int = 300,
+    heads: int = 2,
+    key_heads: int = 1,
+    unaligned: bool = False,
+    make: Callable[[np.random.Generator], dict[str, Any]] = lambda rng: {},
+    **fixed: Any,
+) -> None:
+    """The gradients of an attention whose results get random ones; the forward is the
+    reference's."""
+
+    def case(target: str, device: str) -> float:
+        rng = np.random.default_rng(6)
+        q = random(rng, (1, heads, queries, head_dim), dtype)
+        k = random(rng, (1, key_heads, keys, head_dim), dtype)
+        v = random(rng, (1, key_heads, keys, value_dim or head_dim), dtype)
+        options = {**fixed, **make(rng)}
+        schedule = options.pop("schedule", None)
+        out, lse = reference.attention(q, k, v, **options)
+        g = random(rng, out.shape, dtype)
+        lse_grad = floats(rng, lse.size).reshape(lse.shape)
+        expected = reference.attention_backward(
+            g, q, k, v, lse_grad=lse_grad, **options
+        )
+        given = [g, q, k, v, out.astype(v.dtype)]
+        tensors = [moved(x, device) for x in given]
+        if unaligned:
+            wide = [np.pad(x, [(0, 0)] * 3 + [(1, 0)]) for x in given]
+            tensors = [moved(x, device)[..., 1:] for x in wide]
+        options = {key: moved(x, device) for key, x in options.items()}
+        if "segment_ids" in options:
+            ids = options["segment_ids"]
+            options["segment_ids"] = tuple(moved(x, device) for x in ids)
+        g_, q_, k_, v_, out_ = tensors
+        found = seqc.attention_backward(
+            g_,
+            q_,
+            k_,
+            v_,
+            out_,
+            moved(lse.astype(np.float32), device),
+            lse_grad=moved(lse_grad, device),
+            schedule=schedule,
+            target=target,
+            **options,
+        )
+        return max(difference(getattr(found, key), x) for key, x in expected.items())
+
+    CASES[name] = case
+
+
+def biased(*sizes: int) -> Callable[[np.random.Generator], dict[str, Any]]:
+    return lambda rng: {"bias": random(rng, sizes, "bf16")}
+
+
+def sorted_segments(rng: np.random.Generator) -> dict[str, Any]:
+    ids = [np.sort(rng.integers(0, 3, (1, n))).astype(np.int32) for n in (140, 300)]
+    return {"segment_ids": tuple(ids)}
+
+
+for _dtype in ("bf16", "f16", "f32"):
+    attention_gradients(f"attention gradients {_dtype}", _dtype, causal=True)
+attention_gradients("attention gradients full")
+attention_gradients("attention gradients D 128", head_dim=128, causal=True)
+attention_gradients("attention gradients D 192", head_dim=192, value_dim=128)
+attention_gradients("attention gradients D 256", "f16", head_dim=256, causal=True)
+attention_gradients("attention gradients D 40, value 24", head_dim=40, value_dim=24)
+attention_gradients("attention gradients unaligned", unaligned=True, causal=True)
+attention_gradients("attention gradients grouped", heads=4, key_heads=2, causal=True)
+attention_gradients("attention gradients rows without keys", queries=300, keys=140)
+attention_gradients("attention gradients window", window=(70, 10))
+attention_gradients("attention gradients prefix", causal=True, prefix=150)
+attention_gradients("attention gradients segments", make=sorted_segments)
+attention_gradients("attention gradients softcap", softcap=2.0, causal=True)
+attention_gradients(
+    "attention gradients mask_mod", mask_mod=lambda b, h, i, j: (i + j) % 3 != 0
+)
+attention_gradients("attention gradients dropout", dropout_p=0.25, seed=7)
+attention_gradients(
+    "attention gradients sinks", make=lambda rng: {"sinks": floats(rng, 2)}
+)
+attention_gradients(
+    "attention gradients bias", make=biased(1, 2, 140, 300), causal=True
+)
+attention_gradients("attention gradients bias of keys", make=biased(1, 1, 1, 300))
+attention_gradients("attention gradients bias of heads", make=biased(1, 2, 1, 1))
+attention_gradients("attention gradients bias shared", make=biased(1, 1, 140, 300))
+
+
+def learned_case(by_pair: bool) -> Case:
+    """A table that score_mod captures, for heads or for pairs."""
+
+    def case(target: str, device: str) -> float:
+        def call(
+            g: Any, q: Any, k: Any, v: Any, names: tuple[str, ...], options: Any
+        ) -> Any:
+            out, lse = reference.attention(q, k, v, **options)
+            table = options["score_mod"].table
+            there = captured_cases.score_mod(chosen, moved(table, device))
+            return seqc.attention_backward(
+                moved(g, device),
+                moved(q, device),
+                moved(k, device),
+                moved(v, device),
+                moved(out.astype(v.dtype), device),
+                moved(lse.astype(np.float32), device),
+                score_mod=there,
+                gradients=names,
+                target=target,
+            )
+
+        chosen = captured_cases.CASES["pairs" if by_pair else "heads"]
+        captured_cases.check_table(chosen, Shape(2, 1, 2, 140, 200), "bf16", call=call)
+        return 0.0
+
+    return case
+
+
+CASES["attention gradients table of heads"] = learned_case(by_pair=False)
+CASES["attention gradients table of pairs"] = learned_case(by_pair=True)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import captured_cases
 import numpy as np
 import pytest
 import seqc
@@ -167,6 +168,74 @@ def test_rows_that_see_nothing(target: str) -> None:
     assert (found.query[:, :, :100] == 0).all()
 
 
+def call_on(target: str) -> Any:
+    """A call for captured_cases: all of it on the GPU."""
+
+    def move(x: Any) -> Any:
+        return place(x) if isinstance(x, np.ndarray) else x
+
+    def call(
+        g: Any, q: Any, k: Any, v: Any, names: tuple[str, ...], options: Any
+    ) -> Any:
+        moved = {name: move(x) for name, x in options.items()}
+        if "score_mod" in options:
+            function = options["score_mod"]
+            table = place(function.table)
+            moved["score_mod"] = captured_cases.score_mod(function.case, table)
+        q, k, v = (place(x) for x in (q, k, v))
+        out, lse = seqc.attention(q, k, v, return_lse=True, target=target, **moved)
+        found = seqc.attention_backward(
+            place(g), q, k, v, out, lse, gradients=names, target=target, **moved
+        )
+        torch.cuda.synchronize()
+        host_of = {
+            name: None if x is None else host(x)
+            for name, x in found._asdict().items()
+            if name != "score_mod"
+        }
+        tables = found.score_mod and {n: host(x) for n, x in found.score_mod.items()}
+        return seqc.AttentionGradients(**host_of, score_mod=tables)
+
+    return call
+
+
+@pytest.mark.parametrize("full", captured_cases.BIASES)
+def test_bias(full: tuple[bool, ...], target: str) -> None:
+    for shape in (Shape(2, 2, 2, 150, 200), Shape(3, 1, 2, 40, 33)):
+        captured_cases.check_bias(
+            full, shape, "bf16", call_on(target), causal="top_left"
+        )
+
+
+@pytest.mark.parametrize("name", captured_cases.CASES)
+def test_tables(name: str, target: str) -> None:
+    case = captured_cases.CASES[name]
+    for shape in (Shape(2, 2, 2, 150, 200), Shape(1, 1, 2, 70, 33)):
+        captured_cases.check_table(case, shape, "bf16", call=call_on(target))
+        captured_cases.check_table(
+            case, shape, "f16", "f16", call=call_on(target), window=(40, 20)
+        )
+
+
+@pytest.mark.parametrize("by_batch", [False, True])
+def test_slopes(by_batch: bool, target: str) -> None:
+    for shape in (Shape(2, 2, 2, 150, 200), Shape(1, 1, 2, 300, 90)):
+        captured_cases.check_slopes(
+            shape, "bf16", by_batch, call_on(target), causal=True
+        )
+
+
+def test_captured_repeats_are_equal_bit_by_bit(target: str) -> None:
+    shape = Shape(2, 2, 2, 300, 500)
+    for full in ((False, True, False, False), (False, True, True, True)):
+        runs = [
+            captured_cases.check_bias(full, shape, "bf16", call_on(target)).bias
+            for _ in range(10)
+        ]
+        for again in runs[1:]:
+            assert torch.equal(runs[0], again)
+
+
 # Through torch.
 
 
@@ -289,3 +358,39 @@ def test_memory_is_linear(target: str) -> None:
     torch.cuda.synchronize()
     # out, its gradient, and three gradients; lse and delta are small.
     assert torch.cuda.max_memory_allocated() - before <= 8 * tensors[0].nbytes
+
+
+def test_memory_at_65536(target: str) -> None:
+    """Forward and backward at 65,536 queries and keys, 16 heads of 128: beside operands
+    and results, lse and delta, 4 bytes for each row."""
+    length, heads, depth = 65536, 16, 128
+    free, _ = torch.cuda.mem_get_info()
+    each = 2 * length * heads * depth
+    if free < 9 * each + 2**32:
+        pytest.skip("needs 7 GiB")
+    torch.manual_seed(0)
+    tensors = [
+        torch.randn(1, heads, length, depth, device="cuda", dtype=torch.bfloat16)
+        .requires_grad_()
+        for _ in range(3)
+    ]  # fmt: skip
+    gradient = torch.randn_like(tensors[0])
+    # Kernels and what the first call keeps.
+    small = [x.detach()[:, :, :128].clone().requires_grad_() for x in tensors]
+    seqc.attention(*small, causal=True, target=target).sum().backward()
+    torch.cuda.synchronize()
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    before, free = torch.cuda.memory_allocated(), torch.cuda.mem_get_info()[0]
+    out = seqc.attention(*tensors, causal=True, target=target)
+    found = torch.autograd.grad(out, tensors, gradient)
+    # While kernels run, with what the runtime has for them; torch keeps its own.
+    used = free - torch.cuda.mem_get_info()[0]
+    torch.cuda.synchronize()
+    peak = torch.cuda.max_memory_allocated() - before
+    results = out.nbytes + sum(x.nbytes for x in found)
+    for extra in (peak - results, used - results):
+        assert extra < 4 * 10**9
+    assert peak - results <= 64 * 2**20
+    for x in found:
+        assert torch.isfinite(x).all()

@@ -76,6 +76,30 @@ LogicalResult AttentionOp::verifyRegions() {
                                 getMask());
 }
 
+/// What is said about the i-th captured tensor.
+static std::string nameCaptured(unsigned i) {
+  return ("captured #" + Twine(i)).str();
+}
+
+/// Constraint 26.
+static LogicalResult verifyCaptured(AttentionBackwardOp op,
+                                    const Constraints &check) {
+  if (op.getCaptured().size() != op.getCapturedGrad().size())
+    return check.fail(26) << "one captured_grad for each captured, but got "
+                          << op.getCapturedGrad().size() << " for "
+                          << op.getCaptured().size();
+  for (auto [i, captured, gradient] :
+       llvm::enumerate(op.getCaptured(), op.getCapturedGrad())) {
+    if (failed(check.gradient(26, "captured_grad #" + std::to_string(i),
+                              gradient, nameCaptured(i), captured)))
+      return failure();
+    if (llvm::is_contained(op.getCaptured().take_front(i), captured))
+      return check.fail(26) << nameCaptured(i) << " to be given once, but got "
+                            << captured.getType() << " again";
+  }
+  return success();
+}
+
 LogicalResult AttentionBackwardOp::verify() {
   if (failed(verifyAttention(*this)))
     return failure();
@@ -91,12 +115,57 @@ LogicalResult AttentionBackwardOp::verify() {
       failed(
           check.gradient(24, "bias_grad", getBiasGrad(), "bias", getBias())) ||
       failed(check.gradient(25, "sinks_grad", getSinksGrad(), "sinks",
-                            getSinks())));
+                            getSinks())) ||
+      failed(verifyCaptured(*this, check)));
+}
+
+/// Where a captured tensor is read (27): always at the same arguments.
+static LogicalResult verifyReads(const Constraints &check, Region &score,
+                                 unsigned number, Value captured) {
+  auto type = cast<RankedTensorType>(captured.getType());
+  std::string name = nameCaptured(number);
+  SmallVector<Value> indices;
+  bool isRead = false;
+  for (Operation *user : captured.getUsers()) {
+    if (!score.isAncestor(user->getParentRegion()))
+      continue;
+    auto extract = dyn_cast<tensor::ExtractOp>(user);
+    if (!extract)
+      return check.fail(27) << name << " of " << type
+                            << " to be read by tensor.extract in the score "
+                               "region, but got "
+                            << user->getName();
+    for (auto [i, index] : llvm::enumerate(extract.getIndices())) {
+      auto argument = dyn_cast<BlockArgument>(index);
+      if (!argument || argument.getOwner() != &score.front() ||
+          llvm::is_contained(extract.getIndices().take_front(i), index))
+        return check.fail(27)
+               << name << " of " << type
+               << " to be read at arguments of the score region, each at most "
+                  "once, but got another index in dimension "
+               << i << ": such a gradient is a sum by data";
+    }
+    if (isRead && !llvm::equal(indices, extract.getIndices()))
+      return check.fail(27) << name << " of " << type
+                            << " to be read at the same indices everywhere, "
+                               "but got others";
+    indices = llvm::to_vector(extract.getIndices());
+    isRead = true;
+  }
+  if (!isRead)
+    return check.fail(27) << name << " of " << type
+                          << " to be read in the score region, but it is not";
+  return success();
 }
 
 LogicalResult AttentionBackwardOp::verifyRegions() {
-  return verifyAttentionRegions(Constraints(*this), getQuery(), getScore(),
-                                getMask());
+  Constraints check(*this);
+  if (failed(verifyAttentionRegions(check, getQuery(), getScore(), getMask())))
+    return failure();
+  for (auto [i, captured] : llvm::enumerate(getCaptured()))
+    if (failed(verifyReads(check, getScore(), i, captured)))
+      return failure();
+  return success();
 }
 
 //===----------------------------------------------------------------------===//

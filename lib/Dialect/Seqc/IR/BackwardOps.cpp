@@ -11,7 +11,8 @@
 //
 //   query_grad             batch, head, query
 //   key_grad, value_grad   batch, head / group, key
-//   bias_grad              those in which bias is not 1
+//   bias_grad,             those in which the accumulator is not 1
+//   captured_grad
 //
 // Where a tiled dimension is summed over, the tiles that differ in it add to
 // the same slice: they belong in one loop, which carries the accumulator.
@@ -31,6 +32,22 @@ using Fold = OpFoldResult;
 //===----------------------------------------------------------------------===//
 // Verifier
 //===----------------------------------------------------------------------===//
+
+/// A sum over pairs: each size is a static 1, or that of all.
+static LogicalResult verifyPairs(const Constraints &check, unsigned number,
+                                 StringRef name, Value gradient,
+                                 const AttentionSizes &sizes, Type acc) {
+  auto type = cast<RankedTensorType>(gradient.getType());
+  SmallVector<int64_t> shape = {sizes.batch, sizes.queryHeads, sizes.queries,
+                                sizes.keys};
+  if (type.getRank() == 4)
+    for (auto [extent, size] : llvm::zip(shape, type.getShape()))
+      if (size == 1)
+        extent = 1;
+  return check.tensor(number, name, gradient, shape,
+                      "(batch or 1, query heads or 1, queries or 1, keys or 1)",
+                      acc);
+}
 
 LogicalResult BlockAttentionBackwardOp::verify() {
   Constraints check(*this);
@@ -85,20 +102,28 @@ LogicalResult BlockAttentionBackwardOp::verify() {
     if (!getBias())
       return check.fail(23) << "no bias_grad without bias, but got bias_grad "
                             << gradient.getType();
-    if (failed(check.tensor(23, "bias_grad", gradient,
-                            getBias().getType().getShape(),
-                            "(as the dimensions of bias)", acc)))
+    if (failed(verifyPairs(check, 23, "bias_grad", gradient, sizes, acc)))
+      return failure();
+  }
+  if (Value gradient = getCapturedGradInit()) {
+    if (getScore().empty())
+      return check.fail(25)
+             << "no captured_grad without a score region, but got "
+                "captured_grad "
+             << gradient.getType();
+    if (failed(verifyPairs(check, 25, "captured_grad", gradient, sizes, acc)))
       return failure();
   }
   if (getResults().empty())
-    return check.fail(24)
-           << "query_grad, key_grad and value_grad, or bias_grad, but got none";
+    return check.fail(24) << "query_grad, key_grad and value_grad, bias_grad "
+                             "or captured_grad, but got none";
   return success();
 }
 
 LogicalResult BlockAttentionBackwardOp::verifyRegions() {
   return verifyAttentionRegions(Constraints(*this), getQuery(), getScore(),
-                                getMask(), /*scoreResults=*/2);
+                                getMask(),
+                                /*scoreResults=*/getCapturedGradInit() ? 3 : 2);
 }
 
 //===----------------------------------------------------------------------===//
@@ -107,14 +132,28 @@ LogicalResult BlockAttentionBackwardOp::verifyRegions() {
 
 BlockAttentionBackwardOp::Gradient
 BlockAttentionBackwardOp::getGradient(unsigned result) {
-  SmallVector<Gradient, 4> gradients;
+  SmallVector<Gradient, 5> gradients;
   if (getQueryGradInit())
     gradients.push_back(Gradient::Query);
   if (getKeyGradInit())
     gradients.append({Gradient::Key, Gradient::Value});
   if (getBiasGradInit())
     gradients.push_back(Gradient::Bias);
+  if (getCapturedGradInit())
+    gradients.push_back(Gradient::Captured);
   return gradients[result];
+}
+
+bool BlockAttentionBackwardOp::hasKeyRows() {
+  if (getKeyGradInit())
+    return true;
+  return llvm::any_of(
+      ArrayRef<Value>{getBiasGradInit(), getCapturedGradInit()}, [](Value v) {
+        if (!v)
+          return false;
+        auto type = cast<RankedTensorType>(v.getType());
+        return type.getDimSize(2) == 1 && type.getDimSize(3) != 1;
+      });
 }
 
 bool BlockAttentionBackwardOp::isSummedOver(unsigned result, unsigned dim) {
@@ -129,7 +168,8 @@ bool BlockAttentionBackwardOp::isSummedOver(unsigned result, unsigned dim) {
     return dim == 2 || (dim == 1 && hasGroups);
   }
   case Gradient::Bias:
-    return getBias().getType().getDimSize(dim) == 1;
+  case Gradient::Captured:
+    return getInitType(result).getDimSize(dim) == 1;
   }
   llvm_unreachable("unknown gradient");
 }
@@ -158,7 +198,7 @@ SmallVector<Range> BlockAttentionBackwardOp::getIterationDomain(OpBuilder &b) {
 // Tiling
 //===----------------------------------------------------------------------===//
 
-/// Where a tile's part of `bias`, or of its gradient, is.
+/// Where a tile's part of `bias`, or of a gradient that is like it, is.
 static void getBiasTile(OpBuilder &b, RankedTensorType type,
                         ArrayRef<Fold> offsets, ArrayRef<Fold> sizes,
                         SmallVector<Fold> &biasOffsets,
@@ -198,7 +238,8 @@ LogicalResult BlockAttentionBackwardOp::getResultTilePosition(
     return success();
   }
   case Gradient::Bias:
-    getBiasTile(b, getBias().getType(), offsets, sizes, resultOffsets,
+  case Gradient::Captured:
+    getBiasTile(b, getInitType(resultNumber), offsets, sizes, resultOffsets,
                 resultSizes);
     return success();
   }

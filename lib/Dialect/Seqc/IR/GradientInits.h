@@ -6,7 +6,8 @@
 //===----------------------------------------------------------------------===//
 //
 // The custom syntax of the accumulators of a backward operator: some of
-// `query_grad %a, key_grad %b, value_grad %c, bias_grad %d`, in any order.
+// `query_grad %a, key_grad %b, value_grad %c, bias_grad %d,
+// captured_grad %e`, in any order.
 //
 //===----------------------------------------------------------------------===//
 
@@ -24,16 +25,16 @@ namespace seqc {
 
 using OptionalOperand = std::optional<mlir::OpAsmParser::UnresolvedOperand>;
 
-inline mlir::ParseResult parseGradientInits(mlir::OpAsmParser &parser,
-                                            OptionalOperand &query,
-                                            OptionalOperand &key,
-                                            OptionalOperand &value,
-                                            OptionalOperand &bias) {
-  const std::array<std::pair<llvm::StringRef, OptionalOperand *>, 4> all = {
+inline mlir::ParseResult
+parseGradientInits(mlir::OpAsmParser &parser, OptionalOperand &query,
+                   OptionalOperand &key, OptionalOperand &value,
+                   OptionalOperand &bias, OptionalOperand &captured) {
+  const std::array<std::pair<llvm::StringRef, OptionalOperand *>, 5> all = {
       {{"query_grad", &query},
        {"key_grad", &key},
        {"value_grad", &value},
-       {"bias_grad", &bias}}};
+       {"bias_grad", &bias},
+       {"captured_grad", &captured}}};
   llvm::StringRef keyword;
   llvm::SMLoc loc = parser.getCurrentLocation();
   if (failed(parser.parseOptionalKeyword(&keyword)))
@@ -43,8 +44,8 @@ inline mlir::ParseResult parseGradientInits(mlir::OpAsmParser &parser,
         all, [&](const auto &known) { return known.first == keyword; });
     if (entry == all.end() || *entry->second)
       return parser.emitError(loc)
-             << "expected each of query_grad, key_grad, value_grad and "
-                "bias_grad at most once, but got "
+             << "expected each of query_grad, key_grad, value_grad, bias_grad "
+                "and captured_grad at most once, but got "
              << keyword;
     if (failed(parser.parseOperand(entry->second->emplace())))
       return mlir::failure();
@@ -58,13 +59,15 @@ inline mlir::ParseResult parseGradientInits(mlir::OpAsmParser &parser,
 
 inline void printGradientInits(mlir::OpAsmPrinter &printer, mlir::Operation *,
                                mlir::Value query, mlir::Value key,
-                               mlir::Value value, mlir::Value bias) {
+                               mlir::Value value, mlir::Value bias,
+                               mlir::Value captured) {
   llvm::ListSeparator comma;
-  const std::array<std::pair<llvm::StringRef, mlir::Value>, 4> all = {
+  const std::array<std::pair<llvm::StringRef, mlir::Value>, 5> all = {
       {{"query_grad", query},
        {"key_grad", key},
        {"value_grad", value},
-       {"bias_grad", bias}}};
+       {"bias_grad", bias},
+       {"captured_grad", captured}}};
   for (auto [name, operand] : all)
     if (operand)
       printer << llvm::StringRef(comma) << name << ' ' << operand;

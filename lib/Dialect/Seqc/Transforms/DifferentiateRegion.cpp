@@ -5,10 +5,11 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Reverse mode over one block. What depends on the score is active. From the
-// last operation to the first, the derivative of the result by each active
-// value (its adjoint) is passed on to the active operands, times the partial
-// derivative of the operation.
+// Reverse mode over one block. What depends on the score, or on an element of a
+// captured tensor whose gradient is wanted, is active. From the last operation
+// to the first, the derivative of the result by each active value (its adjoint)
+// is passed on to the active operands, times the partial derivative of the
+// operation. One sweep gives the derivatives in all of these.
 //
 // An adjoint is a sum of terms, and a term has guards: conditions under which
 // it is there at all. `select(c, a, b)` passes its adjoint to `a` under c and
@@ -24,6 +25,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "llvm/ADT/TypeSwitch.h"
 #include "llvm/Support/MathExtras.h"
@@ -61,23 +63,29 @@ struct Partial {
 /// Differentiates the value that a block yields.
 class Differentiator {
 public:
-  explicit Differentiator(Block &block) : block(block) {}
+  /// `roots` are sets of values that a derivative is wanted in; each value of a
+  /// set stands for the same.
+  Differentiator(Block &block, ArrayRef<SmallVector<Value>> roots)
+      : block(block), roots(roots) {}
 
-  /// Marks what depends on the first argument; an error where that goes through
-  /// an operation without a derivative.
+  /// Marks what depends on the roots; an error where that goes through an
+  /// operation without a derivative.
   LogicalResult findActive();
-  /// The derivative, built at the end of the block.
-  Value build(RewriterBase &rewriter);
+  /// The derivatives, built at the end of the block, one of `type` for each set
+  /// of roots.
+  SmallVector<Value> build(RewriterBase &rewriter, Type type);
 
 private:
   /// What `op` passes on to its active operands.
   SmallVector<Partial> getPartials(ImplicitLocOpBuilder &b, Operation *op);
   void addTerm(ImplicitLocOpBuilder &b, Value to, Term term);
   Value materialize(ImplicitLocOpBuilder &b, const Term &term, Type type);
+  Value buildSum(ImplicitLocOpBuilder &b, ArrayRef<Value> set, Type type);
 
   bool isActive(Value v) const { return active.contains(v); }
 
   Block &block;
+  ArrayRef<SmallVector<Value>> roots;
   DenseSet<Value> active;
   DenseMap<Value, SmallVector<Term, 2>> adjoints;
 };
@@ -112,7 +120,8 @@ static bool isDifferentiable(Operation *op) {
 }
 
 LogicalResult Differentiator::findActive() {
-  active.insert(block.getArgument(0));
+  for (ArrayRef<Value> set : roots)
+    active.insert(set.begin(), set.end());
   for (Operation &op : block.without_terminator()) {
     bool usesActive = false;
     op.walk([&](Operation *inner) {
@@ -123,9 +132,12 @@ LogicalResult Differentiator::findActive() {
       continue;
     if (op.getNumResults() != 1 || !isa<FloatType>(op.getResult(0).getType()) ||
         !isDifferentiable(&op))
-      return op.emitOpError(
-          "depends on the score and has no derivative that seqc knows: "
-          "gradients cannot go through it");
+      return op.emitOpError("depends on the score")
+             << (roots.size() > 1
+                     ? ", or on a captured tensor that is to get a gradient,"
+                     : "")
+             << " and has no derivative that seqc knows: gradients cannot go "
+                "through it";
     active.insert(op.getResult(0));
   }
   return success();
@@ -381,7 +393,26 @@ Value Differentiator::materialize(ImplicitLocOpBuilder &b, const Term &term,
   return result;
 }
 
-Value Differentiator::build(RewriterBase &rewriter) {
+/// The sum of the adjoints of a set of roots, converted to `type`.
+Value Differentiator::buildSum(ImplicitLocOpBuilder &b, ArrayRef<Value> set,
+                               Type type) {
+  Value sum;
+  for (Value root : set)
+    for (const Term &term : adjoints.lookup(root)) {
+      Value value = materialize(b, term, root.getType());
+      if (value.getType().getIntOrFloatBitWidth() <
+          type.getIntOrFloatBitWidth())
+        value = arith::ExtFOp::create(b, type, value);
+      else if (value.getType() != type)
+        value = arith::TruncFOp::create(b, type, value);
+      sum = sum ? arith::AddFOp::create(b, sum, value) : value;
+    }
+  if (!sum)
+    sum = arith::ConstantOp::create(b, b.getFloatAttr(type, 0.0));
+  return sum;
+}
+
+SmallVector<Value> Differentiator::build(RewriterBase &rewriter, Type type) {
   Operation *yield = block.getTerminator();
   Value output = yield->getOperand(0);
   ImplicitLocOpBuilder b(yield->getLoc(), rewriter);
@@ -392,7 +423,9 @@ Value Differentiator::build(RewriterBase &rewriter) {
   for (Operation &op : block.without_terminator())
     ops.push_back(&op);
   for (Operation *op : llvm::reverse(ops)) {
-    if (op->getNumResults() != 1 || !isActive(op->getResult(0)))
+    // The root that is read from a tensor depends on no other.
+    if (op->getNumResults() != 1 || !isActive(op->getResult(0)) ||
+        llvm::none_of(op->getOperands(), [&](Value v) { return isActive(v); }))
       continue;
     auto it = adjoints.find(op->getResult(0));
     if (it == adjoints.end())
@@ -420,26 +453,44 @@ Value Differentiator::build(RewriterBase &rewriter) {
   }
 
   b.setLoc(yield->getLoc());
-  Value score = block.getArgument(0);
-  Value sum;
-  for (const Term &term : adjoints.lookup(score)) {
-    Value value = materialize(b, term, score.getType());
-    sum = sum ? arith::AddFOp::create(b, sum, value) : value;
-  }
-  if (!sum)
-    sum = arith::ConstantOp::create(b, b.getFloatAttr(score.getType(), 0.0));
-  return sum;
+  return llvm::map_to_vector(
+      roots, [&](ArrayRef<Value> set) { return buildSum(b, set, type); });
 }
 
-LogicalResult seqc::addScoreDerivative(RewriterBase &rewriter, Region &score) {
-  Differentiator differentiator(score.front());
+/// The elements of `captured` that `score` reads. Where they are narrower than
+/// the score, what they are extended to: a derivative in that is not rounded.
+static SmallVector<Value> getElements(Region &score, Value captured) {
+  Type acc = score.front().getArgument(0).getType();
+  SmallVector<Value> elements;
+  score.walk([&](tensor::ExtractOp extract) {
+    if (extract.getTensor() != captured)
+      return;
+    bool isExtended = llvm::all_of(extract->getUsers(), [&](Operation *user) {
+      return isa<arith::ExtFOp>(user) && user->getResult(0).getType() == acc;
+    });
+    if (!isExtended)
+      elements.push_back(extract.getResult());
+    else
+      for (Operation *user : extract->getUsers())
+        elements.push_back(user->getResult(0));
+  });
+  return elements;
+}
+
+LogicalResult seqc::addScoreDerivative(RewriterBase &rewriter, Region &score,
+                                       ValueRange captured) {
+  Type acc = score.front().getArgument(0).getType();
+  SmallVector<SmallVector<Value>> roots = {{score.front().getArgument(0)}};
+  for (Value tensor : captured)
+    roots.push_back(getElements(score, tensor));
+  Differentiator differentiator(score.front(), roots);
   if (failed(differentiator.findActive()))
     return failure();
   OpBuilder::InsertionGuard guard(rewriter);
-  Value derivative = differentiator.build(rewriter);
+  SmallVector<Value> results = {score.front().getTerminator()->getOperand(0)};
+  llvm::append_range(results, differentiator.build(rewriter, acc));
   Operation *yield = score.front().getTerminator();
   rewriter.setInsertionPoint(yield);
-  rewriter.replaceOpWithNewOp<YieldOp>(
-      yield, ValueRange{yield->getOperand(0), derivative});
+  rewriter.replaceOpWithNewOp<YieldOp>(yield, results);
   return success();
 }

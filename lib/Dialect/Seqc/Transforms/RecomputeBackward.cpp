@@ -38,7 +38,7 @@ struct RecomputeBackwardPass
   void runOnOperation() override {
     RecomputeStatistics statistics;
     RewritePatternSet patterns(&getContext());
-    populateRecomputeAttentionPatterns(patterns, together, statistics);
+    populateRecomputeAttentionPatterns(patterns, together, grids, statistics);
     if (scans)
       populateRecomputeScanPatterns(patterns, grids, statistics);
     walkAndApplyPatterns(getOperation(), std::move(patterns));

@@ -13,7 +13,8 @@
 //   key_grad, value_grad  forall (b, kv head, keys)  for h of group, queries
 //   all three             forall (b, kv head)        for keys, h of group,
 //                                                        queries
-//   bias_grad             forall where bias is not 1 for the others
+//   bias_grad,            forall where the accumulator  for the others
+//   captured_grad           is not 1
 //
 // A task of the grid owns a share of each accumulator, so that every sum has
 // one order. The share lives in the result (an extract_slice of the forall's
@@ -31,6 +32,10 @@
 // query tile n mod count. If the mask depends on the head it visits all query
 // tiles there are, and asks which are empty. A gradient that is only rounded to
 // a narrower type is rounded in its task, which writes no more than that.
+//
+// There, a gradient for each (query, key) has a task for each tile of pairs.
+// What is broadcast is summed by the task: one loop over the batches and heads
+// that share the tile, in order, which carries it.
 //
 //===----------------------------------------------------------------------===//
 
@@ -81,6 +86,7 @@ private:
   /// what is carried there: its share, or a tile.
   SmallVector<Value> buildLoops(unsigned level, ValueRange carried);
   SmallVector<Value> buildTileLoop(ValueRange carried);
+  SmallVector<Value> buildPairLoop(ValueRange carried);
   SmallVector<Value> buildBody(Value position, ValueRange carried,
                                unsigned level,
                                function_ref<SmallVector<Value>(ValueRange)> fn,
@@ -136,11 +142,13 @@ private:
 
   Fold extents[5], group;
   SmallVector<Accumulator> accumulators;
-  /// Of Batch, Head (or KeyHead) and Query or Key: those in the grid.
-  SmallVector<Dim, 3> grid;
+  /// Of Batch, Head (or KeyHead), Query and Key: those in the grid.
+  SmallVector<Dim, 4> grid;
   /// From the outermost to the innermost.
   SmallVector<Dim, 4> loops;
   bool isGrouped = false;
+  /// A task has one tile of pairs, and a loop over what shares it.
+  bool isPairs = false;
   /// Which tiles of the innermost loop the segments of the others reach.
   std::optional<SegmentBounds> segmentBounds;
   /// The present tile, and the part of the whole that this task owns.
@@ -158,18 +166,33 @@ private:
 void BackwardTiler::chooseLoops() {
   using Gradient = BlockAttentionBackwardOp::Gradient;
   bool hasKeyGrad = bool(op.getKeyGradInit());
-  bool isBiasSummedOverHeads =
-      op.getBiasGradInit() && op.getBias().getType().getDimSize(1) == 1;
-  if (!isSummedOver(0))
+  auto isPair = [&](unsigned i) {
+    return op.getGradient(i) == Gradient::Bias ||
+           op.getGradient(i) == Gradient::Captured;
+  };
+  auto numbers = llvm::seq<unsigned>(0, op.getNumResults());
+  bool isPairSummedOverHeads = llvm::any_of(
+      numbers, [&](unsigned i) { return isPair(i) && op.isSummedOver(i, 1); });
+  // On a GPU one batch or head, as it is for a sum over what is not there, is
+  // one of a grid.
+  auto isLoop = [&](Dim dim) {
+    bool isOne = singleLoop && getConstantIntValue(extents[dim]) == 1;
+    return isSummedOver(dim) && !isOne;
+  };
+  if (!isLoop(Batch))
     grid.push_back(Batch);
   // The heads of a group add to one gradient of keys: one task has them all.
-  isGrouped = hasKeyGrad && isSummedOver(1) && !isBiasSummedOverHeads;
+  isGrouped = hasKeyGrad && isSummedOver(1) && !isPairSummedOverHeads;
   if (isGrouped)
     grid.push_back(KeyHead);
-  else if (!isSummedOver(1))
+  else if (!isLoop(Head))
     grid.push_back(Head);
   bool overQueries = isSummedOver(2), overKeys = isSummedOver(3);
-  if (!overQueries)
+  isPairs =
+      singleLoop && llvm::all_of(numbers, isPair) && !overQueries && !overKeys;
+  if (isPairs)
+    grid.append({Query, Key});
+  else if (!overQueries)
     grid.push_back(Query);
   else if (!overKeys)
     grid.push_back(Key);
@@ -183,7 +206,9 @@ void BackwardTiler::chooseLoops() {
     loops.push_back(Key);
   if (!inGrid(Head))
     loops.push_back(Head);
-  if (inGrid(Query)) {
+  if (isPairs) {
+    // buildPairLoop() has the loops that there are.
+  } else if (inGrid(Query)) {
     loops.push_back(Key);
   } else if (inGrid(Key) || keysFirst) {
     loops.push_back(Query);
@@ -204,9 +229,10 @@ void BackwardTiler::chooseLoops() {
       accumulator = {{Batch, KeyHead, Key, Depth}, accumulator.type};
       break;
     case Gradient::Bias:
+    case Gradient::Captured:
       accumulator = {{Batch, Head, Query, Key}, accumulator.type};
       for (auto [dim, size] :
-           llvm::zip(accumulator.dims, op.getBias().getType().getShape()))
+           llvm::zip(accumulator.dims, accumulator.type.getShape()))
         if (size == 1)
           dim = Broadcast;
       break;
@@ -400,7 +426,8 @@ static void hideFrom(RewriterBase &b, BlockAttentionBackwardOp tile,
 
 SmallVector<Value> BackwardTiler::buildTile(ValueRange carried,
                                             TileClass tileClass) {
-  Dim inner = loops.back();
+  // A tile of pairs has all of its operands from elsewhere each time.
+  Dim inner = isPairs ? Broadcast : loops.back();
   Fold sizes[] = {t.attr(1), t.attr(1), tile.sizes[Query], tile.sizes[Key]};
   Fold offsets[] = {tile.offsets[Batch], tile.offsets[Head],
                     tile.offsets[Query], tile.offsets[Key]};
@@ -662,6 +689,72 @@ SmallVector<Value> BackwardTiler::buildTileLoop(ValueRange carried) {
   return buildLoop(bounds.lo, bounds.hi, carried, ask);
 }
 
+/// The tile of pairs of this task, over the batches and heads that share it.
+SmallVector<Value> BackwardTiler::buildPairLoop(ValueRange carried) {
+  MaskSpec spec = MaskSpec::get(op, /*transposed=*/false);
+  MaskAnalysis mask(spec, op.getContext());
+  Value first = t.index(add(op.getOffsets()[2], tile.offsets[Query]));
+  Value position = t.index(add(op.getOffsets()[3], tile.offsets[Key]));
+  Value end = t.index(add(op.getOffsets()[3], extents[Key]));
+  auto getOperands = [&] {
+    MaskOperands operands =
+        MaskOperands::get(b, loc, op, t.index(tile.offsets[Batch]),
+                          t.index(tile.offsets[Head]), /*transposed=*/false);
+    if (operands.prefix) {
+      Value last =
+          arith::MinSIOp::create(b, loc, operands.prefix, operands.keyLength);
+      operands.prefix = arith::MaxSIOp::create(b, loc, last, t.constant(0));
+    }
+    return operands;
+  };
+  auto isEmpty = [&] {
+    return mask.buildIsEmpty(b, loc, first, position, end, tileM, tileN,
+                             getOperands());
+  };
+
+  bool overBatches = !llvm::is_contained(grid, Batch);
+  bool overHeads = !llvm::is_contained(grid, Head);
+  Value heads = t.index(extents[Head]);
+  Value count = t.constant(1);
+  if (overBatches)
+    count = t.index(extents[Batch]);
+  if (overHeads)
+    count = arith::MulIOp::create(b, loc, count, heads);
+  // A mask of positions hides a tile from all of them.
+  bool asksOnce = op.getMask().empty() && !op.getPrefix();
+  bool isBand = op.getCausal() || op.getWindowLeft() || op.getWindowRight();
+  if (asksOnce && isBand)
+    count = arith::SelectOp::create(b, loc, isEmpty(), t.constant(0), count);
+  auto loop =
+      scf::ForOp::create(b, loc, t.constant(0), count, t.constant(1), carried);
+  ++statistics.loops;
+  if (mask.hasFull())
+    ++statistics.fullLoops;
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(loop.getBody());
+  Value number = loop.getInductionVar();
+  if (overBatches && overHeads) {
+    // Divisions are moved in front of loops, where there may be no heads.
+    Value some = arith::MaxSIOp::create(b, loc, heads, t.constant(1));
+    setPosition(Batch,
+                arith::DivUIOp::create(b, loc, number, some).getResult());
+    setHead(arith::RemUIOp::create(b, loc, number, some));
+  } else if (overBatches) {
+    setPosition(Batch, number);
+  } else if (overHeads) {
+    setHead(number);
+  }
+  Value empty = asksOnce ? Value() : isEmpty();
+  Value full;
+  if (mask.hasFull())
+    full = mask.buildIsFull(b, loc, first, position, end, tileM, tileN,
+                            getOperands());
+  SmallVector<Value> results =
+      buildChoice(loop.getRegionIterArgs(), empty, full);
+  scf::YieldOp::create(b, loc, results);
+  return llvm::to_vector_of<Value>(loop.getResults());
+}
+
 //===----------------------------------------------------------------------===//
 // The grid
 //===----------------------------------------------------------------------===//
@@ -672,8 +765,7 @@ LogicalResult BackwardTiler::prepareSingleLoop() {
     if (accumulator.loops != 0)
       return op.emitOpError("cannot be tiled for a GPU: its result #")
              << i << " of " << accumulator.type
-             << " has no tile that one task adds to alone, as bias_grad has "
-                "none there yet";
+             << " has no tile that one task adds to alone";
   // Positions have 32 bits; a wider window is as good as none.
   constexpr int64_t widest = int64_t(1) << 30;
   if (op.getWindowLeft())
@@ -729,7 +821,8 @@ LogicalResult BackwardTiler::run() {
                 .getResult();
 
   // The segments are read where the whole of them is.
-  if (op.getQuerySegments() && isa<func::FuncOp>(op->getParentOp())) {
+  if (op.getQuerySegments() && !isPairs &&
+      isa<func::FuncOp>(op->getParentOp())) {
     bool overKeys = loops.back() == Key;
     Value rows = overKeys ? op.getQuerySegments() : op.getKeySegments();
     Value columns = overKeys ? op.getKeySegments() : op.getQuerySegments();
@@ -738,10 +831,14 @@ LogicalResult BackwardTiler::run() {
   }
 
   // A dimension that is no loop of the grid has one task.
-  SmallVector<Fold> from(3, t.attr(0)), to(3, t.attr(1)), steps(3, t.attr(1));
+  size_t rank = std::max<size_t>(3, grid.size());
+  SmallVector<Fold> from(rank, t.attr(0)), to(rank, t.attr(1)),
+      steps(rank, t.attr(1));
+  // Pairs have their two in the last ones, which a GPU has the most blocks for.
+  size_t before = isPairs ? rank - grid.size() : 0;
   for (auto [i, dim] : llvm::enumerate(grid)) {
-    to[i] = extents[dim];
-    steps[i] = t.attr(tileOf(dim));
+    to[before + i] = extents[dim];
+    steps[before + i] = t.attr(tileOf(dim));
   }
   SmallVector<Value> outputs(op.getDpsInits());
   if (singleLoop)
@@ -756,7 +853,7 @@ LogicalResult BackwardTiler::run() {
     share.sizes[dim] = tile.sizes[dim] = extents[dim];
   }
   for (auto [i, dim] : llvm::enumerate(grid)) {
-    Value position = forall.getInductionVars()[i];
+    Value position = forall.getInductionVars()[before + i];
     if (dim == Head)
       setHead(position);
     else
@@ -788,7 +885,8 @@ LogicalResult BackwardTiler::run() {
                             getTileShape(accumulator))
             : t.slice(forall.getRegionIterArgs()[i], offsets, sizes));
   }
-  SmallVector<Value> results = buildLoops(0, carried);
+  SmallVector<Value> results =
+      isPairs ? buildPairLoop(carried) : buildLoops(0, carried);
   for (auto [i, accumulator] : llvm::enumerate(accumulators))
     if (accumulator.loops == 0) {
       SmallVector<Fold> zeros(4, t.attr(0));

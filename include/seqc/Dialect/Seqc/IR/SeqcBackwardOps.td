@@ -38,19 +38,22 @@ def Seqc_BlockAttentionBackwardOp : Seqc_Op<"block_attention_backward", [
     query_grad[m, d] += scale sum_n ds[m, n] key[n, d]
     key_grad[n, d]   += scale sum_m ds[m, n] query[m, d]
     value_grad[n, d] += sum_m Z[m, n] p[m, n] out_grad[m, d]
-    bias_grad        += dx, summed over the dimensions that bias broadcasts
+    bias_grad        += dx, summed over the dimensions in which the accumulator is 1
+    captured_grad    += dx[m, n] score_t'(s[m, n]), likewise
     ```
 
     `delta` is `sum_d out_grad[m, d] out[m, d] - lse_grad[m]`. Any non-empty subset of
-    `query_grad`, (`key_grad`, `value_grad`) and `bias_grad` is computed; the results are in that order, one for
+    `query_grad`, (`key_grad`, `value_grad`), `bias_grad` and `captured_grad` is computed; the results are in that order, one for
     each accumulator. The iteration space is (batch, query head, query, key). A dimension that some result is
     summed over is a reduction: keys for `query_grad`, queries and the query heads of a group for `key_grad` and
-    `value_grad`, and for `bias_grad` the dimensions in which bias is 1. So an operator for
+    `value_grad`, and for the other two the dimensions in which their accumulator is 1: each size of it is a 1 or that of
+    (batch, query heads, queries, keys), so that a part of a sum can be computed here and the rest later. `score_t'` is the
+    derivative of the score in a value that the region captures, and the third that it yields. So an operator for
     `query_grad` runs in parallel over queries, one for `key_grad` and `value_grad` over keys, and one
     for all of them recomputes the probabilities once.
 
     `offsets`, `lengths` and `tile_class` are as for `seqc.online_attention`. Constraints:
-    block_attention_backward_c1 to block_attention_backward_c24 of `docs/spec.md`.
+    block_attention_backward_c1 to block_attention_backward_c25 of `docs/spec.md`.
 
     Example:
     ```mlir
@@ -96,6 +99,8 @@ def Seqc_BlockAttentionBackwardOp : Seqc_Op<"block_attention_backward", [
     Optional<Seqc_State4>:$value_grad_init,
     // block_attention_backward_c23
     Optional<Seqc_State4>:$bias_grad_init,
+    // block_attention_backward_c25
+    Optional<Seqc_State4>:$captured_grad_init,
     // block_attention_backward_c14
     F64Attr:$scale,
     UnitAttr:$causal,
@@ -120,7 +125,8 @@ def Seqc_BlockAttentionBackwardOp : Seqc_Op<"block_attention_backward", [
     (`dropout` `(` $dropout^ `,` $seed `)`)?
     `offsets` `(` $offsets `)` `lengths` `(` $lengths `)`
     `outs` `(` custom<GradientInits>($query_grad_init, $key_grad_init,
-                                     $value_grad_init, $bias_grad_init) `)`
+                                     $value_grad_init, $bias_grad_init,
+                                     $captured_grad_init) `)`
     `scale` `(` $scale `)`
     (`causal` $causal^)?
     (`window_left` `(` $window_left^ `)`)?
@@ -138,14 +144,22 @@ def Seqc_BlockAttentionBackwardOp : Seqc_Op<"block_attention_backward", [
       unsigned inits = 0;
       for (::mlir::Value init : {::mlir::Value(getQueryGradInit()),
                ::mlir::Value(getKeyGradInit()), ::mlir::Value(getValueGradInit()),
-               ::mlir::Value(getBiasGradInit())})
+               ::mlir::Value(getBiasGradInit()), ::mlir::Value(getCapturedGradInit())})
         inits += init ? 1 : 0;
       return ::mlir::MutableOperandRange(getOperation(),
           getNumOperands() - inits, inits);
     }
     /// What the i-th result is the gradient of.
-    enum class Gradient { Query, Key, Value, Bias };
+    enum class Gradient { Query, Key, Value, Bias, Captured };
     Gradient getGradient(unsigned result);
+    /// Whether the products of a kernel have keys for rows: what it computes is
+    /// kept for keys and summed over queries.
+    bool hasKeyRows();
+    /// The accumulator of the i-th result.
+    ::mlir::RankedTensorType getInitType(unsigned result) {
+      return ::llvm::cast<::mlir::RankedTensorType>(
+          ::mlir::OperandRange(getDpsInits())[result].getType());
+    }
     /// Whether the i-th result is summed over a dimension of the iteration
     /// space.
     bool isSummedOver(unsigned result, unsigned dim);

@@ -122,6 +122,7 @@ def Seqc_Data1 : Seqc_Checked<"1-D tensor of f16, bf16, f32 or f64">;
 def Seqc_Data2 : Seqc_Checked<"2-D tensor of f16, bf16, f32 or f64">;
 def Seqc_Data3 : Seqc_Checked<"3-D tensor of f16, bf16, f32 or f64">;
 def Seqc_Data4 : Seqc_Checked<"4-D tensor of f16, bf16, f32 or f64">;
+def Seqc_Data : Seqc_Checked<"tensor of f16, bf16, f32 or f64">;
 def Seqc_Data24
     : Seqc_Checked<"2-D, 3-D or 4-D tensor of f16, bf16, f32 or f64">;
 def Seqc_State1 : Seqc_Checked<"1-D tensor of f32 or f64">;

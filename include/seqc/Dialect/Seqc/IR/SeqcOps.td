@@ -251,11 +251,19 @@ def Seqc_AttentionBackwardOp : Seqc_Op<"attention_backward", [
     sinks_grad[h]    = sum_{b, i} exp(sinks[h] - lse[i]) (lse_grad[i] - delta[i])
     ```
 
-    `key_grad` and `value_grad` are sums over the query heads of their group. Values that
-    the regions capture get no gradient. The types of the three gradients that are always there
-    follow `->`; `bias_grad` and `sinks_grad`, where wanted, follow with theirs, as
-    in `bias_grad(tensor<1x8x?x?xf32>)`. Constraints: attention_backward_c1 to
-    attention_backward_c25 of `docs/spec.md`; 1 to 20 are those of `seqc.attention`.
+    `key_grad` and `value_grad` are sums over the query heads of their group. The types of the
+    three gradients that are always there follow `->`; `bias_grad` and `sinks_grad`, where wanted, follow with
+    theirs, as in `bias_grad(tensor<1x8x?x?xf32>)`.
+
+    `captured` names tensors that the score region reads an element of, at indices that are arguments of the
+    region, each at most once: `t[h]`, say, or `t[b, h]`. Each has a gradient in `captured_grad`:
+
+    ```
+    captured_grad[h] = sum_{b, i, j} dx[i, j] * (d score / d t[h])(scale q.k, b, h, i, j)
+    ```
+
+    Other values that the regions capture get none. Constraints: attention_backward_c1 to
+    attention_backward_c27 of `docs/spec.md`; 1 to 20 are those of `seqc.attention`.
 
     Example:
     ```mlir
@@ -290,6 +298,8 @@ def Seqc_AttentionBackwardOp : Seqc_Op<"attention_backward", [
     Arg<Optional<Seqc_State1>, "as for attention">:$sinks,
     // attention_backward_c17
     Arg<Optional<I64>, "seed of the dropout">:$seed,
+    // attention_backward_c26, attention_backward_c27
+    Arg<Variadic<Seqc_Data>, "what the score region captures and is to get a gradient">:$captured,
     // attention_backward_c14
     OptionalAttr<F64Attr>:$scale,
     UnitAttr:$causal,
@@ -311,7 +321,9 @@ def Seqc_AttentionBackwardOp : Seqc_Op<"attention_backward", [
     // attention_backward_c24
     Res<Optional<Seqc_Data4>, "gradient of `bias`">:$bias_grad,
     // attention_backward_c25
-    Res<Optional<Seqc_State1>, "gradient of `sinks`">:$sinks_grad);
+    Res<Optional<Seqc_State1>, "gradient of `sinks`">:$sinks_grad,
+    // attention_backward_c26
+    Res<Variadic<Seqc_Data>, "gradients of `captured`">:$captured_grad);
   let assemblyFormat = [{
     `query` `(` $query `)` `key` `(` $key `)` `value` `(` $value `)`
     `out` `(` $out `)` `lse` `(` $lse `)` `out_grad` `(` $out_grad `)`
@@ -321,6 +333,7 @@ def Seqc_AttentionBackwardOp : Seqc_Op<"attention_backward", [
     (`prefix` `(` $prefix^ `)`)?
     (`sinks` `(` $sinks^ `)`)?
     (`dropout` `(` $dropout^ `,` $seed `)`)?
+    (`captured` `(` $captured^ `)`)?
     (`scale` `(` $scale^ `)`)?
     (`causal` $causal^)?
     (`window_left` `(` $window_left^ `)`)?
@@ -332,6 +345,7 @@ def Seqc_AttentionBackwardOp : Seqc_Op<"attention_backward", [
     `(` type($query_grad) `,` type($key_grad) `,` type($value_grad) `)`
     (`bias_grad` `(` type($bias_grad)^ `)`)?
     (`sinks_grad` `(` type($sinks_grad)^ `)`)?
+    (`captured_grad` `(` type($captured_grad)^ `)`)?
   }];
   let hasVerifier = 1;
   let hasRegionVerifier = 1;

@@ -155,7 +155,12 @@ def SeqcRecomputeBackward : Pass<"seqc-recompute-backward", "::mlir::func::FuncO
     and otherwise has an operator of its own. `sinks_grad` is a sum over rows. Nothing quadratic is stored, and every sum has one order.
 
     The score region becomes one that yields the score and its derivative, by reverse-mode
-    differentiation. An operation in it that has no derivative is an error.
+    differentiation. An operation in it that has no derivative is an error. Each tensor in `captured` has an operator of its own,
+    whose region yields the derivative in that tensor's element as well. Its indices say which dimensions are kept: one at `[h]` is summed over
+    batch, queries and keys.
+
+    With `grids`, operators of `bias_grad` and `captured_grad` that keep no queries or no keys keep batch and heads, and the other of queries and keys:
+    they sum over one dimension, and what else there is to sum is a `linalg.generic` behind them for each dimension.
 
     Before:
     ```mlir
@@ -212,7 +217,7 @@ def SeqcRecomputeBackward : Pass<"seqc-recompute-backward", "::mlir::func::FuncO
   let options = [
     Option<"together", "together", "bool", "false", "One operator of attention for the gradients of queries, keys and values">,
     Option<"scans", "scans", "bool", "true", "Scans and convolutions too; false leaves them for a later run, after their schedules are chosen">,
-    Option<"grids", "grids", "bool", "false", "Tiles of channels in parallel, each with its loop over chunks, for scans and convolutions: what becomes a kernel">
+    Option<"grids", "grids", "bool", "false", "What becomes kernels: tiles of channels in parallel, each with its loop over chunks, for scans and convolutions; sums over one dimension for what attention broadcasts or captures">
   ];
   let dependentDialects = [
     "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect",

@@ -18,10 +18,11 @@ struct RecomputeStatistics {
 };
 
 /// seqc.attention_backward -> seqc.block_attention_backward. With `together`,
-/// one operator for the gradients of queries, keys and values. A pattern that
-/// refuses an operator has reported an error.
+/// one operator for the gradients of queries, keys and values; with `grids`,
+/// what bias broadcasts and a region captures is summed over one dimension, and
+/// the rest behind. A pattern that refuses an operator has reported an error.
 void populateRecomputeAttentionPatterns(mlir::RewritePatternSet &patterns,
-                                        bool together,
+                                        bool together, bool grids,
                                         RecomputeStatistics &statistics);
 
 /// seqc.selective_scan_backward -> a loop over chunks for the states between
@@ -32,10 +33,12 @@ void populateRecomputeScanPatterns(mlir::RewritePatternSet &patterns,
                                    bool grids, RecomputeStatistics &statistics);
 
 /// Replaces the terminator of a score region, which yields the score, by one
-/// that yields the score and its derivative in the first argument. Fails with
-/// an error at an operation that has none.
+/// that yields the score, its derivative in the first argument, and that in the
+/// elements of each tensor of `captured`. Fails with an error at an operation
+/// that has none.
 mlir::LogicalResult addScoreDerivative(mlir::RewriterBase &rewriter,
-                                       mlir::Region &score);
+                                       mlir::Region &score,
+                                       mlir::ValueRange captured = {});
 
 } // namespace seqc
 
