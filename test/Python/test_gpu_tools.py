@@ -107,7 +107,7 @@ def test_pictures(tmp_path: Path) -> None:
 
 def test_cases_of_the_sanitizer(capsys: pytest.CaptureFixture[str]) -> None:
     assert sanitize.main(["--cpu", "--only", "f32|segments"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "6 cases, 0 wrong"
+    assert capsys.readouterr().out.splitlines()[-1] == "8 cases, 0 wrong"
 
 
 LOG = """\
