@@ -16,6 +16,7 @@ NAMES = (
     "block_attention_backward",
     "attention_backward",
     "attention",
+    "paged",
     "selective_scan_backward",
     "selective_scan",
     "causal_conv1d_backward",
@@ -65,6 +66,7 @@ def verified(root: Path) -> Ids:
     scans = (folder / "ScanOps.cpp").read_text()
     algebra = (folder / "AlgebraOps.cpp").read_text()
     backward = (folder / "BackwardOps.cpp").read_text()
+    paged = (folder / "PagedOps.cpp").read_text()
     scan_backward = (folder / "ScanBackwardOps.cpp").read_text()
     split, end = shared.index("// Scans\n"), shared.index("// Convolutions\n")
     any_attention, any_scan = numbers_in(shared[:split]), numbers_in(shared[split:end])
@@ -74,7 +76,10 @@ def verified(root: Path) -> Ids:
         | numbers_in(function(attention, "verifyAttention(OpT op)")),
         "attention_backward": numbers_in(
             function(attention, "AttentionBackwardOp::verify()")
-        ),
+        )
+        | numbers_in(function(attention, "verifyCaptured(AttentionBackwardOp op"))
+        | numbers_in(function(attention, "verifyReads(const Constraints &check")),
+        "paged": numbers_in(function(paged, "PagedOp::verify()")),
         "selective_scan": any_scan
         | numbers_in(function(scans, "SelectiveScanOp::verify()")),
         "selective_scan_backward": any_scan
