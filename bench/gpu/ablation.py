@@ -137,7 +137,7 @@ class Variant:
         self.by_text: OrderedDict[Any, Any] = OrderedDict()
 
     def options(self, make: Any, *args: Any, **named: Any) -> Any:
-        if self.idea is not None and self.idea.skip and "skip_passes" not in named:
+        if self.idea is not None and self.idea.skip:
             named["skip_passes"] = [self.idea.skip]
         return make(*args, **named)
 

@@ -24,7 +24,8 @@
 // guide, compute capability 8.0). Nobody measured it for this table, so
 // bandwidth and matrix rates are the datasheet's times 0.88 and 0.80, the
 // fractions that the H200 reaches of its own (4.8 TB/s, 989 TFLOP/s), and L2's
-// is the H200's times the ratio of SMs and clocks, rounded up.
+// is the H200's times the ratio of SMs and clocks, rounded up; the ends of a
+// tile of attention are the H200's.
 //
 // CPUs. A core starts two vector instructions per clock. A matrix product
 // reaches 0.8 of two multiply-adds per clock, and an exponential is a

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from seqc import _seqc
 
 torch: Any = pytest.importorskip("torch")
 
@@ -60,17 +61,28 @@ def test_search_for_schedules(tmp_path: Path) -> None:
     rows = json.loads(report.read_text())["tune"]
     assert [row["target"] for row in rows] == ["sm_80", "sm_90a"]
     assert all(row["candidates"] == 2 for row in rows)
-    assert all(0 < row["best_ms"] <= row["model_ms"] for row in rows)
+    grid = {f"tile_m=64 tile_n={n} stages=1 warps=4" for n in (32, 64)}
+    assert all(row["best"] in {"model", *grid} for row in rows)
     page.write_text((ROOT / "docs" / "performance.md").read_text())
     assert bench_gpu.main(["--from-json", str(report), "--page", str(page)]) == 0
     section = page.read_text().partition("<!-- tune: begin")[2]
     assert "| d128-s64-causal | sm_90a | 2 |" in section
 
 
-def test_ablation(tmp_path: Path) -> None:
-    """A dry run leaves out passes, and the page takes it."""
+def test_ablation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dry run compiles each task as it is and without each pass, and the page takes
+    it."""
     report, page = tmp_path / "report.json", tmp_path / "page.md"
+    skipped = []
+    compile_now = _seqc.compile
+
+    def listen(text: str | bytes, options: _seqc.Options) -> bytes:
+        skipped.append(options.skip_passes)
+        return compile_now(text, options)
+
+    monkeypatch.setattr(_seqc, "compile", listen)
     assert bench_gpu.main(["--ablation", "--dry-run", "--json", str(report)]) == 0
+    assert skipped == [None, "tile-lazy-rescale", None, "seqc-pack-heads"]
     forward, decode = json.loads(report.read_text())["ablation"]
     assert forward["without"]["tile-lazy-rescale"] > 0
     assert decode["without"]["seqc-pack-heads"] > 0
