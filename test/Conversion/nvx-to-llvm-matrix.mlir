@@ -74,3 +74,15 @@ llvm.func @order(%v: vector<2xf32>, %r: i32) -> i32 {
   %0:2 = nvx.ready(%v, %r : vector<2xf32>, i32)
   llvm.return %0#1 : i32
 }
+
+// -----
+
+// a in shared memory with its rows contiguous is transposed by the product, and so is b with its columns.
+// CHECK-LABEL: llvm.func @rows
+// CHECK: wgmma.mma_async.sync.aligned.m64n8k16.f32.bf16.bf16 {$0, $1, $2, $3}, $4, $5, p, 1, 1, 1, 0;
+// CHECK: wgmma.mma_async.sync.aligned.m64n8k16.f32.bf16.bf16 {$0, $1, $2, $3}, $8, $9, p, 1, 1, 1, 1;
+llvm.func @rows(%a: i64, %b: i64) -> vector<4xf32> {
+  %c = nvx.wgmma bf16(%a), %b rows_fastest : (i64) -> vector<4xf32>
+  %d = nvx.wgmma bf16(%a), %b acc(%c : vector<4xf32>) columns_fastest rows_fastest : (i64) -> vector<4xf32>
+  llvm.return %d : vector<4xf32>
+}

@@ -2,7 +2,7 @@
 // RUN: seqc-opt %s --convert-nvx-to-llvm --seqc-statistics -o /dev/null 2>&1 | FileCheck %s --check-prefix=STATS
 
 // STATS: convert-nvx-to-llvm
-// STATS-NEXT: 12 ops-lowered
+// STATS-NEXT: 15 ops-lowered
 
 // A vector is computed element by element.
 // CHECK-LABEL: llvm.func @functions
@@ -62,5 +62,22 @@ llvm.func @always(%p: !llvm.ptr<1>) {
   %true = llvm.mlir.constant(true) : i1
   %0 = nvx.load %p when %true : vector<4xf32>
   nvx.store %0, %p when %true : vector<4xf32>
+  llvm.return
+}
+
+// Additions of f32, also where they always happen.
+// CHECK-LABEL: llvm.func @adds
+llvm.func @adds(%v: vector<4xf32>, %s: f32, %p: !llvm.ptr<1>, %c: i1) {
+  // CHECK: %[[X0:.*]] = llvm.extractelement %arg0[%{{.*}} : i32] : vector<4xf32>
+  // CHECK-COUNT-2: llvm.extractelement %arg0
+  // CHECK: %[[X3:.*]] = llvm.extractelement %arg0[%{{.*}} : i32] : vector<4xf32>
+  // CHECK: llvm.inline_asm has_side_effects asm_dialect = att "@$1 red.relaxed.gpu.global.add.v4.f32 [$0], {$2, $3, $4, $5};", "l,b,f,f,f,f,~{memory}" %arg2, %arg3, %[[X0]], {{.*}}, %[[X3]] :
+  nvx.store %v, %p when %c add : vector<4xf32>
+  // CHECK: "@$1 red.relaxed.gpu.global.add.f32 [$0], $2;", "l,b,f,~{memory}" %arg2, %arg3, %arg1 :
+  nvx.store %s, %p when %c add : f32
+  // CHECK-NOT: llvm.store
+  // CHECK: red.relaxed.gpu.global.add.f32
+  %true = llvm.mlir.constant(true) : i1
+  nvx.store %s, %p when %true add : f32
   llvm.return
 }

@@ -178,14 +178,38 @@ struct LowerLoad : public OpRewritePattern<nvx::LoadOp> {
 struct LowerStore : public OpRewritePattern<nvx::StoreOp> {
   using OpRewritePattern::OpRewritePattern;
 
+  static void lowerAdd(ImplicitLocOpBuilder &b, nvx::StoreOp op) {
+    int64_t count = getBytes(op.getValue().getType()) / 4;
+    SmallVector<Value> operands = {op.getPointer(), op.getWhen()};
+    std::string constraints = "l,b";
+    for (int64_t i = 0; i < count; ++i) {
+      Value element = op.getValue();
+      if (isa<VectorType>(element.getType())) {
+        Value index = LLVM::ConstantOp::create(b, b.getI32IntegerAttr(i));
+        element = LLVM::ExtractElementOp::create(b, element, index);
+      }
+      operands.push_back(element);
+      constraints += ",f";
+    }
+    std::string vector = count > 1 ? ".v" + std::to_string(count) : "";
+    std::string text = "@$1 red.relaxed.gpu.global.add" + vector +
+                       ".f32 [$0], " + getList(2, count) + ";";
+    makeAssembly(b, TypeRange(), operands, text, constraints + ",~{memory}");
+  }
+
   LogicalResult matchAndRewrite(nvx::StoreOp op,
                                 PatternRewriter &rewriter) const override {
     ImplicitLocOpBuilder b(op.getLoc(), rewriter);
     Value value = op.getValue();
     int64_t bytes = getBytes(value.getType());
-    if (matchPattern(op.getWhen(), m_One())) {
+    if (!op.getAdd() && matchPattern(op.getWhen(), m_One())) {
       rewriter.replaceOpWithNewOp<LLVM::StoreOp>(op, value, op.getPointer(),
                                                  bytes);
+      return success();
+    }
+    if (op.getAdd()) {
+      lowerAdd(b, op);
+      rewriter.eraseOp(op);
       return success();
     }
     Registers registers = getRegisters(b, bytes);

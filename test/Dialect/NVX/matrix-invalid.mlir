@@ -37,3 +37,11 @@ func.func @accumulator(%a: i64, %c: vector<64xf32>) {
   %d = nvx.wgmma f16(%a), %a acc(%c : vector<64xf32>) : (i64) -> vector<32xf32>
   return
 }
+
+// -----
+
+func.func @rows_of_registers(%a: i64, %r: i32) {
+  // expected-error @below {{'nvx.wgmma' op has rows_fastest, which is for a in shared memory, but a in registers}}
+  %d = nvx.wgmma f16(%r, %r, %r, %r), %a rows_fastest : (i32, i32, i32, i32) -> vector<32xf32>
+  return
+}

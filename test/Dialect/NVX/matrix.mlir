@@ -6,6 +6,10 @@ llvm.func @products(%a: i64, %b: i64, %r: i32, %c: vector<32xf32>, %p: vector<4x
   %d0 = nvx.wgmma bf16(%a), %b : (i64) -> vector<32xf32>
   // CHECK: nvx.wgmma f16(%{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}), %{{.*}} acc(%[[D0]] : vector<32xf32>) columns_fastest : (i32, i32, i32, i32) -> vector<32xf32>
   %d1 = nvx.wgmma f16(%r, %r, %r, %r), %b acc(%d0 : vector<32xf32>) columns_fastest : (i32, i32, i32, i32) -> vector<32xf32>
+  // CHECK: nvx.wgmma bf16(%{{.*}}), %{{.*}} rows_fastest : (i64) -> vector<32xf32>
+  %d2 = nvx.wgmma bf16(%a), %b rows_fastest : (i64) -> vector<32xf32>
+  // CHECK: nvx.wgmma bf16(%{{.*}}), %{{.*}} acc(%{{.*}} : vector<32xf32>) columns_fastest rows_fastest : (i64) -> vector<32xf32>
+  %d3 = nvx.wgmma bf16(%a), %b acc(%d2 : vector<32xf32>) columns_fastest rows_fastest : (i64) -> vector<32xf32>
   // CHECK: %{{.*}}:2 = nvx.wgmma_fence(%{{.*}}, %{{.*}} : vector<32xf32>, vector<4xi32>)
   %f:2 = nvx.wgmma_fence(%c, %p : vector<32xf32>, vector<4xi32>)
   // CHECK: nvx.wgmma_fence

@@ -50,6 +50,9 @@ LogicalResult LoadOp::verify() {
 }
 
 LogicalResult StoreOp::verify() {
+  if (getAdd() && !getElementTypeOrSelf(getValue().getType()).isF32())
+    return emitOpError() << "adds " << getValue().getType()
+                         << ", expected elements of f32";
   return verifyAccess(*this, getValue().getType());
 }
 
@@ -73,6 +76,9 @@ LogicalResult WgmmaOp::verify() {
   if (!descriptor && !fragment)
     return emitOpError() << "has operands " << types
                          << " as a, expected one i64 or four i32";
+  if (fragment && getRowsFastest())
+    return emitOpError("has rows_fastest, which is for a in shared memory, but "
+                       "a in registers");
   if (getAcc() && getAcc().getType() != getResult().getType())
     return emitOpError() << "adds to " << getAcc().getType()
                          << ", expected the result's type "

@@ -134,15 +134,18 @@ def NVX_LoadOp : NVX_Op<"load", [MemoryEffects<[MemRead]>]> {
 def NVX_StoreOp : NVX_Op<"store", [MemoryEffects<[MemWrite]>]> {
   let summary = "Writes device memory where a predicate holds";
   let description = [{
-    One `st.global` of 1, 2, 4, 8 or 16 bytes, aligned to its size.
+    One `st.global` of 1, 2, 4, 8 or 16 bytes, aligned to its size. With `add` one `red.global.add.f32`, which
+    adds f32 elements to what is there, each by itself as one step; several at once take sm_90.
 
     Example:
     ```mlir
     nvx.store %v, %p when %inside : vector<2xf32>
+    nvx.store %x, %q when %inside add : f32
     ```
   }];
-  let arguments = (ins NVX_Word:$value, LLVM_PointerInAddressSpace<1>:$pointer, I1:$when);
-  let assemblyFormat = "$value `,` $pointer `when` $when attr-dict `:` type($value)";
+  let arguments = (ins NVX_Word:$value, LLVM_PointerInAddressSpace<1>:$pointer, I1:$when,
+                       UnitAttr:$add);
+  let assemblyFormat = "$value `,` $pointer `when` $when (`add` $add^)? attr-dict `:` type($value)";
   let hasVerifier = 1;
 }
 
@@ -163,7 +166,7 @@ def NVX_WgmmaOp : NVX_Op<"wgmma", [AttrSizedOperandSegments,
     dimension and as many columns as twice the elements of the result; without `acc` it is 0.
     `a` is a descriptor of shared memory (one i64) or the fragment of this thread (four i32), `b` a
     descriptor. `columns_fastest` says that b lies with its columns, not its inner dimension,
-    contiguous.
+    contiguous, and `rows_fastest` that a in shared memory does with its rows.
 
     It runs on its own: `nvx.wgmma_fence` comes before, and nothing may read the result or
     change what it reads until `nvx.wgmma_wait`.
@@ -176,11 +179,11 @@ def NVX_WgmmaOp : NVX_Op<"wgmma", [AttrSizedOperandSegments,
   }];
   let arguments = (ins TypeAttr:$element_type, Variadic<AnyTypeOf<[I32, I64]>>:$a,
                        I64:$b, Optional<VectorOfRankAndType<[1], [F32]>>:$acc,
-                       UnitAttr:$columns_fastest);
+                       UnitAttr:$columns_fastest, UnitAttr:$rows_fastest);
   let results = (outs VectorOfRankAndType<[1], [F32]>:$result);
   let assemblyFormat = [{
     $element_type `(` $a `)` `,` $b (`acc` `(` $acc^ `:` type($acc) `)`)? (`columns_fastest` $columns_fastest^)?
-    attr-dict `:` `(` type($a) `)` `->` type($result)
+    (`rows_fastest` $rows_fastest^)? attr-dict `:` `(` type($a) `)` `->` type($result)
   }];
   let extraClassDeclaration = [{
     /// Columns of the product.
