@@ -3,7 +3,7 @@
 // RUN: seqc-opt %s --split-input-file --convert-tile-to-cpu --seqc-statistics -o /dev/null 2>&1 | FileCheck %s --check-prefix=STATS
 
 // STATS: convert-tile-to-cpu{{$}}
-// STATS-NEXT: 3 launches-converted
+// STATS-NEXT: 4 launches-converted
 
 // A launch is a loop over its grid. Inputs are views of any strides; an output
 // is a new buffer, and a result the same.
@@ -147,5 +147,44 @@ tile.kernel @kernel(%q: memref<64x16xbf16>, %t: memref<?xf32>, %y: memref<64x64x
   scf.if %any {
     tile.store %w, %z[%c0] : tensor<64xf32>, memref<64xf32>
   }
+  tile.return
+}
+
+// -----
+
+// A product of a transposed factor, whose result is added element by element:
+// blocks may run at the same time. What is outside of the view is dropped.
+// CHECK-LABEL: func.func @sum(
+// CHECK: %[[Y:.*]] = memref.alloc({{.*}}) : memref<?x16xf32>
+// CHECK: memref.copy %{{.*}}, %[[Y]]
+// CHECK: scf.forall
+// CHECK: %[[A:.*]] = linalg.generic {{.*}} outs(%{{.*}} : tensor<32x64xf32>)
+// CHECK: %[[T:.*]] = linalg.transpose ins(%[[A]] : tensor<32x64xf32>) outs(%{{.*}} : tensor<64x32xf32>) permutation = [1, 0]
+// CHECK: linalg.matmul ins(%[[T]], %{{.*}} : tensor<64x32xf32>, tensor<32x16xf32>)
+// CHECK: %[[INSIDE:.*]] = memref.subview %[[Y]]
+// CHECK: %[[PART:.*]] = memref.subview
+// CHECK-NOT: memref.copy
+// CHECK: scf.for %[[I:.*]] = %
+// CHECK: scf.for %[[J:.*]] = %
+// CHECK: %[[X:.*]] = memref.load %[[PART]][%[[I]], %[[J]]]
+// CHECK-NEXT: memref.atomic_rmw addf %[[X]], %[[INSIDE]][%[[I]], %[[J]]] :
+// CHECK-NOT: memref.copy
+// CHECK: return
+// LLVM-LABEL: llvm.func @sum(
+// LLVM: llvm.atomicrmw fadd
+func.func @sum(%x: tensor<32x64xbf16>, %y: tensor<32x16xbf16>, %z: tensor<?x16xf32>, %g: index) -> tensor<?x16xf32> {
+  %c1 = arith.constant 1 : index
+  %r = tile.launch @kernel grid(%g, %c1, %c1) ins(%x, %y : tensor<32x64xbf16>, tensor<32x16xbf16>)
+      outs(%z : tensor<?x16xf32>) -> tensor<?x16xf32>
+  return %r : tensor<?x16xf32>
+}
+tile.kernel @kernel(%x: memref<32x64xbf16>, %y: memref<32x16xbf16>, %z: memref<?x16xf32>,
+                    %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %c0 = arith.constant 0 : index
+  %zero = arith.constant dense<0.0> : tensor<64x16xf32>
+  %a = tile.load %x[%c0, %c0] : memref<32x64xbf16> -> tensor<32x64xbf16>
+  %b = tile.load %y[%c0, %c0] : memref<32x16xbf16> -> tensor<32x16xbf16>
+  %d = tile.dot %a, %b, %zero transpose_a : tensor<32x64xbf16>, tensor<32x16xbf16>, tensor<64x16xf32>
+  tile.store %d, %z[%bx, %c0] add : tensor<64x16xf32>, memref<?x16xf32>
   tile.return
 }

@@ -90,3 +90,42 @@ tile.kernel @f32(%x: memref<16x8xf32>, %y: memref<16x8xf32>, %bx: index, %by: in
   tile.store %e, %y[%c0, %c0] : tensor<16x8xf32, #mma>, memref<16x8xf32>
   tile.return
 }
+
+// -----
+
+#mma = #tile.mma<warps = 4>
+
+// a is inner x rows: the load transposes it like such a b, row lane mod 8 + lane / 16 * 8 of the step at the 16 columns of
+// the warp, of which the upper 8 are those of lane / 8 mod 2. A step is 16 rows of 128 bytes further.
+// CHECK-LABEL: llvm.func @transposed
+// CHECK: %[[SMEM:.*]] = llvm.mlir.addressof @smem
+// CHECK: %[[LANE:.*]] = arith.andi %{{.*}}, %c31_i32
+// CHECK: %[[WARP:.*]] = nvvm.shfl.sync idx
+// CHECK-DAG: %[[UPPER:.*]] = arith.andi %[[LANE]], %c16_i32
+// CHECK-DAG: %[[LOW:.*]] = arith.andi %[[LANE]], %c7_i32
+// CHECK-DAG: %[[UPPER8:.*]] = arith.shrui %[[UPPER]], %c1_i32
+// CHECK: %[[ROW:.*]] = arith.addi %[[LOW]], %[[UPPER8]]
+// CHECK: %[[WARP32:.*]] = arith.shli %[[WARP]], %c5_i32
+// CHECK: %[[MIDDLE:.*]] = arith.andi %[[LANE]], %c8_i32
+// CHECK: %[[MIDDLE2:.*]] = arith.shli %[[MIDDLE]], %c1_i32
+// CHECK: %[[BYTE:.*]] = arith.addi %[[WARP32]], %[[MIDDLE2]]
+// CHECK: %[[CHUNK:.*]] = arith.shrui %[[BYTE]], %c4_i32
+// CHECK: arith.xori %[[CHUNK]], %[[ROW]]
+// CHECK: arith.shli %[[ROW]], %c7_i32
+// CHECK: %[[A:.*]] = nvx.pin
+// CHECK: nvvm.ldmatrix %[[A]] {{.*}}layout = #nvvm.mma_layout<col>, num = 4 : i32
+// CHECK: nvvm.ldmatrix %{{.*}} {{.*}}layout = #nvvm.mma_layout<col>, num = 4 : i32
+// CHECK: %[[A1:.*]] = llvm.getelementptr %[[A]][2048]
+// CHECK: nvvm.ldmatrix %[[A1]] {{.*}}layout = #nvvm.mma_layout<col>, num = 4 : i32
+// CHECK-COUNT-4: nvvm.mma.sync
+// CHECK-NOT: nvvm.mma.sync
+// CHECK: llvm.return
+tile.kernel @transposed(%x: memref<64x64xf32>, %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %c0 = arith.constant 0 : index
+  %a = tile.alloc : !tile.shared<32x64xbf16>
+  %b = tile.alloc : !tile.shared<32x16xbf16>
+  %c = tile.load %x[%c0, %c0] : memref<64x64xf32> -> tensor<64x16xf32, #mma>
+  %d = tile.dot %a, %b, %c transpose_a : !tile.shared<32x64xbf16>, !tile.shared<32x16xbf16>, tensor<64x16xf32, #mma>
+  tile.store %d, %x[%c0, %c0] : tensor<64x16xf32, #mma>, memref<64x64xf32>
+  tile.return
+}

@@ -1,4 +1,5 @@
 // RUN: seqc-opt %s --convert-tile-to-nvvm --canonicalize --cse | FileCheck %s
+// RUN: seqc-opt %s --convert-tile-to-nvvm=chip=sm_90a --canonicalize --cse | FileCheck %s --check-prefix=SM90
 // RUN: seqc-opt %s --convert-tile-to-nvvm=aligned=false | FileCheck %s --check-prefix=UNALIGNED
 
 // Nothing is accessed in vectors when views may start anywhere.
@@ -130,5 +131,56 @@ tile.kernel @bools(%x: memref<?xi1>, %y: memref<?xi1>, %bx: index, %by: index, %
   %c0 = arith.constant 0 : index
   %t = tile.load %x[%c0] : memref<?xi1> -> tensor<128xi1, #tile.blocked<thread = [1], lanes = [32], warps = [4]>>
   tile.store %t, %y[%c0] : tensor<128xi1, #tile.blocked<thread = [1], lanes = [32], warps = [4]>>, memref<?xi1>
+  tile.return
+}
+
+// Elements that are inside are added, each by itself; sm_90a adds four of a row at once.
+// CHECK-LABEL: llvm.func @adds
+// CHECK: %[[IN:.*]] = arith.cmpi ult
+// CHECK-COUNT-4: nvx.store %{{.*}}, %{{.*}} when %[[IN]] add : f32
+// CHECK-NOT: nvx.store
+// SM90-LABEL: llvm.func @adds
+// SM90: %[[IN:.*]] = arith.cmpi ult
+// SM90: nvx.store %{{.*}}, %{{.*}} when %[[IN]] add : vector<4xf32>
+// SM90-NOT: nvx.store
+tile.kernel @adds(%y: memref<?x32xf32, strided<[32, 1], offset: ?>>, %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %c0 = arith.constant 0 : index
+  %one = arith.constant dense<1.0> : tensor<16x32xf32, #tile.blocked<thread = [1, 4], lanes = [4, 8], warps = [4, 1]>>
+  tile.store %one, %y[%bx, %c0] add : tensor<16x32xf32, #tile.blocked<thread = [1, 4], lanes = [4, 8], warps = [4, 1]>>, memref<?x32xf32, strided<[32, 1], offset: ?>>
+  tile.return
+}
+
+// The elements of a packed tile lie in the order of the threads, behind where its first row starts: 128 threads have 512
+// bytes for each register, or 2048 for four of them.
+// CHECK-LABEL: llvm.func @packed
+// CHECK: %[[TID:.*]] = nvvm.read.ptx.sreg.tid.x
+// CHECK: %[[ROW:.*]] = arith.muli %{{.*}}, %c64_i32
+// CHECK: %[[LONG:.*]] = arith.extsi %[[ROW]]
+// CHECK: %[[BYTE:.*]] = arith.muli %[[LONG]], %c128_i64
+// CHECK: %[[TILE:.*]] = llvm.getelementptr %arg0[%[[BYTE]]]
+// CHECK: %[[MINE:.*]] = arith.muli %[[TID]], %c4_i32
+// CHECK: %[[P:.*]] = llvm.getelementptr %[[TILE]][%[[MINE]]]
+// CHECK: llvm.getelementptr %[[P]][512]
+// CHECK: llvm.getelementptr %[[P]][7680]
+// CHECK-COUNT-16: nvx.load {{.*}} when %true : f32
+// CHECK-NOT: nvx.load
+// CHECK-COUNT-16: nvx.store {{.*}} when %true add : f32
+// CHECK-NOT: nvx.store
+// SM90-LABEL: llvm.func @packed
+// SM90: %[[TID:.*]] = nvvm.read.ptx.sreg.tid.x
+// SM90: %[[MINE:.*]] = arith.muli %[[TID]], %c16_i32
+// SM90: %[[P:.*]] = llvm.getelementptr %{{.*}}[%[[MINE]]]
+// SM90: llvm.getelementptr %[[P]][2048]
+// SM90: llvm.getelementptr %[[P]][6144]
+// SM90-COUNT-4: nvx.load {{.*}} when %true : vector<4xf32>
+// SM90-NOT: nvx.load
+// SM90-COUNT-4: nvx.store {{.*}} when %true add : vector<4xf32>
+// SM90-NOT: nvx.store
+tile.kernel @packed(%x: memref<?x32xf32, strided<[32, 1], offset: ?>>, %y: memref<?x32xf32>, %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %c0 = arith.constant 0 : index
+  %c64 = arith.constant 64 : index
+  %i = arith.muli %bx, %c64 : index
+  %t = tile.load %x[%i, %c0] inside [0, 1] packed : memref<?x32xf32, strided<[32, 1], offset: ?>> -> tensor<64x32xf32, #mma>
+  tile.store %t, %y[%i, %c0] inside [0, 1] add packed : tensor<64x32xf32, #mma>, memref<?x32xf32>
   tile.return
 }

@@ -135,3 +135,37 @@ tile.kernel @any(%x: memref<64x8xf32>, %bx: index, %by: index, %bz: index) attri
   }
   tile.return
 }
+
+// -----
+
+// A 1-D tile is part of the row that the offset names: the lanes of half of the warps write one number each, and read
+// those of their columns, two at a time.
+// CHECK-LABEL: llvm.func @row
+// CHECK-SAME: (%[[I:[a-z0-9]+]]: i32
+// CHECK: %[[LANE:.*]] = arith.andi %{{.*}}, %c31_i32
+// CHECK: %[[COLUMN:.*]] = arith.addi %[[LANE]], %
+// CHECK: %[[ROW:.*]] = arith.muli %[[I]], %c64_i32
+// CHECK: %[[AT:.*]] = arith.addi %[[ROW]], %[[COLUMN]]
+// CHECK: %[[BYTE:.*]] = arith.muli %[[AT]], %c4_i32
+// CHECK: %[[P:.*]] = llvm.getelementptr %{{.*}}[%[[BYTE]]]
+// CHECK: %[[Q:.*]] = nvx.pin %[[P]]
+// CHECK: llvm.store %{{.*}}, %[[Q]] {alignment = 4 : i64} : vector<1xf32>, !llvm.ptr<3>
+// CHECK-NOT: llvm.store
+// CHECK: nvvm.barrier
+// CHECK: %[[QUAD:.*]] = arith.andi %[[LANE]], %c3_i32
+// CHECK: %[[PAIR:.*]] = arith.muli %[[QUAD]], %c2_i32
+// CHECK: arith.addi %[[ROW]], %[[PAIR]]
+// CHECK-COUNT-8: llvm.load %{{.*}} {alignment = 8 : i64} : !llvm.ptr<3> -> vector<2xf32>
+// CHECK-NOT: llvm.load
+// CHECK: llvm.return
+tile.kernel @row(%i: index, %x: memref<64xf32>, %y: memref<64x64xf32>, %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %c0 = arith.constant 0 : index
+  %s = tile.alloc : !tile.shared<2x64xf32, pitch 64>
+  %t = tile.load %x[%c0] : memref<64xf32> -> tensor<64xf32, #tile.slice<dim = 1, of = #tile.blocked<thread = [1, 1], lanes = [32, 1], warps = [2, 2]>>>
+  tile.shared_store %t, %s[%i, %c0] : tensor<64xf32, #tile.slice<dim = 1, of = #tile.blocked<thread = [1, 1], lanes = [32, 1], warps = [2, 2]>>>, !tile.shared<2x64xf32, pitch 64>
+  tile.barrier
+  %u = tile.shared_load %s[%i, %c0] : !tile.shared<2x64xf32, pitch 64> -> tensor<64xf32, #tile.slice<dim = 0, of = #tile.mma<warps = 4>>>
+  %v = tile.broadcast %u along 0 : tensor<64xf32, #tile.slice<dim = 0, of = #tile.mma<warps = 4>>> -> tensor<64x64xf32, #tile.mma<warps = 4>>
+  tile.store %v, %y[%c0, %c0] : tensor<64x64xf32, #tile.mma<warps = 4>>, memref<64x64xf32>
+  tile.return
+}

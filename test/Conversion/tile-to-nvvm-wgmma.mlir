@@ -147,3 +147,146 @@ tile.kernel @ready(%x: memref<64x32xf16>, %y: memref<64x8xf32>, %bx: index, %by:
   tile.store %s1, %y[%c0, %c0] : tensor<64x8xf32, #mma>, memref<64x8xf32>
   tile.return
 }
+
+// -----
+
+#mma = #tile.mma<warps = 8>
+
+// a with its rows contiguous: a warpgroup's 64 rows are one panel, of 32 rows of the inner dimension (4096 bytes), which is
+// the leading offset, too. A step is 16 of them further (128), as for b.
+// CHECK-LABEL: llvm.func @keys_scores
+// CHECK-DAG: %[[HIGH:.*]] = arith.constant 4611686293322072064 : i64
+// CHECK: nvx.wgmma_fence{{$}}
+// CHECK: %[[GROUP:.*]] = arith.shrui %{{.*}}, %c2_i32
+// CHECK: %[[BYTE:.*]] = arith.muli %[[GROUP]], %c4096_i32
+// CHECK: %[[P:.*]] = llvm.getelementptr %{{.*}}[%[[BYTE]]]
+// CHECK-NEXT: %[[I:.*]] = llvm.ptrtoint %[[P]]
+// CHECK: %[[A:.*]] = arith.ori %{{.*}}, %[[HIGH]]
+// CHECK: %[[B:.*]] = arith.ori %{{.*}}, %[[HIGH]]
+// CHECK: %[[D:.*]] = nvx.wgmma bf16(%[[A]]), %[[B]] columns_fastest rows_fastest : (i64) -> vector<32xf32>
+// CHECK: %[[A1:.*]] = arith.addi %[[A]], %c128_i64
+// CHECK: %[[B1:.*]] = arith.addi %[[B]], %c128_i64
+// CHECK: nvx.wgmma bf16(%[[A1]]), %[[B1]] acc(%[[D]] : vector<32xf32>) columns_fastest rows_fastest
+// CHECK-NOT: nvx.wgmma bf16
+// CHECK: llvm.return
+tile.kernel @keys_scores(%x: memref<128x64xbf16>, %y: memref<128x64xf32>, %bx: index, %by: index, %bz: index) attributes {warps = 8 : i64} {
+  %c0 = arith.constant 0 : index
+  %k = tile.alloc : !tile.shared<32x128xbf16>
+  %s = tile.alloc : !tile.shared<32x64xbf16>
+  %a = tile.mma_async %k, %s transpose_a : !tile.shared<32x128xbf16>, !tile.shared<32x64xbf16> -> !tile.async<tensor<128x64xf32, #mma>>
+  %q = tile.wait %a : !tile.async<tensor<128x64xf32, #mma>>
+  tile.store %q, %y[%c0, %c0] : tensor<128x64xf32, #mma>, memref<128x64xf32>
+  tile.return
+}
+
+// -----
+
+#mma = #tile.mma<warps = 4>
+
+// 128 rows of a for one warpgroup: the second block is the next panel (4096 bytes, 256 more).
+// CHECK-LABEL: llvm.func @two_panels
+// CHECK: %[[D0:.*]] = nvx.wgmma bf16(%[[A:.*]]), %[[B:.*]] columns_fastest rows_fastest
+// CHECK: arith.addi %[[A]], %c128_i64
+// CHECK: nvx.wgmma bf16(%{{.*}} acc(%[[D0]]
+// CHECK: %[[A2:.*]] = arith.addi %[[A]], %c256_i64
+// CHECK: %[[D1:.*]] = nvx.wgmma bf16(%[[A2]]), %[[B]] columns_fastest rows_fastest
+// CHECK: arith.addi %[[A]], %c384_i64
+// CHECK: nvx.wgmma bf16(%{{.*}} acc(%[[D1]]
+tile.kernel @two_panels(%x: memref<128x64xbf16>, %y: memref<128x64xf32>, %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %c0 = arith.constant 0 : index
+  %k = tile.alloc : !tile.shared<32x128xbf16>
+  %s = tile.alloc : !tile.shared<32x64xbf16>
+  %a = tile.mma_async %k, %s transpose_a : !tile.shared<32x128xbf16>, !tile.shared<32x64xbf16> -> !tile.async<tensor<128x64xf32, #mma>>
+  %q = tile.wait %a : !tile.async<tensor<128x64xf32, #mma>>
+  tile.store %q, %y[%c0, %c0] : tensor<128x64xf32, #mma>, memref<128x64xf32>
+  tile.return
+}
+
+// -----
+
+// Only the barrier between what threads write and a product that reads it has the fence: neither the one that protects
+// what the iteration before reads, nor that behind numbers that threads read.
+// CHECK-LABEL: llvm.func @fences
+// CHECK-NOT: nvvm.fence.proxy
+// CHECK: nvvm.barrier
+// CHECK-NOT: nvvm.fence.proxy
+// CHECK: scf.for
+// CHECK-NEXT: nvvm.barrier
+// CHECK: nvvm.stmatrix
+// CHECK: nvvm.fence.proxy
+// CHECK-NEXT: nvvm.barrier
+// CHECK: nvx.wgmma
+// CHECK-NOT: nvvm.fence.proxy
+// CHECK: llvm.return
+#mma = #tile.mma<warps = 4>
+tile.kernel @fences(%x: memref<64x64xbf16>, %y: memref<64x64xf32>, %n: index, %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %zero = arith.constant dense<0.0> : tensor<64x64xf32, #mma>
+  %p = tile.alloc : !tile.shared<64x64xbf16>
+  %rows = tile.alloc : !tile.shared<2x64xf32, pitch 64>
+  %t = tile.load %x[%c0, %c0] : memref<64x64xbf16> -> tensor<64x64xbf16, #mma>
+  %l = arith.constant dense<1.0> : tensor<64xf32, #tile.slice<dim = 1, of = #tile.blocked<thread = [1, 1], lanes = [32, 1], warps = [2, 2]>>>
+  tile.shared_store %l, %rows[%c0, %c0] : tensor<64xf32, #tile.slice<dim = 1, of = #tile.blocked<thread = [1, 1], lanes = [32, 1], warps = [2, 2]>>>, !tile.shared<2x64xf32, pitch 64>
+  tile.barrier
+  %r = scf.for %i = %c0 to %n step %c1 iter_args(%acc = %zero) -> (tensor<64x64xf32, #mma>) {
+    tile.barrier
+    tile.shared_store %t, %p : tensor<64x64xbf16, #mma>, !tile.shared<64x64xbf16>
+    tile.barrier
+    %a = tile.mma_async %p, %p acc(%acc : tensor<64x64xf32, #mma>) transpose_a : !tile.shared<64x64xbf16>, !tile.shared<64x64xbf16> -> !tile.async<tensor<64x64xf32, #mma>>
+    %s = tile.wait %a : !tile.async<tensor<64x64xf32, #mma>>
+    scf.yield %s : tensor<64x64xf32, #mma>
+  }
+  tile.store %r, %y[%c0, %c0] : tensor<64x64xf32, #mma>, memref<64x64xf32>
+  tile.return
+}
+
+// -----
+
+// The descriptors of five products in one block are computed where they are used: what they are computed from is pinned.
+// CHECK-LABEL: llvm.func @many_products
+// CHECK: %[[A:.*]] = nvx.pin %{{.*}} : !llvm.ptr<3>
+// CHECK-NEXT: llvm.ptrtoint %[[A]]
+// CHECK: %[[B:.*]] = nvx.pin %{{.*}} : !llvm.ptr<3>
+// CHECK-NEXT: llvm.ptrtoint %[[B]]
+// CHECK: nvx.wgmma bf16
+// CHECK-COUNT-8: nvx.pin
+// CHECK-NOT: nvx.pin
+// CHECK: llvm.return
+#mma = #tile.mma<warps = 4>
+tile.kernel @many_products(%y: memref<64x64xf32>, %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %c0 = arith.constant 0 : index
+  %k = tile.alloc : !tile.shared<64x64xbf16>
+  %s0 = arith.constant dense<0.0> : tensor<64x64xf32, #mma>
+  %a1 = tile.mma_async %k, %k acc(%s0 : tensor<64x64xf32, #mma>) : !tile.shared<64x64xbf16>, !tile.shared<64x64xbf16> -> !tile.async<tensor<64x64xf32, #mma>>
+  %s1 = tile.wait %a1 : !tile.async<tensor<64x64xf32, #mma>>
+  %a2 = tile.mma_async %k, %k acc(%s1 : tensor<64x64xf32, #mma>) : !tile.shared<64x64xbf16>, !tile.shared<64x64xbf16> -> !tile.async<tensor<64x64xf32, #mma>>
+  %s2 = tile.wait %a2 : !tile.async<tensor<64x64xf32, #mma>>
+  %a3 = tile.mma_async %k, %k acc(%s2 : tensor<64x64xf32, #mma>) : !tile.shared<64x64xbf16>, !tile.shared<64x64xbf16> -> !tile.async<tensor<64x64xf32, #mma>>
+  %s3 = tile.wait %a3 : !tile.async<tensor<64x64xf32, #mma>>
+  %a4 = tile.mma_async %k, %k acc(%s3 : tensor<64x64xf32, #mma>) : !tile.shared<64x64xbf16>, !tile.shared<64x64xbf16> -> !tile.async<tensor<64x64xf32, #mma>>
+  %s4 = tile.wait %a4 : !tile.async<tensor<64x64xf32, #mma>>
+  %a5 = tile.mma_async %k, %k acc(%s4 : tensor<64x64xf32, #mma>) : !tile.shared<64x64xbf16>, !tile.shared<64x64xbf16> -> !tile.async<tensor<64x64xf32, #mma>>
+  %s5 = tile.wait %a5 : !tile.async<tensor<64x64xf32, #mma>>
+  tile.store %s5, %y[%c0, %c0] : tensor<64x64xf32, #mma>, memref<64x64xf32>
+  tile.return
+}
+
+// -----
+
+// There are registers for those of two.
+// CHECK-LABEL: llvm.func @two_products
+// CHECK-NOT: nvx.pin
+// CHECK: llvm.return
+#mma = #tile.mma<warps = 4>
+tile.kernel @two_products(%y: memref<64x64xf32>, %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %c0 = arith.constant 0 : index
+  %k = tile.alloc : !tile.shared<64x64xbf16>
+  %s0 = arith.constant dense<0.0> : tensor<64x64xf32, #mma>
+  %a1 = tile.mma_async %k, %k acc(%s0 : tensor<64x64xf32, #mma>) : !tile.shared<64x64xbf16>, !tile.shared<64x64xbf16> -> !tile.async<tensor<64x64xf32, #mma>>
+  %s1 = tile.wait %a1 : !tile.async<tensor<64x64xf32, #mma>>
+  %a2 = tile.mma_async %k, %k acc(%s1 : tensor<64x64xf32, #mma>) : !tile.shared<64x64xbf16>, !tile.shared<64x64xbf16> -> !tile.async<tensor<64x64xf32, #mma>>
+  %s2 = tile.wait %a2 : !tile.async<tensor<64x64xf32, #mma>>
+  tile.store %s2, %y[%c0, %c0] : tensor<64x64xf32, #mma>, memref<64x64xf32>
+  tile.return
+}

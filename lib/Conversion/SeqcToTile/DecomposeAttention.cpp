@@ -378,8 +378,9 @@ LogicalResult AttentionConverter::convert(OnlineAttentionOp op, Value isFull) {
     k.setTile(op.getAcc(), acc);
   };
 
-  auto product = tile::DotOp::create(b, *query, *key, k.constant({M, N}, 0.0),
-                                     /*transpose_b=*/true);
+  auto product =
+      tile::DotOp::create(b, *query, *key, k.constant({M, N}, 0.0),
+                          /*transpose_a=*/false, /*transpose_b=*/true);
   Value scores = product;
 
   // The scores as a sum: what they are made of, and what is added to them.
@@ -484,8 +485,9 @@ LogicalResult AttentionConverter::convert(OnlineAttentionOp op, Value isFull) {
     if (op.getDropout())
       weights = tile.drop(lanes, tile.isKept(lanes), weights);
     weights = k.truncate(weights, valueType.getElementType());
-    Value acc = tile::DotOp::create(b, weights, *value, *oldAcc,
-                                    /*transpose_b=*/false);
+    Value acc =
+        tile::DotOp::create(b, weights, *value, *oldAcc,
+                            /*transpose_a=*/false, /*transpose_b=*/false);
     finish(k.constant({M}, 0.0), sum, acc);
     return success();
   }
@@ -529,7 +531,7 @@ LogicalResult AttentionConverter::convert(OnlineAttentionOp op, Value isFull) {
   weights = k.truncate(weights, valueType.getElementType());
   Value rescaled = arith::MulFOp::create(b, *oldAcc, k.broadcast(alpha, 1, Dv));
   Value acc = tile::DotOp::create(b, weights, *value, rescaled,
-                                  /*transpose_b=*/false);
+                                  /*transpose_a=*/false, /*transpose_b=*/false);
   finish(max, sum, acc);
   return success();
 }

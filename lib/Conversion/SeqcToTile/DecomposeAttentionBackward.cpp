@@ -360,7 +360,8 @@ LogicalResult BackwardConverter::convert(BlockAttentionBackwardOp op,
   auto multiply = [&](Value ofQueries, Value ofKeys, Value acc) -> Value {
     Value lhs = rowsAreKeys ? ofKeys : ofQueries;
     Value rhs = rowsAreKeys ? ofQueries : ofKeys;
-    return tile::DotOp::create(b, lhs, rhs, acc, /*transpose_b=*/true);
+    return tile::DotOp::create(b, lhs, rhs, acc, /*transpose_a=*/false,
+                               /*transpose_b=*/true);
   };
   Value zeros = k.constant({rows, columns}, 0.0);
   Value scores = multiply(*query, *key, zeros);
@@ -442,7 +443,7 @@ LogicalResult BackwardConverter::convert(BlockAttentionBackwardOp op,
   SmallVector<Value> results;
   auto accumulate = [&](Value lhs, Value rhs, Value acc) -> Value {
     return tile::DotOp::create(b, k.truncate(lhs, element), rhs, acc,
-                               /*transpose_b=*/false);
+                               /*transpose_a=*/false, /*transpose_b=*/false);
   };
   Value valueGrad;
   if (rowsAreKeys && !isPair)

@@ -314,7 +314,24 @@ void BodyConverter::convertStore(StoreOp op) {
   SmallVector<OpFoldResult> strides(type.getRank(), b.getIndexAttr(1));
   Value part =
       memref::SubViewOp::create(b, buffer, window.low, window.sizes, strides);
-  memref::CopyOp::create(b, part, window.view);
+  if (!op.getAdd()) {
+    memref::CopyOp::create(b, part, window.view);
+    return;
+  }
+  // Blocks may run on several threads.
+  SmallVector<Value> lower(type.getRank(), index(0)),
+      steps(type.getRank(), index(1)), upper;
+  for (OpFoldResult size : window.sizes)
+    upper.push_back(getValueOrCreateConstantIndexOp(b, b.getLoc(), size));
+  scf::buildLoopNest(b, b.getLoc(), lower, upper, steps,
+                     [&](OpBuilder &nested, Location loc, ValueRange at) {
+                       Value element =
+                           memref::LoadOp::create(nested, loc, part, at);
+                       memref::AtomicRMWOp::create(
+                           nested, loc, element.getType(),
+                           arith::AtomicRMWKind::addf, element, window.view,
+                           at);
+                     });
 }
 
 Value BodyConverter::convertGather(GatherOp op) {
@@ -547,14 +564,18 @@ Value BodyConverter::convertDot(DotOp op) {
                        });
   };
   Value lhs = extend(op.getA()), rhs = extend(op.getB());
-  if (op.getTransposeB()) {
-    auto type = cast<RankedTensorType>(rhs.getType());
+  auto transpose = [&](Value tile) -> Value {
+    auto type = cast<RankedTensorType>(tile.getType());
     auto transposed = RankedTensorType::get(
         {type.getDimSize(1), type.getDimSize(0)}, type.getElementType());
-    rhs = linalg::TransposeOp::create(b, rhs, empty(transposed),
-                                      ArrayRef<int64_t>{1, 0})
-              .getResult()[0];
-  }
+    return linalg::TransposeOp::create(b, tile, empty(transposed),
+                                       ArrayRef<int64_t>{1, 0})
+        .getResult()[0];
+  };
+  if (op.getTransposeA())
+    lhs = transpose(lhs);
+  if (op.getTransposeB())
+    rhs = transpose(rhs);
   return linalg::MatmulOp::create(b, TypeRange{op.getType()},
                                   ValueRange{lhs, rhs}, ValueRange{op.getAcc()})
       .getResult(0);

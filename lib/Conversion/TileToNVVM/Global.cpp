@@ -22,7 +22,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Lowering.h"
+#include "Memory.h"
 
 #include "seqc/Dialect/NVX/IR/NVX.h"
 
@@ -58,9 +58,10 @@ class TileAccess {
 public:
   TileAccess(ImplicitLocOpBuilder &b, KernelContext &context, const View &view,
              RankedTensorType type, ArrayRef<int64_t> dims, ValueRange offsets,
-             ArrayRef<int64_t> divisors, std::optional<ArrayRef<int64_t>> known)
+             ArrayRef<int64_t> divisors, std::optional<ArrayRef<int64_t>> known,
+             bool canBeVectors = true)
       : b(b), context(context), view(view), type(type), dims(dims),
-        offsets(offsets), divisors(divisors),
+        offsets(offsets), divisors(divisors), canBeVectors(canBeVectors),
         known(known.value_or(ArrayRef<int64_t>())),
         tile(getThreadTile(b, context, type)) {}
 
@@ -133,8 +134,8 @@ private:
 
   /// How many elements one access moves.
   int64_t getVectorSize() {
-    if (!context.aligned || type.getElementType().isInteger(1) ||
-        type.getElementType().isIndex())
+    if (!context.aligned || !canBeVectors ||
+        type.getElementType().isInteger(1) || type.getElementType().isIndex())
       return 1;
     for (auto [t, d] : llvm::enumerate(dims)) {
       if (view.getStaticStride(d) != 1)
@@ -196,6 +197,7 @@ private:
   ArrayRef<int64_t> dims;
   ValueRange offsets;
   SmallVector<int64_t> divisors;
+  bool canBeVectors;
   /// Dimensions of the tile in which it is known to be inside.
   ArrayRef<int64_t> known;
   ThreadTile tile;
@@ -204,6 +206,29 @@ private:
   std::map<std::pair<void *, void *>, Value> conjunctions;
   std::map<SmallVector<int64_t>, Value> rows;
 };
+
+/// The accesses of a thread to a packed tile: as many registers at a time as
+/// one access moves, those of all threads next to each other.
+SmallVector<Access> getPackedAccesses(ImplicitLocOpBuilder &b,
+                                      KernelContext &context, const View &view,
+                                      RankedTensorType type, ValueRange offsets,
+                                      int64_t atOnce) {
+  int64_t registers = getThreadTile(b, context, type).layout.getNumRegisters();
+  int64_t count = std::min<int64_t>(registers, atOnce);
+  while (registers % count)
+    count /= 2;
+  I32Builder i{b};
+  int64_t bytes = type.getElementTypeBitWidth() / 8;
+  int64_t threads = context.warps * kThreadsPerWarp;
+  Value pointer = addBytes(b, getAddress(b, view, SmallVector<Value>(offsets)),
+                           i.mul(getLocalThread(b, context), count * bytes));
+  SmallVector<Access> accesses;
+  for (int64_t r = 0; r < registers; r += count)
+    accesses.push_back(
+        {r, count, addBytes(b, pointer, r * threads * bytes), Value()});
+  context.numVectorAccesses += accesses.size();
+  return accesses;
+}
 
 template <typename Op>
 struct AccessPattern : public OpConversionPattern<Op> {
@@ -237,10 +262,16 @@ struct ConvertLoad : public AccessPattern<LoadOp> {
       dims.push_back(op.getSourceDim(i));
     Type stored = getStoredType(type.getElementType());
     SmallVector<Value> elements;
-    TileAccess tileAccess(b, context, *view, type, dims, adaptor.getOffsets(),
-                          context.divisors.lookup(op), op.getInside());
-    for (Access &access :
-         tileAccess.compute(Value(), getLaunchArgument(adaptor.getSource()))) {
+    SmallVector<Access> accesses;
+    if (op.getPacked())
+      accesses =
+          getPackedAccesses(b, context, *view, type, adaptor.getOffsets(),
+                            context.isSM90 ? 4 : 1);
+    else
+      accesses = TileAccess(b, context, *view, type, dims, adaptor.getOffsets(),
+                            context.divisors.lookup(op), op.getInside())
+                     .compute(Value(), getLaunchArgument(adaptor.getSource()));
+    for (Access &access : accesses) {
       Type moved =
           access.count == 1 ? stored : VectorType::get({access.count}, stored);
       if (!access.when)
@@ -274,11 +305,19 @@ struct ConvertStore : public AccessPattern<StoreOp> {
       dims.push_back(op.getDestDim(i));
     Type stored = getStoredType(type.getElementType());
     Value vector = adaptor.getValue();
-    TileAccess tileAccess(b, context, *view, type, dims, adaptor.getOffsets(),
-                          context.divisors.lookup(op), op.getInside());
-    for (Access &access :
-         tileAccess.compute(isWriter(b, context, type),
-                            getLaunchArgument(adaptor.getDest()))) {
+    // Several additions at once take sm_90.
+    SmallVector<Access> accesses;
+    if (op.getPacked())
+      accesses =
+          getPackedAccesses(b, context, *view, type, adaptor.getOffsets(),
+                            context.isSM90 ? 4 : 1);
+    else
+      accesses = TileAccess(b, context, *view, type, dims, adaptor.getOffsets(),
+                            context.divisors.lookup(op), op.getInside(),
+                            /*canBeVectors=*/!op.getAdd() || context.isSM90)
+                     .compute(isWriter(b, context, type),
+                              getLaunchArgument(adaptor.getDest()));
+    for (Access &access : accesses) {
       Value value;
       if (access.count == 1)
         value = vector::ExtractOp::create(b, vector, access.first);
@@ -292,7 +331,7 @@ struct ConvertStore : public AccessPattern<StoreOp> {
         value = arith::ExtSIOp::create(b, stored, value);
       if (!access.when)
         access.when = arith::ConstantOp::create(b, b.getBoolAttr(true));
-      nvx::StoreOp::create(b, value, access.pointer, access.when);
+      nvx::StoreOp::create(b, value, access.pointer, access.when, op.getAdd());
     }
     rewriter.eraseOp(op);
     return success();

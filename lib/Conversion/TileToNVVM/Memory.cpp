@@ -426,6 +426,46 @@ static LogicalResult placeTiles(KernelContext &context) {
   return success();
 }
 
+/// Products of a block whose descriptors there are registers for outside of its
+/// loop.
+static constexpr size_t kMaxHoisted = 4;
+
+static void planDescriptors(KernelContext &context) {
+  context.kernel.walk([&](Block *block) {
+    auto products = block->getOps<MmaAsyncOp>();
+    if (size_t(llvm::range_size(products)) > kMaxHoisted)
+      for (MmaAsyncOp product : products)
+        context.memory->pinned.insert(product);
+  });
+}
+
+/// The barriers behind which products read what threads have written, where all
+/// such writes have one in their block.
+static void planFences(KernelContext &context) {
+  llvm::SmallDenseSet<Operation *> &fenced = context.memory->fenced;
+  bool isKnown = true;
+  context.kernel.walk([&](AllocOp alloc) {
+    auto isProduct = llvm::IsaPred<MmaAsyncOp>;
+    if (llvm::none_of(alloc->getUsers(), isProduct))
+      return;
+    for (Operation *user : alloc->getUsers()) {
+      if (!isa<SharedStoreOp>(user))
+        continue;
+      Operation *next = user->getNextNode();
+      while (next && !isa<BarrierOp>(next) && !isProduct(next))
+        next = next->getNextNode();
+      auto barrier = dyn_cast_if_present<BarrierOp>(next);
+      if (barrier && !barrier.getWarp())
+        fenced.insert(barrier);
+      else
+        isKnown = false;
+    }
+  });
+  // Rings that threads fill are waited for at their own barriers.
+  if (!isKnown)
+    fenced.clear();
+}
+
 LogicalResult seqc::tile::planKernel(KernelContext &context) {
   context.memory = std::make_shared<MemoryPlan>();
   if (failed(planRoles(context)))
@@ -438,6 +478,8 @@ LogicalResult seqc::tile::planKernel(KernelContext &context) {
     return failure();
 
   context.kernel.walk([&](GatherOp) { context.memory->hasGathers = true; });
+  planFences(context);
+  planDescriptors(context);
 
   // Who writes what the tensor cores read: threads, if it is not the engine.
   context.kernel.walk([&](MmaAsyncOp mma) {

@@ -77,6 +77,11 @@ struct MemoryPlan {
   /// The tensor cores read what threads have written, through their own path
   /// to shared memory.
   bool needsProxyFence = false;
+  /// The products whose descriptors stay where they are used.
+  llvm::SmallDenseSet<mlir::Operation *> pinned;
+  /// The barriers that need it for what threads write besides rings; empty if
+  /// that is not known, and all do.
+  llvm::SmallDenseSet<mlir::Operation *> fenced;
   /// Scores read memory, each at its own place: such kernels have no registers
   /// to spare.
   bool hasGathers = false;

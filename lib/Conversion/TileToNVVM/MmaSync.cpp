@@ -21,12 +21,13 @@
 //   / 16
 //                        transposed by the load
 //
-// so one load has the fragment of a for 16 rows, or of b for 16 columns. All
-// addresses are a handful of registers plus immediates (SwizzledTile). The
-// inner dimension is the outer loop, as each of its steps uses every
-// accumulator; each fragment of b is loaded while the products with the one
-// before run. Loading a whole step ahead would take registers that large tiles
-// do not have.
+// a that lies inner x rows is read like b that is columns x inner, transposed
+// by the load. So one load has the fragment of a for 16 rows, or of b for 16
+// columns. All addresses are a handful of registers plus immediates
+// (SwizzledTile). The inner dimension is the outer loop, as each of its steps
+// uses every accumulator; each fragment of b is loaded while the products with
+// the one before run. Loading a whole step ahead would take registers that
+// large tiles do not have.
 //
 // f32 operands: m16n8k8 on TF32, three times. With x = hi + lo, both rounded to
 // TF32 (11 bits each, so 22 of the 24 of f32; the rest of x is below 2^-22),
@@ -225,7 +226,14 @@ struct HalfDot : Dot {
       : Dot(b, context, op, a, bOperand), steps(op.getK() / 16) {
     Value row16 = i.land(context.lane, 15);
     Value upper = i.land(context.lane, 16);
-    if (auto type = dyn_cast<SharedType>(op.getA().getType()))
+    auto type = dyn_cast<SharedType>(op.getA().getType());
+    if (type && op.getTransposeA())
+      aTile.emplace(
+          b, a, type, i.add(i.land(context.lane, 7), i.shr(upper, 1)),
+          /*rowBits=*/7,
+          i.add(i.shl(context.warp, 5), i.shl(i.land(context.lane, 8), 1)),
+          /*byteBits=*/32 * context.warps - 16);
+    else if (type)
       aTile.emplace(b, a, type, i.add(i.shl(context.warp, 4), row16),
                     /*rowBits=*/7, upper, /*byteBits=*/16);
     if (op.getTransposeB())
@@ -242,9 +250,11 @@ struct HalfDot : Dot {
   SmallVector<Value> loadA(int64_t step, int64_t row) {
     if (!aTile)
       return getPairs(b, a, (row * 2 * steps + 2 * step) * 2, 4);
-    return loadMatrices(
-        b, aTile->getPointer(row * 16 * context.warps, step * 32), 4,
-        /*transposed=*/false);
+    Value pointer =
+        op.getTransposeA()
+            ? aTile->getPointer(step * 16, row * 32 * context.warps)
+            : aTile->getPointer(row * 16 * context.warps, step * 32);
+    return loadMatrices(b, pointer, 4, op.getTransposeA());
   }
 
   /// The two registers of b for each of (up to) two blocks of 8 columns.
@@ -436,6 +446,10 @@ struct LowerDot : KernelPattern<DotOp> {
       return op.emitOpError()
              << "has an accumulator of type " << op.getAcc().getType()
              << ", expected layout #tile.mma";
+    if (op.getTransposeA() && !isa<SharedType>(op.getA().getType()))
+      return op.emitOpError() << "has a of type " << op.getA().getType()
+                              << ", expected a tile in shared memory, as it is "
+                                 "transposed";
     if (auto aType = dyn_cast<RankedTensorType>(op.getA().getType());
         aType && aType.getEncoding() != op.getAcc().getType().getEncoding())
       return op.emitOpError() << "has a of type " << aType

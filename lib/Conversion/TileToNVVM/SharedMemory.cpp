@@ -77,6 +77,7 @@ struct Runs {
   ThreadTile tile;
   std::optional<SwizzledTile> swizzled;
   std::optional<PitchedTile> pitched;
+  int64_t rank;
   int64_t elements; // of a run
   int64_t elementBytes;
 
@@ -87,14 +88,17 @@ struct Runs {
        ValueRange offsets, ArrayRef<int64_t> divisors)
       : tile(getThreadTile(b, context, type)),
         elementBytes(getElementBytes(type.getElementType())) {
-    elements = std::min(getContiguity(type, 1), 16 / elementBytes);
+    // A 1-D tile is a part of a row.
+    rank = type.getRank();
+    elements = std::min(getContiguity(type, rank - 1), 16 / elementBytes);
     while (!llvm::isPowerOf2_64(elements))
       --elements;
     elements = std::max<int64_t>(elements, 1);
     I32Builder i{b};
-    Value row0 = tile.base[0], column0 = tile.base[1];
-    uint64_t rowBits = getBaseBits(tile.layout, 0);
-    uint64_t columnBits = getBaseBits(tile.layout, 1);
+    Value row0 = rank == 1 ? i.constant(0) : tile.base[0],
+          column0 = tile.base[rank - 1];
+    uint64_t rowBits = rank == 1 ? 0 : getBaseBits(tile.layout, 0);
+    uint64_t columnBits = getBaseBits(tile.layout, rank - 1);
     if (!offsets.empty()) {
       row0 = i.add(row0, offsets[0]);
       column0 = i.add(column0, offsets[1]);
@@ -114,9 +118,10 @@ struct Runs {
   int64_t size() const { return tile.layout.getNumRegisters() / elements; }
   Value getPointer(int64_t run) {
     ArrayRef<int64_t> delta = tile.layout.offsets[run * elements];
+    int64_t row = rank == 1 ? 0 : delta[0], column = delta[rank - 1];
     if (pitched)
-      return pitched->getPointer(delta[0], delta[1]);
-    return swizzled->getPointer(delta[0], delta[1] * elementBytes);
+      return pitched->getPointer(row, column);
+    return swizzled->getPointer(row, column * elementBytes);
   }
   SmallVector<int64_t> getRegisters(int64_t run) const {
     return llvm::to_vector(
@@ -153,6 +158,16 @@ struct LowerMakeRing : KernelPattern<MakeRingOp> {
 struct LowerBarrier : KernelPattern<BarrierOp> {
   using KernelPattern::KernelPattern;
 
+  /// Whether threads may have written what products read since the barrier
+  /// before. Where that is certain to have its own barrier it is not this one.
+  bool needsFence(BarrierOp op) const {
+    if (!context.memory->needsProxyFence)
+      return false;
+    auto isBehind = context.memory->fenced.find(op);
+    return context.memory->fenced.empty() ||
+           isBehind != context.memory->fenced.end();
+  }
+
   LogicalResult
   matchAndRewrite(BarrierOp op, OpAdaptor adaptor,
                   ConversionPatternRewriter &rewriter) const override {
@@ -162,7 +177,7 @@ struct LowerBarrier : KernelPattern<BarrierOp> {
       rewriter.eraseOp(op);
       return success();
     }
-    if (context.memory->needsProxyFence)
+    if (needsFence(op))
       emitProxyFence(b);
     auto role = context.memory->barriers.find(op);
     if (role == context.memory->barriers.end())

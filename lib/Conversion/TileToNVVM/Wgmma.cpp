@@ -21,7 +21,8 @@
 // and b that is transposed) a step is 32 bytes further in the panel, then the
 // next panel; the leading offset is not used. With the columns contiguous a
 // step is 16 rows further, and the leading offset is from one panel of 64
-// columns to the next.
+// columns to the next. a with its rows contiguous is like that: four warps have
+// 64 rows, which are one panel.
 //
 // All descriptors are the same for the four warps: the warp's number is one
 // that ptxas knows to be uniform (KernelContext::blockWarp).
@@ -101,6 +102,7 @@ struct LowerMmaAsync : KernelPattern<MmaAsyncOp> {
                               << ", expected the result's layout " << layout;
     int64_t m = tile.getDimSize(0), n = tile.getDimSize(1);
     int64_t k = op.getTransposeB() ? bType.getColumns() : bType.getRows();
+    bool rowsFastest = op.getTransposeA();
     int64_t rowBlocks = m / (16 * context.warps), steps = k / 16;
     // Equal parts of the columns, each of whole panels if there are several.
     int64_t parts = llvm::divideCeil(n, kMaxColumns);
@@ -130,14 +132,22 @@ struct LowerMmaAsync : KernelPattern<MmaAsyncOp> {
       aRegisters = aRegisters.drop_front();
     }
 
+    // Where a loop has many products, the descriptors of what it does not
+    // change would take more registers outside of it than it has left.
+    bool pins = context.memory->pinned.contains(op);
+    auto pin = [&](Value pointer) -> Value {
+      return pins ? nvx::PinOp::create(b, pointer).getResult() : pointer;
+    };
     Value aBase, bBase;
     if (aShared) {
       // Rows of this warpgroup: 64 each.
-      Value row = i.shl(i.shr(context.warp, 2), 6);
-      aBase = getDescriptor(b, addBytes(b, adaptor.getA(), i.shl(row, 7)),
-                            /*leadingBytes=*/16);
+      Value group = i.shr(context.warp, 2);
+      Value bytes = rowsFastest ? i.mul(group, aShared.getPanelBytes())
+                                : i.shl(i.shl(group, 6), 7);
+      aBase = getDescriptor(b, pin(addBytes(b, adaptor.getA(), bytes)),
+                            rowsFastest ? aShared.getPanelBytes() : 16);
     }
-    bBase = getDescriptor(b, adaptor.getB(),
+    bBase = getDescriptor(b, pin(adaptor.getB()),
                           op.getTransposeB() ? 16 : bType.getPanelBytes());
 
     auto partType = VectorType::get({columns / 2}, b.getF32Type());
@@ -155,8 +165,12 @@ struct LowerMmaAsync : KernelPattern<MmaAsyncOp> {
           SmallVector<Value> a;
           if (aShared)
             a.push_back(advance(b, aBase,
-                                row * 16 * context.warps * 128 +
-                                    getStepOffset(aShared, step)));
+                                rowsFastest
+                                    ? row * context.warps / 4 *
+                                              aShared.getPanelBytes() +
+                                          step * 16 * 128
+                                    : row * 16 * context.warps * 128 +
+                                          getStepOffset(aShared, step)));
           else
             llvm::append_range(a,
                                aRegisters.slice((row * steps + step) * 4, 4));
@@ -165,7 +179,8 @@ struct LowerMmaAsync : KernelPattern<MmaAsyncOp> {
                                                   ? getStepOffset(bType, step)
                                                   : step * 16 * 128));
           sum = nvx::WgmmaOp::create(b, partType, bType.getElementType(), a,
-                                     bStep, sum, !op.getTransposeB());
+                                     bStep, sum, !op.getTransposeB(),
+                                     rowsFastest);
         }
         llvm::append_range(registers, rowBlocks * parts == 1
                                           ? SmallVector<Value>{sum}

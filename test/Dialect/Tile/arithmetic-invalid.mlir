@@ -209,8 +209,41 @@ tile.kernel @f(%bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} 
 tile.kernel @f(%bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
   %0 = arith.constant dense<0.0> : tensor<64x64xf16, #tile.mma<warps = 4>>
   %1 = arith.constant dense<0.0> : tensor<64x64xf32, #tile.mma<warps = 4>>
-  // expected-error @+1 {{'tile.dot' op takes 'b' from shared memory, but got 'tensor<64x64xf16, #tile.mma<warps = 4>>'}}
-  %3 = tile.dot %0, %0, %1 : tensor<64x64xf16, #tile.mma<warps = 4>>, tensor<64x64xf16, #tile.mma<warps = 4>>, tensor<64x64xf32, #tile.mma<warps = 4>>
+  %2 = arith.constant dense<0.0> : tensor<64x64xf16>
+  // expected-error @+1 {{'tile.dot' op takes 'b' from shared memory, but got 'tensor<64x64xf16>'}}
+  %3 = tile.dot %0, %2, %1 : tensor<64x64xf16, #tile.mma<warps = 4>>, tensor<64x64xf16>, tensor<64x64xf32, #tile.mma<warps = 4>>
+  tile.return
+}
+
+// -----
+
+tile.kernel @f(%x: memref<64x32xf32>, %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %0 = tile.load %x[%bx, %by] : memref<64x32xf32> -> tensor<64x32xf32>
+  %1 = arith.constant dense<0.0> : tensor<32x32xf32>
+  // expected-error @+1 {{'tile.dot' op transposes 'a' of 16-bit elements only, but got 'f32'}}
+  %3 = tile.dot %0, %0, %1 transpose_a : tensor<64x32xf32>, tensor<64x32xf32>, tensor<32x32xf32>
+  tile.return
+}
+
+// -----
+
+tile.kernel @f(%bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %0 = arith.constant dense<0.0> : tensor<64x32xf16>
+  %1 = arith.constant dense<0.0> : tensor<32x32xf16>
+  %2 = arith.constant dense<0.0> : tensor<32x32xf32>
+  // expected-error @+1 {{'tile.dot' op needs factors with one inner dimension, but it is 64 in 'tensor<64x32xf16>' (transposed) and 32 in 'tensor<32x32xf16>'}}
+  %3 = tile.dot %0, %1, %2 transpose_a : tensor<64x32xf16>, tensor<32x32xf16>, tensor<32x32xf32>
+  tile.return
+}
+
+// -----
+
+// Its rows are the columns of a.
+tile.kernel @f(%bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %0 = arith.constant dense<0.0> : tensor<64x32xf16>
+  %1 = arith.constant dense<0.0> : tensor<64x32xf32>
+  // expected-error @+1 {{'tile.dot' op of 'tensor<64x32xf16>' and 'tensor<64x32xf16>' is 32x32, but the accumulator is 'tensor<64x32xf32>'}}
+  %3 = tile.dot %0, %0, %1 transpose_a : tensor<64x32xf16>, tensor<64x32xf16>, tensor<64x32xf32>
   tile.return
 }
 

@@ -36,6 +36,14 @@ tile.kernel @arithmetic(%x: memref<?x64xf32>, %bx: index, %by: index, %bz: index
   %p = arith.truncf %9 : tensor<128x64xf32, #mma> to tensor<128x64xbf16, #mma>
   %sv = tile.alloc : !tile.shared<64x16xbf16>
   %10 = tile.dot %p, %sv, %7 : tensor<128x64xbf16, #mma>, !tile.shared<64x16xbf16>, tensor<128x16xf32, #mma>
+  // A product whose a is inner x rows, in shared memory or on its way there.
+  // CHECK: tile.dot %{{.*}}, %{{.*}}, %{{.*}} transpose_a : !tile.shared<64x128xbf16>, !tile.shared<64x16xbf16>, tensor<128x16xf32, #{{.*}}<warps = 4>>
+  %st = tile.alloc : !tile.shared<64x128xbf16>
+  %11 = tile.dot %st, %sv, %7 transpose_a : !tile.shared<64x128xbf16>, !tile.shared<64x16xbf16>, tensor<128x16xf32, #mma>
+  // CHECK: tile.dot %{{.*}}, %{{.*}}, %{{.*}} transpose_a transpose_b : tensor<128x64xbf16, #{{.*}}<warps = 4>>, !tile.shared<16x128xbf16>, tensor<64x16xf32, #{{.*}}<warps = 4>>
+  %sw = tile.alloc : !tile.shared<16x128xbf16>
+  %z = arith.constant dense<0.0> : tensor<64x16xf32, #mma>
+  %12 = tile.dot %p, %sw, %z transpose_a transpose_b : tensor<128x64xbf16, #mma>, !tile.shared<16x128xbf16>, tensor<64x16xf32, #mma>
   tile.return
 }
 

@@ -4,7 +4,7 @@
 // STATS: tile-assign-layouts{{$}}
 // STATS-NEXT: 8 anchors
 // STATS-NEXT: 3 recomputed
-// STATS-NEXT: 44 tiles
+// STATS-NEXT: 47 tiles
 
 // A product spreads #tile.mma: to what is computed from it and with it, as slices
 // to its rows and columns. Tiles that only feed products have no layout yet:
@@ -140,5 +140,23 @@ tile.kernel @carried(%q: memref<?x64xbf16>, %n: index, %i: i1, %o: memref<?x64xf
   }
   tile.store %r#0, %o[%bx, %c0] : tensor<64x64xf32>, memref<?x64xf32>
   tile.store %r#1, %w[%bx] : tensor<64xf32>, memref<?xf32>
+  tile.return
+}
+
+// A packed tile has the order of a product's, and what is computed from it.
+// CHECK-LABEL: tile.kernel @packed(
+// CHECK: %[[T:.*]] = tile.load {{.*}} packed : {{.*}} -> tensor<64x32xf32, #tile.mma<warps = 4>>
+// CHECK: %[[R:.*]] = arith.truncf %[[T]] : {{.*}} to tensor<64x32xbf16, #tile.mma<warps = 4>>
+// CHECK: tile.store %[[R]]
+// CHECK: %[[X:.*]] = tile.load {{.*}} -> tensor<64x32xf32, #tile.mma<warps = 4>>
+// CHECK: tile.store %[[X]], {{.*}} add packed : tensor<64x32xf32, #tile.mma<warps = 4>>
+tile.kernel @packed(%x: memref<?x32xf32>, %y: memref<?x32xf32>, %o: memref<?x32xbf16>,
+                    %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %c0 = arith.constant 0 : index
+  %t = tile.load %x[%bx, %c0] inside [0, 1] packed : memref<?x32xf32> -> tensor<64x32xf32>
+  %r = arith.truncf %t : tensor<64x32xf32> to tensor<64x32xbf16>
+  tile.store %r, %o[%bx, %c0] : tensor<64x32xbf16>, memref<?x32xbf16>
+  %z = tile.load %y[%bx, %c0] : memref<?x32xf32> -> tensor<64x32xf32>
+  tile.store %z, %x[%bx, %c0] inside [0, 1] add packed : tensor<64x32xf32>, memref<?x32xf32>
   tile.return
 }

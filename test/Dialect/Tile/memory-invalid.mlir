@@ -98,3 +98,90 @@ tile.kernel @f(%x: memref<?xf32>, %bx: index, %by: index, %bz: index) attributes
   %1 = tile.gather %x[%0] : memref<?xf32>, tensor<64x8xi32> -> tensor<64x8xf16>
   tile.return
 }
+
+// -----
+
+tile.kernel @f(%x: memref<?x8xf16>, %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %t = arith.constant dense<0.0> : tensor<16x8xf16>
+  // expected-error @+1 {{'tile.store' op adds elements of f32, but got 'tensor<16x8xf16>'}}
+  tile.store %t, %x[%bx, %by] add : tensor<16x8xf16>, memref<?x8xf16>
+  tile.return
+}
+
+// -----
+
+tile.kernel @f(%x: memref<?x8xf16>, %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  // expected-error @+1 {{'tile.load' op packs 2-D tiles of 32-bit elements, but got 'tensor<16x8xf16>' in 'memref<?x8xf16>'}}
+  %t = tile.load %x[%bx, %by] inside [0, 1] packed : memref<?x8xf16> -> tensor<16x8xf16>
+  tile.return
+}
+
+// -----
+
+tile.kernel @f(%x: memref<?xf32>, %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %t = arith.constant dense<0.0> : tensor<16xf32>
+  // expected-error @+1 {{'tile.store' op packs 2-D tiles of 32-bit elements, but got 'tensor<16xf32>' in 'memref<?xf32>'}}
+  tile.store %t, %x[%bx] inside [0] packed : tensor<16xf32>, memref<?xf32>
+  tile.return
+}
+
+// -----
+
+// A third of a row.
+tile.kernel @f(%x: memref<?x24xf32>, %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %t = arith.constant dense<0.0> : tensor<16x8xf32>
+  // expected-error @+1 {{'tile.store' op packs whole rows without gaps, but got 'tensor<16x8xf32>' in 'memref<?x24xf32>'}}
+  tile.store %t, %x[%bx, %by] inside [0, 1] packed : tensor<16x8xf32>, memref<?x24xf32>
+  tile.return
+}
+
+// -----
+
+tile.kernel @f(%x: memref<?x8xf32, strided<[9, 1]>>, %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %t = arith.constant dense<0.0> : tensor<16x8xf32>
+  // expected-error @+1 {{'tile.store' op packs whole rows without gaps, but got 'tensor<16x8xf32>' in 'memref<?x8xf32, strided<[9, 1]>>'}}
+  tile.store %t, %x[%bx, %by] inside [0, 1] packed : tensor<16x8xf32>, memref<?x8xf32, strided<[9, 1]>>
+  tile.return
+}
+
+// -----
+
+tile.kernel @f(%x: memref<?x?xf32>, %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  // expected-error @+1 {{'tile.load' op packs whole rows without gaps, but got 'tensor<16x8xf32>' in 'memref<?x?xf32>'}}
+  %t = tile.load %x[%bx, %by] inside [0, 1] packed : memref<?x?xf32> -> tensor<16x8xf32>
+  tile.return
+}
+
+// -----
+
+// Columns, not rows, are next to each other.
+tile.kernel @f(%x: memref<8x?xf32, strided<[1, 8]>>, %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  // expected-error @+1 {{'tile.load' op packs whole rows without gaps, but got}}
+  %t = tile.load %x[%bx, %by] inside [0, 1] packed : memref<8x?xf32, strided<[1, 8]>> -> tensor<8x16xf32>
+  tile.return
+}
+
+// -----
+
+tile.kernel @f(%x: memref<?x8xf32>, %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  // expected-error @+1 {{'tile.load' op packs a tile that is all 'inside', but got 'tensor<16x8xf32>' that may not be}}
+  %t = tile.load %x[%bx, %by] packed : memref<?x8xf32> -> tensor<16x8xf32>
+  tile.return
+}
+
+// -----
+
+tile.kernel @f(%x: memref<?x8xf32>, %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %t = arith.constant dense<0.0> : tensor<16x8xf32>
+  // expected-error @+1 {{'tile.store' op packs a tile that is all 'inside', but got 'tensor<16x8xf32>' that may not be}}
+  tile.store %t, %x[%bx, %by] inside [1] add packed : tensor<16x8xf32>, memref<?x8xf32>
+  tile.return
+}
+
+// -----
+
+tile.kernel @f(%x: memref<?x8xf32>, %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  // expected-error @+1 {{'tile.load' op packs a tile in #tile.mma, but got 'tensor<64x8xf32, #tile.blocked<thread = [1, 4], lanes = [16, 2], warps = [4, 1]>>'}}
+  %t = tile.load %x[%bx, %by] inside [0, 1] packed : memref<?x8xf32> -> tensor<64x8xf32, #tile.blocked<thread = [1, 4], lanes = [16, 2], warps = [4, 1]>>
+  tile.return
+}

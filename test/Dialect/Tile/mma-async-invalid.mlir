@@ -120,3 +120,34 @@ tile.kernel @f(%bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} 
   "tile.wait"() <{pending = 0 : i64}> : () -> ()
   tile.return
 }
+
+// -----
+
+tile.kernel @f(%bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %s = tile.alloc : !tile.shared<64x64xf32>
+  // expected-error @+1 {{'tile.mma_async' op transposes 'a' of 16-bit elements only, but got 'f32'}}
+  %0 = tile.mma_async %s, %s transpose_a : !tile.shared<64x64xf32>, !tile.shared<64x64xf32> -> !tile.async<tensor<64x64xf32, #tile.mma<warps = 4>>>
+  %1 = tile.wait %0 : !tile.async<tensor<64x64xf32, #tile.mma<warps = 4>>>
+  tile.return
+}
+
+// -----
+
+tile.kernel @f(%bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %s = tile.alloc : !tile.shared<128x64xf16>
+  %t = tile.alloc : !tile.shared<64x64xf16>
+  // expected-error @+1 {{'tile.mma_async' op needs factors with one inner dimension, but it is 128 in '!tile.shared<128x64xf16>' (transposed) and 64 in '!tile.shared<64x64xf16>'}}
+  %0 = tile.mma_async %s, %t transpose_a : !tile.shared<128x64xf16>, !tile.shared<64x64xf16> -> !tile.async<tensor<64x64xf32, #tile.mma<warps = 4>>>
+  %1 = tile.wait %0 : !tile.async<tensor<64x64xf32, #tile.mma<warps = 4>>>
+  tile.return
+}
+
+// -----
+
+tile.kernel @f(%bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %a = arith.constant dense<0.0> : tensor<64x64xbf16, #tile.mma<warps = 4>>
+  %s = tile.alloc : !tile.shared<64x64xbf16>
+  // expected-error @+1 {{'tile.mma_async' op transposes 'a' in shared memory only, but got 'tensor<64x64xbf16, #tile.mma<warps = 4>>'}}
+  %p = tile.mma_async %a, %s transpose_a : tensor<64x64xbf16, #tile.mma<warps = 4>>, !tile.shared<64x64xbf16> -> !tile.async<tensor<64x64xf32, #tile.mma<warps = 4>>>
+  tile.return
+}

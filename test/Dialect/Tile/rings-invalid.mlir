@@ -149,7 +149,7 @@ tile.kernel @f(%q: memref<?x128xbf16>, %c: i1, %bx: index, %by: index, %bz: inde
 tile.kernel @f(%bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
   %s = tile.alloc : !tile.shared<64x64xbf16>
   %t = arith.constant dense<0.0> : tensor<64x128xbf16>
-  // expected-error @+1 {{'tile.shared_store' op needs a 2-D tile that fits in '!tile.shared<64x64xbf16>', of its element type, but got 'tensor<64x128xbf16>'}}
+  // expected-error @+1 {{'tile.shared_store' op needs a 1-D or 2-D tile that fits in '!tile.shared<64x64xbf16>', of its element type, but got 'tensor<64x128xbf16>'}}
   tile.shared_store %t, %s : tensor<64x128xbf16>, !tile.shared<64x64xbf16>
   tile.return
 }
@@ -158,7 +158,29 @@ tile.kernel @f(%bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} 
 
 tile.kernel @f(%bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
   %s = tile.alloc : !tile.shared<64x64xbf16>
-  // expected-error @+1 {{'tile.shared_load' op needs a 2-D tile that fits in '!tile.shared<64x64xbf16>', of its element type, but got 'tensor<64x64xf16>'}}
+  // expected-error @+1 {{'tile.shared_load' op needs a 1-D or 2-D tile that fits in '!tile.shared<64x64xbf16>', of its element type, but got 'tensor<64x64xf16>'}}
   %t = tile.shared_load %s : !tile.shared<64x64xbf16> -> tensor<64x64xf16>
+  tile.return
+}
+
+// -----
+
+// A row has 64 elements.
+tile.kernel @f(%bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %s = tile.alloc : !tile.shared<2x64xf32, pitch 64>
+  // expected-error @+1 {{'tile.shared_load' op needs a 1-D or 2-D tile that fits in '!tile.shared<2x64xf32, pitch 64>', of its element type, but got 'tensor<128xf32>'}}
+  %t = tile.shared_load %s : !tile.shared<2x64xf32, pitch 64> -> tensor<128xf32>
+  tile.return
+}
+
+// -----
+
+tile.kernel @f(%bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %c0 = arith.constant 0 : index
+  %c2 = arith.constant 2 : index
+  %s = tile.alloc : !tile.shared<2x64xf32, pitch 64>
+  %t = arith.constant dense<0.0> : tensor<64xf32>
+  // expected-error @+1 {{'tile.shared_store' op needs 'tensor<64xf32>' inside of '!tile.shared<2x64xf32, pitch 64>', but its row is 2}}
+  tile.shared_store %t, %s[%c2, %c0] : tensor<64xf32>, !tile.shared<2x64xf32, pitch 64>
   tile.return
 }

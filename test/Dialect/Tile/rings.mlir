@@ -70,9 +70,13 @@ tile.kernel @roles(%q: memref<?x128xbf16>, %n: index, %bx: index, %by: index, %b
       %3 = tile.wait %1 pending 1 : !tile.async<tensor<128x128xf32, #tile.mma<warps = 8>>>
       // CHECK: tile.wait %[[P3]] : !tile.async<tensor<128x128xf32, #{{.*}}<warps = 8>>>
       %4 = tile.wait %2 : !tile.async<tensor<128x128xf32, #tile.mma<warps = 8>>>
+      // CHECK: %[[P4:[a-z0-9_]+]] = tile.mma_async %{{.*}}, %{{.*}} acc(%{{.*}} : tensor<128x128xf32, #{{.*}}<warps = 8>>) transpose_a : !tile.shared<128x128xbf16>, !tile.shared<128x128xbf16> ->
+      %5 = tile.mma_async %t, %t acc(%4 : tensor<128x128xf32, #tile.mma<warps = 8>>) transpose_a : !tile.shared<128x128xbf16>, !tile.shared<128x128xbf16> -> !tile.async<tensor<128x128xf32, #tile.mma<warps = 8>>>
+      // CHECK: tile.wait %[[P4]]
+      %6 = tile.wait %5 : !tile.async<tensor<128x128xf32, #tile.mma<warps = 8>>>
       tile.release %ring[%i] : !tile.ring<2 x 128x128xbf16>
-      %5 = arith.addf %3, %4 : tensor<128x128xf32, #tile.mma<warps = 8>>
-      scf.yield %5 : tensor<128x128xf32, #tile.mma<warps = 8>>
+      %7 = arith.addf %3, %6 : tensor<128x128xf32, #tile.mma<warps = 8>>
+      scf.yield %7 : tensor<128x128xf32, #tile.mma<warps = 8>>
     }
   }
   tile.return
@@ -108,5 +112,22 @@ tile.kernel @turns(%q: memref<?x64xbf16>, %x: memref<128x128xf32>, %n: index, %b
       tile.store %h, %x[%c0, %c0] : tensor<128x128xf32, #tile.mma<warps = 8>>, memref<128x128xf32>
     }
   }
+  tile.return
+}
+
+// A 1-D tile is a part of a row.
+// CHECK-LABEL: tile.kernel @row(
+tile.kernel @row(%i: index, %o: memref<?xf32>, %bx: index, %by: index, %bz: index)
+    attributes {warps = 4 : i64} {
+  %c0 = arith.constant 0 : index
+  %c32 = arith.constant 32 : index
+  %s = tile.alloc : !tile.shared<2x64xf32, pitch 64>
+  %t = tile.load %o[%bx] : memref<?xf32> -> tensor<64xf32>
+  // CHECK: tile.shared_store %{{.*}}, %[[S:.*]][%[[I:.*]], %{{.*}}] : tensor<64xf32>, !tile.shared<2x64xf32, pitch 64>
+  tile.shared_store %t, %s[%i, %c0] : tensor<64xf32>, !tile.shared<2x64xf32, pitch 64>
+  tile.barrier
+  // CHECK: tile.shared_load %[[S]][%[[I]], %{{.*}}] : !tile.shared<2x64xf32, pitch 64> -> tensor<32xf32>
+  %u = tile.shared_load %s[%i, %c32] : !tile.shared<2x64xf32, pitch 64> -> tensor<32xf32>
+  tile.store %u, %o[%bx] : tensor<32xf32>, memref<?xf32>
   tile.return
 }

@@ -3,10 +3,10 @@
 // RUN: seqc-opt %s --tile-stage-memory="chip=sm_90a" --seqc-statistics -o /dev/null 2>&1 | FileCheck %s --check-prefix=STATS
 
 // STATS: tile-stage-memory{{$}}
-// STATS-NEXT: 5 async-products
-// STATS-NEXT: 2 copies
-// STATS-NEXT: 98304 ring-bytes
-// STATS-NEXT: 8 rings
+// STATS-NEXT: 7 async-products
+// STATS-NEXT: 3 copies
+// STATS-NEXT: 106496 ring-bytes
+// STATS-NEXT: 9 rings
 // STATS-NEXT: 2 stores
 
 !mma = tensor<64x64xf32, #tile.mma<warps = 4>>
@@ -176,5 +176,36 @@ tile.kernel @narrow(%x: memref<?x8xf32>, %o: memref<?x8xbf16>, %bx: index, %by: 
   %t = tile.load %x[%bx, %c0] : memref<?x8xf32> -> tensor<128x8xf32, #tile.mma<warps = 4>>
   %h = arith.truncf %t : tensor<128x8xf32, #tile.mma<warps = 4>> to tensor<128x8xbf16, #tile.mma<warps = 4>>
   tile.store %h, %o[%bx, %c0] : tensor<128x8xbf16, #tile.mma<warps = 4>>, memref<?x8xbf16>
+  tile.return
+}
+
+// What a thread has of a factor in #tile.mma is not what it needs of it
+// transposed: that goes through shared memory, between two barriers.
+// CHECK-LABEL: tile.kernel @transposed(
+// CHECK: %[[S:.*]] = tile.alloc : !tile.shared<64x64xbf16>
+// CHECK: %[[H:.*]] = arith.truncf
+// CHECK: tile.barrier{{$}}
+// CHECK-NEXT: tile.shared_store %[[H]], %[[S]] :
+// CHECK-NEXT: tile.barrier{{$}}
+// SM80: tile.dot %[[S]], %{{.*}}, %{{.*}} transpose_a : !tile.shared<64x64xbf16>, !tile.shared<64x64xbf16>
+// SM90: tile.mma_async %[[S]], %{{.*}} transpose_a : !tile.shared<64x64xbf16>, !tile.shared<64x64xbf16>
+// What threads have in the order of a product stays with them.
+// SM80: tile.dot %[[H]], %{{.*}} : tensor<64x64xbf16, #tile.mma<warps = 4>>
+// SM90: tile.mma_async %[[H]], %{{.*}} : tensor<64x64xbf16, #tile.mma<warps = 4>>
+// The rows of this tile are the last dimension of the view: it is stored as it is.
+// CHECK-NOT: tile.shared_store
+// CHECK: tile.store {{.*}} dims [1, 0] : tensor<64x64xbf16, #tile.mma<warps = 4>>
+tile.kernel @transposed(%q: memref<?x64xbf16>, %k: memref<?x64xf32>, %o: memref<?x64xf32>, %h: memref<64x?xbf16>,
+                        %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %c0 = arith.constant 0 : index
+  %zeros = arith.constant dense<0.0> : !mma
+  %qt = tile.load %q[%bx, %c0] : memref<?x64xbf16> -> tensor<64x64xbf16>
+  %kt = tile.load %k[%bx, %c0] : memref<?x64xf32> -> !mma
+  %kh = arith.truncf %kt : !mma to tensor<64x64xbf16, #tile.mma<warps = 4>>
+  %s = tile.dot %kh, %qt, %zeros transpose_a : tensor<64x64xbf16, #tile.mma<warps = 4>>, tensor<64x64xbf16>, !mma
+  tile.store %s, %o[%bx, %c0] : !mma, memref<?x64xf32>
+  %t = tile.dot %kh, %qt, %zeros : tensor<64x64xbf16, #tile.mma<warps = 4>>, tensor<64x64xbf16>, !mma
+  %u = arith.truncf %t : !mma to tensor<64x64xbf16, #tile.mma<warps = 4>>
+  tile.store %u, %h[%c0, %bx] dims [1, 0] : tensor<64x64xbf16, #tile.mma<warps = 4>>, memref<64x?xbf16>
   tile.return
 }

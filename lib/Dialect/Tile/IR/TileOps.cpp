@@ -194,6 +194,30 @@ static LogicalResult verifyInside(Operation *op, RankedTensorType tile,
   return success();
 }
 
+/// Checks that a packed tile is whole rows of its view.
+static LogicalResult verifyPacked(Operation *op, RankedTensorType tile,
+                                  MemRefType view,
+                                  std::optional<ArrayRef<int64_t>> inside) {
+  SmallVector<int64_t> strides;
+  int64_t offset, rank = view.getRank();
+  if (tile.getRank() != 2 || rank < 2 || tile.getElementTypeBitWidth() != 32)
+    return op->emitOpError("packs 2-D tiles of 32-bit elements, but got ")
+           << tile << " in " << view;
+  int64_t columns = view.getShape().back();
+  if (failed(view.getStridesAndOffset(strides, offset)) ||
+      ShapedType::isDynamic(columns) || strides[rank - 1] != 1 ||
+      strides[rank - 2] != columns || tile.getNumElements() % columns)
+    return op->emitOpError("packs whole rows without gaps, but got ")
+           << tile << " in " << view;
+  if (!inside || inside->size() != 2)
+    return op->emitOpError("packs a tile that is all 'inside', but got ")
+           << tile << " that may not be";
+  Attribute layout = getLayout(tile);
+  if (layout && !isa<MmaLayoutAttr>(layout))
+    return op->emitOpError("packs a tile in #tile.mma, but got ") << tile;
+  return success();
+}
+
 /// Checks the pages of a tile of `rows` rows, which are dimension `rowDim` of
 /// the view.
 static LogicalResult verifyPages(Operation *op, int64_t rows, int64_t rowDim,
@@ -219,12 +243,20 @@ LogicalResult LoadOp::verify() {
   if (getInside() && (!getPages().empty() || getRows()))
     return emitOpError("has 'inside', which says that all rows are read, "
                        "beside 'pages' or 'rows'");
+  if (getPacked() &&
+      failed(verifyPacked(*this, tile, getSource().getType(), getInside())))
+    return failure();
   return verifyPages(*this, tile.getDimSize(0), getSourceDim(0), getPages());
 }
 
 LogicalResult StoreOp::verify() {
   RankedTensorType tile = getValue().getType();
   if (failed(verifyInside(*this, tile, getInside())))
+    return failure();
+  if (getAdd() && !tile.getElementType().isF32())
+    return emitOpError("adds elements of f32, but got ") << tile;
+  if (getPacked() &&
+      failed(verifyPacked(*this, tile, getDest().getType(), getInside())))
     return failure();
   return verifyAccess(*this, getDest().getType(), tile.getElementType(),
                       tile.getRank(), getOffsets(), getDims());
@@ -257,6 +289,8 @@ void LoadOp::getEffects(Effects &effects) {
 }
 
 void StoreOp::getEffects(Effects &effects) {
+  if (getAdd())
+    effects.emplace_back(MemoryEffects::Read::get(), &getDestMutable());
   effects.emplace_back(MemoryEffects::Write::get(), &getDestMutable());
 }
 
@@ -580,7 +614,8 @@ static int64_t getSize(Value tile, unsigned dim) {
 
 /// Checks `result = a b` with the accumulator's (and the result's) type.
 static LogicalResult verifyProduct(Operation *op, Value a, Value b,
-                                   RankedTensorType acc, bool transposeB) {
+                                   RankedTensorType acc, bool transposeA,
+                                   bool transposeB) {
   if (failed(verifyFactor(op, "a", a.getType())) ||
       failed(verifyFactor(op, "b", b.getType())) ||
       failed(verifyFactor(op, "acc", acc)))
@@ -594,16 +629,25 @@ static LogicalResult verifyProduct(Operation *op, Value a, Value b,
            << type;
   if (!acc.getElementType().isF32())
     return op->emitOpError("accumulates in f32, but got ") << acc;
-  int64_t k = getSize(a, 1), inner = getSize(b, transposeB ? 1 : 0);
+  if (transposeA && !isa<SharedType>(a.getType()) && isa<MmaAsyncOp>(op))
+    return op->emitOpError("transposes 'a' in shared memory only, but got ")
+           << a.getType();
+  if (transposeA && type.getIntOrFloatBitWidth() != 16)
+    return op->emitOpError("transposes 'a' of 16-bit elements only, but got ")
+           << type;
+  int64_t k = getSize(a, transposeA ? 0 : 1),
+          inner = getSize(b, transposeB ? 1 : 0);
   if (k != inner)
     return op->emitOpError("needs factors with one inner dimension, but it is ")
-           << k << " in " << a.getType() << " and " << inner << " in "
-           << b.getType() << (transposeB ? " (transposed)" : "");
+           << k << " in " << a.getType() << (transposeA ? " (transposed)" : "")
+           << " and " << inner << " in " << b.getType()
+           << (transposeB ? " (transposed)" : "");
   int64_t unit = type.isF32() ? 8 : 16;
   if (k % unit)
     return op->emitOpError("needs an inner dimension that is a multiple of ")
            << unit << ", but it is " << k;
-  int64_t m = getSize(a, 0), n = getSize(b, transposeB ? 0 : 1);
+  int64_t m = getSize(a, transposeA ? 1 : 0),
+          n = getSize(b, transposeB ? 0 : 1);
   if (acc.getDimSize(0) != m || acc.getDimSize(1) != n)
     return op->emitOpError("of ")
            << a.getType() << " and " << b.getType() << " is " << m << "x" << n
@@ -630,7 +674,8 @@ static LogicalResult verifyProduct(Operation *op, Value a, Value b,
            << layout << ", but got " << a.getType();
   // One that is computed goes there when it is staged.
   if (!isa<SharedType>(b.getType()) && !isOpen(b) &&
-      !isa_and_nonnull<BlockedLayoutAttr>(getLayout(b.getType())))
+      !isa_and_nonnull<BlockedLayoutAttr, MmaLayoutAttr>(
+          getLayout(b.getType())))
     return op->emitOpError("takes 'b' from shared memory, but got ")
            << b.getType();
   return success();
@@ -638,7 +683,7 @@ static LogicalResult verifyProduct(Operation *op, Value a, Value b,
 
 LogicalResult DotOp::verify() {
   return verifyProduct(*this, getA(), getB(), getAcc().getType(),
-                       getTransposeB());
+                       getTransposeA(), getTransposeB());
 }
 
 OpFoldResult ConvertOp::fold(FoldAdaptor) {
@@ -650,9 +695,9 @@ OpFoldResult ConvertOp::fold(FoldAdaptor) {
   return {};
 }
 
-int64_t DotOp::getM() { return getSize(getA(), 0); }
+int64_t DotOp::getM() { return getSize(getA(), getTransposeA() ? 1 : 0); }
 int64_t DotOp::getN() { return getSize(getB(), getTransposeB() ? 0 : 1); }
-int64_t DotOp::getK() { return getSize(getA(), 1); }
+int64_t DotOp::getK() { return getSize(getA(), getTransposeA() ? 0 : 1); }
 
 /// Reading an operand of a product, if it is in shared memory.
 static void addOperandRead(Effects &effects, OpOperand &operand) {
@@ -673,10 +718,14 @@ void DotOp::getEffects(Effects &effects) {
 /// Checks that a tile is a part of one in shared memory.
 static LogicalResult verifyPart(Operation *op, RankedTensorType tile,
                                 SharedType shared, OperandRange offsets) {
-  if (tile.getRank() != 2 || tile.getElementType() != shared.getElementType() ||
-      tile.getDimSize(0) > shared.getRows() ||
-      tile.getDimSize(1) > shared.getColumns())
-    return op->emitOpError("needs a 2-D tile that fits in ")
+  // A 1-D tile is a part of a row.
+  int64_t rank = tile.getRank();
+  SmallVector<int64_t> sizes(tile.getShape());
+  if (rank == 1)
+    sizes.insert(sizes.begin(), 1);
+  if (sizes.size() != 2 || tile.getElementType() != shared.getElementType() ||
+      sizes[0] > shared.getRows() || sizes[1] > shared.getColumns())
+    return op->emitOpError("needs a 1-D or 2-D tile that fits in ")
            << shared << ", of its element type, but got " << tile;
   if (!offsets.empty() && offsets.size() != 2)
     return op->emitOpError("needs a row and a column as the offsets of a tile "
@@ -686,8 +735,7 @@ static LogicalResult verifyPart(Operation *op, RankedTensorType tile,
     APInt constant;
     int64_t size = i == 0 ? shared.getRows() : shared.getColumns();
     if (matchPattern(offset, m_ConstantInt(&constant)) &&
-        (constant.isNegative() ||
-         constant.getSExtValue() + tile.getDimSize(i) > size))
+        (constant.isNegative() || constant.getSExtValue() + sizes[i] > size))
       return op->emitOpError("needs ")
              << tile << " inside of " << shared << ", but its "
              << (i == 0 ? "row" : "column") << " is "
@@ -794,7 +842,8 @@ LogicalResult MmaAsyncOp::verify() {
       return emitOpError("has an accumulator of type ")
              << acc.getType() << ", but a result of " << tile;
   }
-  if (failed(verifyProduct(*this, getA(), getB(), tile, getTransposeB())))
+  if (failed(verifyProduct(*this, getA(), getB(), tile, getTransposeA(),
+                           getTransposeB())))
     return failure();
   Type type = getB().getType().getElementType();
   if (type.isF32())

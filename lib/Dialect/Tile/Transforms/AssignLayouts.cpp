@@ -160,6 +160,14 @@ LogicalResult Assigner::anchorProducts() {
     ++numAnchors;
     return WalkResult::advance();
   });
+  // Packed tiles have the order of a product's.
+  kernel.walk([&](Operation *op) {
+    auto mma = MmaLayoutAttr::get(op->getContext(), warps);
+    if (auto load = dyn_cast<LoadOp>(op); load && load.getPacked())
+      set(load.getResult(), mma);
+    if (auto store = dyn_cast<StoreOp>(op); store && store.getPacked())
+      set(store.getValue(), mma);
+  });
   return failure(result.wasInterrupted());
 }
 

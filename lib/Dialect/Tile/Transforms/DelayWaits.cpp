@@ -21,6 +21,12 @@
 //   y  = wait(start e q)    f = start e q
 //                           x = wait c pending 1;  y = wait f
 //
+// What is added to a product, and read only later, is added there.
+//
+// A factor that the threads write to shared memory is there behind a barrier,
+// and its product stays behind that. The next iteration writes it behind a
+// barrier of its own, by which all waits of this one are over.
+//
 // A stage is released after the last wait for a product that reads it. Products
 // end in the order in which they start, so `pending` is the number of those
 // started after the one that is waited for.
@@ -30,6 +36,8 @@
 #include "seqc/Dialect/Tile/IR/Tile.h"
 #include "seqc/Dialect/Tile/Transforms/Passes.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 
 namespace seqc {
@@ -43,6 +51,23 @@ using namespace seqc::tile;
 
 /// Loops with fewer products are tile-overlap-products' business.
 static constexpr unsigned kMinProducts = 3;
+
+/// Whether there is a barrier between two operations of a block.
+static bool hasBarrierBetween(Operation *from, Operation *to) {
+  for (Operation *op = from; op && op != to; op = op->getNextNode())
+    if (isa<BarrierOp>(op))
+      return true;
+  return false;
+}
+
+/// Whether `op` needs something that `place` or what follows it computes.
+static bool dependsOn(Operation *op, Operation *place) {
+  return llvm::any_of(op->getOperands(), [&](Value operand) {
+    Operation *def = operand.getDefiningOp();
+    return def && def->getBlock() == place->getBlock() &&
+           !def->isBeforeInBlock(place);
+  });
+}
 
 namespace {
 /// The products of one iteration, in order.
@@ -59,6 +84,8 @@ private:
     WaitOp wait;
   };
   void moveUp(Product &product);
+  void moveDown(Operation *op);
+  void placeRows();
   Operation *getFirstUser(Value value);
   void placeReleases();
 
@@ -87,7 +114,9 @@ bool Iteration::analyze() {
       if (!get)
         return false;
       releases.push_back({release, get});
-    } else if (isa<PutOp, BarrierOp, SharedStoreOp, SharedLoadOp>(op) ||
+    } else if (isa<BarrierOp, SharedStoreOp, SharedLoadOp>(op)) {
+      // What is written there, a product behind it reads: see moveUp().
+    } else if (isa<PutOp>(op) ||
                op.walk([&](Operation *inner) {
                    return inner != &op && isa<MmaAsyncOp, WaitOp, PutOp, GetOp,
                                               ReleaseOp, BarrierOp>(inner)
@@ -103,6 +132,10 @@ bool Iteration::analyze() {
 /// Starts `product` right after the product in front of it, with what it needs,
 /// if none of that comes from a product of this iteration.
 void Iteration::moveUp(Product &product) {
+  // The threads write what it reads.
+  for (Value factor : {product.start.getA(), Value(product.start.getB())})
+    if (factor.getDefiningOp<AllocOp>())
+      return;
   Operation *place = nullptr;
   for (Product &other : products)
     if (other.start->isBeforeInBlock(product.start) &&
@@ -146,6 +179,38 @@ Operation *Iteration::getFirstUser(Value value) {
   return first;
 }
 
+/// Puts what is computed from a product, and nothing reads for long, to where
+/// it is read.
+void Iteration::moveDown(Operation *op) {
+  Operation *place = getFirstUser(op->getResult(0));
+  op->moveBefore(place);
+  for (Value operand : op->getOperands())
+    if (auto broadcast = operand.getDefiningOp<BroadcastOp>();
+        broadcast && broadcast->getBlock() == body && broadcast->hasOneUse())
+      broadcast->moveBefore(op);
+}
+
+/// Reads rows in front of the product that starts last before they are needed:
+/// while it starts they come, and not before they have to.
+void Iteration::placeRows() {
+  SmallVector<SharedLoadOp> loads(body->getOps<SharedLoadOp>());
+  for (SharedLoadOp load : loads) {
+    Operation *user = getFirstUser(load.getResult());
+    if (isa<BroadcastOp>(user))
+      user = getFirstUser(user->getResult(0));
+    Operation *place = nullptr;
+    for (Product &product : products)
+      if (product.start->isBeforeInBlock(user))
+        place = product.start;
+    if (place && load->isBeforeInBlock(place) &&
+        !hasBarrierBetween(load, place))
+      load->moveBefore(place);
+    else if (place && place->isBeforeInBlock(load) &&
+             !hasBarrierBetween(place, load) && !dependsOn(load, place))
+      load->moveBefore(place);
+  }
+}
+
 /// Puts each release after the last wait for what reads its stage.
 void Iteration::placeReleases() {
   for (auto [release, get] : releases)
@@ -163,10 +228,24 @@ void Iteration::rewrite() {
   llvm::sort(products, [](Product a, Product b) {
     return a.start->isBeforeInBlock(b.start.getOperation());
   });
+  for (Product &product : products) {
+    Value result = product.wait.getResult(0);
+    if (!result.hasOneUse())
+      continue;
+    Operation *user = *result.user_begin();
+    if (isa<arith::AddFOp, math::FmaOp>(user) && user->getBlock() == body)
+      moveDown(user);
+  }
   // In the order of their starts, so that waits that go to one place have it,
   // too.
   for (Product &product : products)
     product.wait->moveBefore(getFirstUser(product.wait.getResult(0)));
+  // They end in that order, too, and ptxas runs products one by one where their
+  // results are not taken so.
+  for (size_t i = products.size(); i-- > 1;)
+    if (products[i].wait->isBeforeInBlock(products[i - 1].wait))
+      products[i - 1].wait->moveBefore(products[i].wait);
+  placeRows();
   placeReleases();
   for (auto [i, product] : llvm::enumerate(products)) {
     int64_t later = 0;

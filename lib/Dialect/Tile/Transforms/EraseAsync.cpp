@@ -267,7 +267,7 @@ void Eraser::eraseProducts() {
       acc = arith::ConstantOp::create(
           b, DenseElementsAttr::get(type, b.getF32FloatAttr(0.0f)));
     Value dot = DotOp::create(b, product.getA(), product.getB(), acc,
-                              product.getTransposeB());
+                              product.getTransposeA(), product.getTransposeB());
     product.replaceAllUsesWith(dot);
     product.erase();
     ++numProducts;

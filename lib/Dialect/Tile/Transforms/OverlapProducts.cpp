@@ -295,7 +295,7 @@ MmaAsyncOp Rotation::start(OpBuilder &b, Value weights, Value acc,
       GetOp::create(b, get.getLoc(), get.getRing(), number, get.getPending());
   return MmaAsyncOp::create(b, second.getLoc(), second.getResult().getType(),
                             weights, stage.getResult(), acc,
-                            second.getTransposeB());
+                            /*transpose_a=*/false, second.getTransposeB());
 }
 
 Value Rotation::finish(OpBuilder &b, MmaAsyncOp product, Value number) {

@@ -231,7 +231,7 @@ LogicalResult Stager::stageOperand(DotOp dot, OpOperand &operand) {
   auto type = dyn_cast<RankedTensorType>(value.getType());
   if (!type)
     return success();
-  if (&operand == &dot.getAMutable() &&
+  if (&operand == &dot.getAMutable() && !dot.getTransposeA() &&
       isa_and_nonnull<MmaLayoutAttr>(type.getEncoding()))
     return success();
   auto load = value.getDefiningOp<LoadOp>();
@@ -248,6 +248,10 @@ LogicalResult Stager::stageStore(StoreOp store) {
   auto type = cast<RankedTensorType>(store.getValue().getType());
   auto source = dyn_cast_if_present<MmaLayoutAttr>(type.getEncoding());
   if (!source || type.getElementTypeBitWidth() != 16)
+    return success();
+  // Where the rows of the tile are the view's last dimension, those of a block
+  // lie next to each other as it is.
+  if (store.getDestDim(0) == store.getDest().getType().getRank() - 1)
     return success();
   auto plain = RankedTensorType::get(type.getShape(), type.getElementType());
   Attribute layout =
@@ -297,7 +301,7 @@ void Stager::startProduct(DotOp dot) {
   auto start = MmaAsyncOp::create(
       builder, dot.getLoc(),
       AsyncType::get(dot.getContext(), dot.getResult().getType()), dot.getA(),
-      dot.getB(), acc, dot.getTransposeB());
+      dot.getB(), acc, dot.getTransposeA(), dot.getTransposeB());
   auto wait = WaitOp::create(builder, dot.getLoc(),
                              ValueRange{start.getResult()}, uint64_t(0));
   Value result = wait.getResult(0);

@@ -128,6 +128,8 @@ def Tile_LoadOp : Tile_Op<"load", [AttrSizedOperandSegments,
     each of `pages` continues with as many rows at the same offsets but the first one, which it is instead. Of `rows` only that many
     rows of the tile are read; the others are 0.
 
+    `packed` reads what a `tile.store` with `packed` of the same tile, at the same place and in the same dimensions, has written.
+
     Example:
     ```mlir
     %t = tile.load %k[%b, %h, %j, %c0]
@@ -141,7 +143,7 @@ def Tile_LoadOp : Tile_Op<"load", [AttrSizedOperandSegments,
     Tile_View:$source, Variadic<Index>:$offsets,
     Variadic<Index>:$pages, Optional<Index>:$rows,
     OptionalAttr<DenseI64ArrayAttr>:$dims,
-    OptionalAttr<DenseI64ArrayAttr>:$inside);
+    OptionalAttr<DenseI64ArrayAttr>:$inside, UnitAttr:$packed);
   let results = (outs Tile_Tile:$result);
   let builders = [OpBuilder<(ins "::mlir::Type":$result, "::mlir::Value":$source,
       "::mlir::ValueRange":$offsets, "::mlir::DenseI64ArrayAttr":$dims), [{
@@ -153,7 +155,7 @@ def Tile_LoadOp : Tile_Op<"load", [AttrSizedOperandSegments,
   }]>];
   let assemblyFormat = [{
     $source `[` $offsets `]` (`pages` `(` $pages^ `)`)? (`rows` `(` $rows^ `)`)?
-    (`dims` $dims^)? (`inside` $inside^)? attr-dict
+    (`dims` $dims^)? (`inside` $inside^)? (`packed` $packed^)? attr-dict
     `:` type($source) `->` type($result)
   }];
   let hasVerifier = 1;
@@ -170,21 +172,31 @@ def Tile_StoreOp : Tile_Op<"store", [
     The opposite of `tile.load`: elements outside of the view are dropped. A layout that holds an
     element in several threads writes it once. `inside` means what it means there.
 
+    With `add` the elements, which are f32, are added to what is there. Blocks may add to one element at
+    the same time: nothing is lost, but the order of the sum is that of their arrival, so its rounding may
+    differ from run to run.
+
+    With `packed` the tile, which is whole rows of the view, without gaps, and all inside, is written in an order of
+    its own: that of the threads that hold it, in `#tile.mma`. A `tile.load` with `packed` of the same tile reads
+    it again. The view is memory that the program allocates, which begins at a multiple of 16 bytes.
+
     Example:
     ```mlir
     tile.store %lse, %l[%b, %h, %i] : tensor<128xf32>, memref<?x?x?xf32>
+    tile.store %dq, %g[%i, %c0] inside [0, 1] add packed : tensor<64x128xf32>, memref<?x128xf32>
     ```
   }];
   let arguments = (ins
     Tile_Tile:$value, Tile_View:$dest, Variadic<Index>:$offsets,
     OptionalAttr<DenseI64ArrayAttr>:$dims,
-    OptionalAttr<DenseI64ArrayAttr>:$inside);
+    OptionalAttr<DenseI64ArrayAttr>:$inside, UnitAttr:$add, UnitAttr:$packed);
   let builders = [OpBuilder<(ins "::mlir::Value":$value, "::mlir::Value":$dest,
       "::mlir::ValueRange":$offsets, "::mlir::DenseI64ArrayAttr":$dims), [{
-    build($_builder, $_state, value, dest, offsets, dims, ::mlir::DenseI64ArrayAttr());
+    build($_builder, $_state, value, dest, offsets, dims, ::mlir::DenseI64ArrayAttr(),
+          /*add=*/false, /*packed=*/false);
   }]>];
   let assemblyFormat = [{
-    $value `,` $dest `[` $offsets `]` (`dims` $dims^)? (`inside` $inside^)? attr-dict
+    $value `,` $dest `[` $offsets `]` (`dims` $dims^)? (`inside` $inside^)? (`add` $add^)? (`packed` $packed^)? attr-dict
     `:` type($value) `,` type($dest)
   }];
   let hasVerifier = 1;
@@ -496,14 +508,15 @@ def Tile_DotOp : Tile_Op<"dot", [AllTypesMatch<["acc", "result"]>,
     DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
   let summary = "Matrix product with accumulation";
   let description = [{
-    `result = a b + acc`, or `a b^T + acc` with `transpose_b`, in which case b is `columns x inner`.
+    `result = a b + acc`, or `a b^T + acc` with `transpose_b`, in which case b is `columns x inner`, or `a^T b + acc`
+    with `transpose_a`, in which case a is `inner x rows`, of 16-bit elements, and goes through shared memory.
     `a` and `b` have the same element type; the accumulator is f32. Both may be tiles or lie in shared
     memory. f32 operands are multiplied with f32 precision, never TF32's. The inner dimension is a multiple
     of 16 (of 8 for f32).
 
     With layouts, the result and `acc` have `#tile.mma<warps>`, `a` is in shared memory or has
     `#tile.mma<warps>`, and `b` is in shared memory. Until `tile-stage-memory` brings it there, a factor may be a
-    `tile.load` without a layout, and `b` any tile in `#tile.blocked`.
+    `tile.load` without a layout, and `b` any tile in `#tile.blocked` or in `#tile.mma<warps>`.
 
     Example:
     ```mlir
@@ -512,10 +525,10 @@ def Tile_DotOp : Tile_Op<"dot", [AllTypesMatch<["acc", "result"]>,
     ```
   }];
   let arguments = (ins Tile_TileOrShared:$a, Tile_TileOrShared:$b, Tile_Tile:$acc,
-                       UnitAttr:$transpose_b);
+                       UnitAttr:$transpose_a, UnitAttr:$transpose_b);
   let results = (outs Tile_Tile:$result);
   let assemblyFormat = [{
-    $a `,` $b `,` $acc (`transpose_b` $transpose_b^)? attr-dict
+    $a `,` $b `,` $acc (`transpose_a` $transpose_a^)? (`transpose_b` $transpose_b^)? attr-dict
     `:` type($a) `,` type($b) `,` type($acc)
   }];
   let hasVerifier = 1;
@@ -581,7 +594,7 @@ def Tile_SharedStoreOp : Tile_Op<"shared_store", [
   let summary = "Writes a tile to shared memory";
   let description = [{
     Other threads may read it after a `tile.barrier`. A tile smaller than `dest` is written from row and column
-    `offsets` on, the first ones by default; all of it lies in `dest`.
+    `offsets` on, the first ones by default; all of it lies in `dest`. A 1-D tile is a part of a row.
 
     Example:
     ```mlir
@@ -603,7 +616,8 @@ def Tile_SharedLoadOp : Tile_Op<"shared_load", [
     DeclareOpInterfaceMethods<MemoryEffectsOpInterface>]> {
   let summary = "Reads a tile from shared memory";
   let description = [{
-    Reads from row and column `offsets` on, the first ones by default; all of the tile lies in `source`.
+    Reads from row and column `offsets` on, the first ones by default; all of the tile lies in `source`. A 1-D tile is
+    a part of a row.
 
     Example:
     ```mlir
@@ -747,10 +761,11 @@ def Tile_MmaAsyncOp : Tile_Op<"mma_async", [
     ```
   }];
   let arguments = (ins Tile_TileOrShared:$a, Tile_Shared:$b,
-                       Optional<Tile_TileOrAsync>:$acc, UnitAttr:$transpose_b);
+                       Optional<Tile_TileOrAsync>:$acc, UnitAttr:$transpose_a,
+                       UnitAttr:$transpose_b);
   let results = (outs Tile_Async:$result);
   let assemblyFormat = [{
-    $a `,` $b (`acc` `(` $acc^ `:` type($acc) `)`)? (`transpose_b` $transpose_b^)? attr-dict
+    $a `,` $b (`acc` `(` $acc^ `:` type($acc) `)`)? (`transpose_a` $transpose_a^)? (`transpose_b` $transpose_b^)? attr-dict
     `:` type($a) `,` qualified(type($b)) `->` qualified(type($result))
   }];
   let hasVerifier = 1;

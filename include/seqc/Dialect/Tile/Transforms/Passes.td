@@ -243,6 +243,48 @@ def TilePrefetchLoads : Pass<"tile-prefetch-loads", "::seqc::tile::KernelOp"> {
   ];
 }
 
+def TileShareRows : Pass<"tile-share-rows", "::seqc::tile::KernelOp"> {
+  let summary = "Read numbers of columns an iteration ahead, through shared memory";
+  let description = [{
+    In a loop with a barrier, a number for each column of a product (a 1-D tile that is broadcast along the rows, and that follows
+    from loads element by element) is read for the next iteration by one thread each, in a blocked layout, and
+    written to one of two rows of shared memory in front of the barrier. Its uses read it from there where they are, so that
+    no thread holds all of its columns' numbers all the time, and none waits for device memory.
+
+    Before:
+    ```mlir
+    scf.for %i = %c0 to %n step %c1 {
+      %l = tile.load %lse[%h, %q] : memref<?x?xf32> -> tensor<64xf32, #tile.slice<dim = 0, of = #tile.mma<warps = 8>>>
+      %x = arith.mulf %l, %log2e
+      %s = ...
+      %y = tile.broadcast %x along 0
+      %e = arith.subf %s, %y
+      tile.barrier
+    }
+    ```
+    After:
+    ```mlir
+    %rows = tile.alloc : !tile.shared<2x64xf32, pitch 64>
+    tile.shared_store %x0, %rows[%c0, %c0]
+    tile.barrier
+    scf.for %i = %c0 to %n step %c1 {
+      %l1 = tile.load %lse[%h, %q1] : memref<?x?xf32> -> tensor<64xf32, #blocked>
+      %s = ...
+      %x = tile.shared_load %rows[%parity, %c0] : !tile.shared<2x64xf32, pitch 64> -> tensor<64xf32, #tile.slice<...>>
+      %y = tile.broadcast %x along 0
+      %e = arith.subf %s, %y
+      %x1 = arith.mulf %l1, %log2e
+      tile.shared_store %x1, %rows[%other, %c0]
+      tile.barrier
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
+  let statistics = [
+    Statistic<"numRows", "rows-shared", "Rows that go through shared memory">
+  ];
+}
+
 def TileStageSlices : Pass<"tile-stage-slices", "::seqc::tile::KernelOp"> {
   let summary = "Read and write parts of tiles in shared memory";
   let description = [{
