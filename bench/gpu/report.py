@@ -65,6 +65,8 @@ TASK_NAME = re.compile(r"(?:backward-)?d(\d+)-s(\d+)-([\w-]+?)(?:-kv(\d+))?$")
 def attention_table(report: Report, backward: bool = False) -> Table:
     """TFLOP/s of the plain cells of one direction, and ratios of speeds."""
     rows = [["D", "S", "mask", "sm_80", "FA2", "ratio", "sm_90a", "cuDNN", "ratio"]]
+    if backward:
+        rows[0] += [f"{target} in order" for target in PEERS]
     for name, sides in by_task(report).items():
         match = TASK_NAME.match(name)
         if not match or match[3] not in ("causal", "full"):
@@ -76,6 +78,8 @@ def attention_table(report: Report, backward: bool = False) -> Table:
         for target, peer in PEERS.items():
             mine, theirs = sides.get(target), sides.get(peer)
             row += [speed_text(mine), speed_text(theirs), ratio_text(mine, theirs)]
+        if backward:
+            row += [speed_text(sides.get(f"{target} in order")) for target in PEERS]
         rows.append(row)
     return rows
 

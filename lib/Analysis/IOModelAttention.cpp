@@ -132,6 +132,7 @@ std::optional<AttentionShape> seqc::io::getAttentionShape(Operation *op,
     s.backward = true;
     s.sinks = static_cast<bool>(backward.getSinks());
     s.lse = static_cast<bool>(backward.getLseGrad());
+    s.oneKernel = backward.fitsOneKernel();
     s.biasGradBytes = totalBytes(backward.getBiasGrad(), size);
     for (Value gradient : backward.getCapturedGrad())
       s.biasGradBytes += totalBytes(gradient, size);
@@ -470,9 +471,11 @@ static FormReport fusedBackward(const AttentionShape &s, TileSchedule t,
 
   // The gradients of queries and those of keys have a kernel each: S and dP are
   // computed twice, but no sum leaves the task that it belongs to. With keys in
-  // the outer loop it is the one kernel of the FlashAttention papers.
-  bool apart = options.loopOrder != LoopOrder::KeyOuter && !s.isBlock &&
-               s.queryGrad && s.keyGrad;
+  // the outer loop it is the one kernel of the FlashAttention papers, which
+  // GPUs have where the order of sums is free.
+  bool together = s.oneKernel && !chip.isCPU;
+  bool apart = options.loopOrder != LoopOrder::KeyOuter && !together &&
+               !s.isBlock && s.queryGrad && s.keyGrad;
   int kernels = apart ? 2 : 1;
 
   // S and dP recomputed, then dV, dQ, dK.
@@ -515,6 +518,10 @@ static FormReport fusedBackward(const AttentionShape &s, TileSchedule t,
     fixed.written += rows * s.D * gradBytes; // dQ, when it is whole.
   if (s.lse)
     fixed.read += rows * s.a; // The gradient of lse.
+  if (together) { // The sums start from zeros, and are rounded at the end.
+    fixed.written += rows * s.D * s.a;
+    fixed.read += rows * s.D * s.a;
+  }
   c.dram = c.cache = fixed;
 
   // Every key tile streams Q, dO, lse and delta, and the partial dQ.
@@ -563,7 +570,9 @@ static FormReport fusedBackward(const AttentionShape &s, TileSchedule t,
         (s.e < s.a ? (rows * s.D + s.kvHeads() * s.Sk * (s.D + s.Dv)) * s.a
                    : 0);
   setTime(form, chip, s.type, s.kvHeads() * keyTiles,
-          s.isBlock ? 1 : 1 + kernels);
+          s.isBlock  ? 1
+          : together ? 4
+                     : 1 + kernels);
   return form;
 }
 

@@ -189,6 +189,8 @@ struct AttentionShape {
   // Backward: the gradients that are computed, and whether this is the L1
   // operator, which gets delta and is one kernel.
   bool queryGrad = true, keyGrad = true, isBlock = false;
+  /// A GPU computes both in one kernel, whose blocks add to that of queries.
+  bool oneKernel = false;
   // The L1 operator: whether rows of its products are keys, whether it computes
   // the gradient of a bias or a captured tensor, and whether that is a number
   // for each pair.

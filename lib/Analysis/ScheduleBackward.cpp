@@ -62,11 +62,21 @@ static bool isSplit(const AttentionShape &s, const Roles &r) {
   return (s.e > 2 ? 2 * registers : registers) > 152;
 }
 
+/// All three gradients from one kernel: the rows are keys, and a tile of
+/// queries has a gradient in registers besides, for a while.
+static bool isTogether(const AttentionShape &s) {
+  return s.queryGrad && s.keyGrad;
+}
+
 static int64_t sharedBytes(const AttentionShape &s, const Roles &r) {
   int64_t e = int64_t(s.e);
   int64_t loops = isSplit(s, r) ? 2 : 1;
   int64_t ofRows = s.pairTiles ? r.stages : 1;
-  return 1024 + ofRows * sharedTileBytes(r.rows, s.D, e) +
+  // What products read transposed.
+  int64_t exchanged = isTogether(s) ? sharedTileBytes(r.rows, r.columns, e) : 0;
+  // tile-share-rows: two rows of lse and delta.
+  int64_t shared = isTogether(s) ? 4 * roundUp(4 * r.columns, 1024) : 0;
+  return 1024 + exchanged + shared + ofRows * sharedTileBytes(r.rows, s.D, e) +
          ofRows * sharedTileBytes(r.rows, s.Dv, e) +
          loops * r.stages *
              (sharedTileBytes(r.columns, s.D, e) +
@@ -75,6 +85,8 @@ static int64_t sharedBytes(const AttentionShape &s, const Roles &r) {
 
 /// Two or three warpgroups of 64 rows each and a producer on an SM.
 static Roles hopperEntry(const AttentionShape &s, int64_t head, bool isPlain) {
+  if (isTogether(s))
+    return {128, roundUp(s.D, 16) % 128 ? 128 : 64, 2, 8};
   if (rowsAreKeys(s)) {
     if (head <= 64)
       return {128, isPlain ? 80 : 64, 2, 8};
@@ -92,6 +104,8 @@ static Roles hopperEntry(const AttentionShape &s, int64_t head, bool isPlain) {
 /// Blocks of four warps, two or more of them on an SM.
 static Roles ampereEntry(const AttentionShape &s, int64_t head,
                          int64_t extras) {
+  if (isTogether(s))
+    return {128, roundUp(s.D, 16) % 128 ? 128 : 64, head <= 64 ? 2 : 1, 8};
   bool isPlain = extras == 0;
   if (rowsAreKeys(s)) {
     if (head <= 64)
@@ -133,12 +147,20 @@ static Roles tableEntry(const AttentionShape &s, const ChipInfo &chip) {
   return ampereEntry(s, head, extras);
 }
 
+/// What the columns of a tile are a multiple of: all warps share the rows of
+/// query_grad, which are those of head_dim or of queries.
+static int64_t getColumnUnit(const AttentionShape &s, const Roles &r) {
+  int64_t rows = 16 * std::max<int64_t>(r.warps, 1);
+  return isTogether(s) && roundUp(s.D, 16) % rows ? rows : 16;
+}
+
 TileSchedule io::chooseGPUBackward(const AttentionShape &s,
                                    const ChipInfo &chip, TileSchedule fixed) {
   Roles t = tableEntry(s, chip), given = toRoles(s, fixed);
   int64_t sizes = rowsAreKeys(s) ? s.Sq : s.Sk;
   if (!ShapedType::isDynamic(sizes))
-    t.columns = std::min(t.columns, roundUp(std::max<int64_t>(sizes, 1), 16));
+    t.columns = std::min(
+        t.columns, roundUp(std::max<int64_t>(sizes, 1), getColumnUnit(s, t)));
   if (given.rows)
     t.rows = given.rows;
   if (given.columns)
@@ -148,8 +170,8 @@ TileSchedule io::chooseGPUBackward(const AttentionShape &s,
   auto fits = [&] { return sharedBytes(s, t) <= chip.onChipBytes; };
   while (!fits() && !fixed.stages && t.stages > 1)
     --t.stages;
-  while (!fits() && !given.columns && t.columns > 16)
-    t.columns = roundUp(t.columns / 2, 16);
+  while (!fits() && !given.columns && t.columns > getColumnUnit(s, t))
+    t.columns = roundUp(t.columns / 2, getColumnUnit(s, t));
   while (!fits() && !given.rows && t.rows > 16)
     t.rows = t.rows > 64 ? t.rows - 64 : t.rows / 2;
   if (fixed.warps)
@@ -169,9 +191,9 @@ std::string io::checkGPUBackward(const AttentionShape &s, const ChipInfo &chip,
     return llvm::formatv("{0} is {1}, expected a multiple of {2} (16 for each "
                          "of {3} warps)",
                          row, t.rows, 16 * t.warps, t.warps);
-  if (t.columns % 16)
-    return llvm::formatv("{0} is {1}, expected a multiple of 16", column,
-                         t.columns);
+  if (int64_t unit = getColumnUnit(s, t); t.columns % unit)
+    return llvm::formatv("{0} is {1}, expected a multiple of {2}", column,
+                         t.columns, unit);
   if (int64_t bytes = sharedBytes(s, t); bytes > chip.onChipBytes)
     return llvm::formatv("tiles of {0} x {1} in {2} stages take {3} bytes of "
                          "shared memory, more than {4}",

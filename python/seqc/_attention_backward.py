@@ -45,6 +45,7 @@ class AttentionBackwardKey(NamedTuple):
     wanted: tuple[str, ...]
     schedule: tuple[tuple[str, int], ...]
     captured: tuple[int, ...] = ()  # the numbers of captures
+    unordered: bool = False
 
 
 def attention_backward_text(key: AttentionBackwardKey) -> str:
@@ -93,6 +94,7 @@ def attention_backward_text(key: AttentionBackwardKey) -> str:
         regions=forward.regions,
         schedule=dict(key.schedule),
         captured=captured,
+        unordered=key.unordered,
     )
     return _text.function(
         "attention_backward",
@@ -210,6 +212,7 @@ def attention_backward(
     dropout_p: float = 0.0,
     seed: int | None = None,
     gradients: Sequence[str] | None = None,
+    deterministic: bool = False,
     schedule: Schedule = None,
     target: str | None = None,
 ) -> AttentionGradients:
@@ -218,8 +221,8 @@ def attention_backward(
     Scores and probabilities are computed again, tile by tile: the memory is that of
     the operands, the gradients, and one number for each row (and, for f16 and bf16,
     the sums in f32), and for a gradient of bias, alibi_slopes or a captured array on a
-    GPU one more number for each row or key. Every sum has one order: the result is
-    the same from run to run.
+    GPU one more number for each row or key. Every sum has one order, and the result is
+    the same from run to run, but for that of the query on a GPU: see deterministic.
 
     Args:
         out_grad: the gradient of out, like `out`.
@@ -234,8 +237,12 @@ def attention_backward(
             given but the last two. A captured array has one if `score_mod` indexes it
             by its arguments, each at most once, as in `table[h]` or `table[h, q_idx]`,
             and its sizes are theirs.
+        deterministic: whether the gradient of the query must be the same to the bit
+            from run to run. Otherwise a GPU may compute all three gradients in one
+            kernel, which is faster, and whose blocks add to that of the query in the
+            order in which they come, in f32, in a buffer of as many numbers.
         schedule: tiling of this call: {"tile_m": queries, "tile_n": keys}, and on a
-            GPU "stages" and "warps", for both of its kernels.
+            GPU "stages" and "warps", for all of its kernels.
         target: as for `attention`.
 
     Returns:
@@ -272,6 +279,7 @@ def attention_backward(
         dropout_p=dropout_p,
         seed=seed,
         gradients=gradients,
+        deterministic=deterministic,
         schedule=schedule,
         target=target,
     )[0]
@@ -300,6 +308,7 @@ def gradients_of_call(
     dropout_p: float = 0.0,
     seed: int | None = None,
     gradients: Sequence[str] | None = None,
+    deterministic: bool = False,
     schedule: Schedule = None,
     target: str | None = None,
 ) -> tuple[AttentionGradients, list[tuple[Capture, Any]]]:
@@ -364,8 +373,17 @@ def gradients_of_call(
 
     captured = _captured(prepared, shapes, is_wanted, place.is_gpu)
     wanted = tuple(name for name in names if name not in _BY_NAME)
+    if not isinstance(deterministic, bool):
+        raise TypeError(
+            f"deterministic: expected a bool, got {type(deterministic).__name__}"
+        )
     cache_key = AttentionBackwardKey(
-        operands, lse_grad is not None, wanted, schedule_key(schedule), captured
+        operands,
+        lse_grad is not None,
+        wanted,
+        schedule_key(schedule),
+        captured,
+        unordered=place.is_gpu and not deterministic,
     )
     by_name: dict[str, Any] = {}
     of_captures: list[tuple[Capture, Any]] = []

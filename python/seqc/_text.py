@@ -110,6 +110,7 @@ def attention_op(
     regions: Regions | None = None,
     schedule: Schedule = None,
     captured: Sequence[Operand] = (),
+    unordered: bool = False,
 ) -> list[str]:
     """The lines of one seqc.attention, or, with the further operands `backward`, of
     one seqc.attention_backward. That has the gradients of query, key and value for
@@ -170,6 +171,8 @@ def attention_op(
         lines.extend(f"  {line}" for line in regions.mask)
         lines.append(f"  seqc.yield {regions.mask_result} : i1")
         lines.append("}")
+    if unordered:
+        lines[-1] += " unordered"
     if not backward:
         lines[-1] += f"{schedule_attr(schedule)} : {function_type(operands, results)}"
         return lines

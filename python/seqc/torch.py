@@ -283,6 +283,7 @@ def _attention_gradients(
             dropout_p=dropout_p,
             seed=seed,
             gradients=gradients.split(),
+            deterministic=torch.are_deterministic_algorithms_enabled(),
             target=target or None,
         )
         if sinks is not None and found.sinks is not None:

@@ -130,6 +130,11 @@ BACKWARD_OPTIONS = (
     "dropout", "relative_score", "tanh_score", "document_mask", "dilated_mask",
     "everything",
 )  # fmt: skip
+# Those without a region: head_dim 128 has them in one kernel.
+BACKWARD_MASKS = (
+    "plain", "causal", "top_left_window", "window_both", "causal_window", "prefix_lm",
+    "causal_segments", "sinks",
+)  # fmt: skip
 BACKWARD_SHAPES = (Shape(2, 2, 2, 150, 200), Shape(1, 1, 2, 200, 90))
 BACKWARD_DIMS = [
     (8, 8, "bf16"), (40, 64, "f16"), (64, 64, "f16"), (72, 72, "bf16"),

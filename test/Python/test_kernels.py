@@ -171,7 +171,9 @@ def attention(
     )
 
 
-def attention_backward(variant: str, dtype: str, head_dim: int, value_dim: int) -> str:
+def attention_backward(
+    variant: str, dtype: str, head_dim: int, value_dim: int, unordered: bool = False
+) -> str:
     """The program of the backward of a call with these options; a bias gets no
     gradient."""
     given = VARIANTS[variant]
@@ -208,6 +210,7 @@ def attention_backward(variant: str, dtype: str, head_dim: int, value_dim: int) 
             lse_grad=False,
             wanted=wanted,
             schedule=(),
+            unordered=unordered,
         )
     )
 
@@ -347,6 +350,18 @@ def test_attention_backward(
     variant: str, head_dims: tuple[int, int], chip: str
 ) -> None:
     source = attention_backward(variant, "bf16", *head_dims)
+    check(source, chip, is_common=False)
+
+
+# All three gradients from one kernel.
+@pytest.mark.parametrize("chip", CHIPS)
+@pytest.mark.parametrize("dtype", ["f16", "bf16"])
+@pytest.mark.parametrize(
+    "variant",
+    ["full", "causal", "causal_window", "window", "prefix", "sinks", "causal_segments"],
+)
+def test_attention_backward_in_one_kernel(variant: str, dtype: str, chip: str) -> None:
+    source = attention_backward(variant, dtype, 128, 128, unordered=True)
     check(source, chip, is_common=False)
 
 

@@ -23,7 +23,7 @@ from gpu_cases import (
     WINDOW_LENGTHS,
     WINDOWS,
 )
-from seqc import reference
+from seqc import _attention_backward, reference
 from seqc_testing import BFLOAT16, LAYOUTS, Array
 from test_attention import OPTIONS, Shape, inputs
 from test_attention_backward import WITH_LSE_GRAD
@@ -232,3 +232,65 @@ def test_repeats_are_equal_bit_by_bit() -> None:
         again = seqc.attention_backward(*arguments, causal=True)
         for name in ("query", "key", "value"):
             np.testing.assert_array_equal(getattr(first, name), getattr(again, name))
+
+
+@pytest.mark.parametrize("without", ["tile-share-rows", "tile-delay-waits"])
+def test_passes_that_may_be_left_out(
+    without: str,
+    erased: Erased,  # noqa: F811
+    unordered: list[str],
+) -> None:
+    erased.skip = (without,)
+    try:
+        rng = np.random.default_rng(21)
+        q, k, v = inputs(Shape(1, 1, 1, 70, 130), rng, 128, 128, "bf16")
+        check(q, k, v, "bf16", causal=True)
+    finally:
+        erased.skip = ()
+
+
+# All three gradients from one kernel, as calls for GPUs ask for it.
+
+
+@pytest.fixture
+def unordered(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The programs that the calls of a test run."""
+    texts: list[str] = []
+    make_key = _attention_backward.AttentionBackwardKey
+
+    def ask(*fields: Any, **named: Any) -> _attention_backward.AttentionBackwardKey:
+        key = make_key(*fields, **{**named, "unordered": True})
+        texts.append(_attention_backward.attention_backward_text(key))
+        return key
+
+    monkeypatch.setattr(_attention_backward, "AttentionBackwardKey", ask)
+    return texts
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype"),
+    [("causal", "bf16"), ("window_both", "f16"), ("causal_segments", "bf16")],
+)
+def test_one_kernel(name: str, dtype: str, unordered: list[str]) -> None:
+    rng = np.random.default_rng(20)
+    shapes = (
+        Shape(1, 2, 3, 65, 127),
+        Shape(2, 1, 2, 200, 90),
+        Shape(1, 1, 1, 128, 128),
+        Shape(1, 1, 2, 1, 77),
+        Shape(2, 1, 2, 5, 0),
+    )
+    for shape in shapes:
+        q, k, v = inputs(shape, rng, 128, 128, dtype)
+        check(q, k, v, dtype, lse_grad=True, **OPTIONS[name](shape, rng))
+    assert len(unordered) == len(shapes)
+    assert all(" unordered " in text for text in unordered)
+
+
+def test_one_kernel_with_rows_that_see_nothing(unordered: list[str]) -> None:
+    """What is added where nothing is seen is 0, and a negative scale is in all."""
+    rng = np.random.default_rng(21)
+    q, k, v = inputs(Shape(1, 1, 2, 200, 100), rng, 128, 128, "bf16")
+    found = check(q, k, v, "bf16", causal=True, scale=-0.125)
+    assert (found.query[:, :, :100] == 0).all()
+    assert len(unordered) == 1

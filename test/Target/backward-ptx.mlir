@@ -1,9 +1,9 @@
-// The backward of scans and convolutions, from the operators to what ptxas makes of them, with sizes that the call brings: spills and
-// local memory are errors, and rows of steps move 16 bytes at a time.
+// The backward of scans, convolutions and attention, from the operators to what ptxas makes of them, with sizes that the call brings:
+// spills and local memory are errors, and rows of steps move 16 bytes at a time.
 
 // REQUIRES: ptxas
-// RUN: seqc-opt %s --split-input-file --seqc-to-ptx=chip=sm_80 --seqc-serialize-ptx="chip=sm_80 perf-errors=true print=ptx" -o /dev/null | FileCheck %s
-// RUN: seqc-opt %s --split-input-file --seqc-to-ptx=chip=sm_90a --seqc-serialize-ptx="chip=sm_90a perf-errors=true print=ptx" -o /dev/null | FileCheck %s
+// RUN: seqc-opt %s --split-input-file --seqc-to-ptx=chip=sm_80 --seqc-serialize-ptx="chip=sm_80 perf-errors=true print=ptx" -o /dev/null | FileCheck %s --check-prefixes=CHECK,SM80
+// RUN: seqc-opt %s --split-input-file --seqc-to-ptx=chip=sm_90a --seqc-serialize-ptx="chip=sm_90a perf-errors=true print=ptx" -o /dev/null | FileCheck %s --check-prefixes=CHECK,SM90
 // RUN: seqc-opt %s --split-input-file --seqc-to-ptx=chip=sm_90a --seqc-serialize-ptx="chip=sm_90a perf-errors=true print=ptx" -o /dev/null | FileCheck %s --check-prefix=EXPONENTIALS
 
 // Two kernels: the state before each chunk, and the gradients, whose sums over channels meet in shared memory. Kernels for the sums of
@@ -43,4 +43,30 @@ func.func @conv(%x: tensor<?x?x?xbf16>, %w: tensor<?x4xbf16>, %g: tensor<?x?x?xb
   %0:2 = seqc.causal_conv1d_backward x(%x) weight(%w) out_grad(%g) activation(silu)
     : (tensor<?x?x?xbf16>, tensor<?x4xbf16>, tensor<?x?x?xbf16>) -> (tensor<?x?x?xbf16>, tensor<?x4xbf16>)
   return %0#0, %0#1 : tensor<?x?x?xbf16>, tensor<?x4xbf16>
+}
+
+// -----
+
+// Attention's three gradients from one kernel, whose blocks add to that of the queries: four f32 at once where the chip can. The
+// consumers have the registers of two accumulators and a third product for a while. Behind it, a kernel that rounds the sums, the sums
+// of rows in front of it, and zeros to add to.
+// CHECK-LABEL: .visible .entry attention_0(
+// CHECK: .reqntid {{256|384}}
+// SM90: setmaxnreg.dec.sync.aligned.u32 24;
+// SM90: setmaxnreg.inc.sync.aligned.u32 240;
+// SM90-COUNT-8: red.relaxed.gpu.global.add.v4.f32
+// SM80-COUNT-32: red.relaxed.gpu.global.add.f32
+// CHECK-NOT: red.relaxed
+// CHECK-LABEL: .visible .entry attention_0_round(
+// SM90: ld.global{{.*}}.v4
+// CHECK: st.global
+// CHECK-LABEL: .visible .entry attention_1(
+// CHECK-LABEL: .visible .entry attention_2(
+// CHECK-NOT: .visible .entry
+func.func @attention(%q: tensor<?x?x?x128xbf16>, %k: tensor<?x?x?x128xbf16>, %lse: tensor<?x?x?xf32>)
+    -> (tensor<?x?x?x128xbf16>, tensor<?x?x?x128xbf16>, tensor<?x?x?x128xbf16>) {
+  %0:3 = seqc.attention_backward query(%q) key(%k) value(%k) out(%q) lse(%lse) out_grad(%q) causal unordered
+    : (tensor<?x?x?x128xbf16>, tensor<?x?x?x128xbf16>, tensor<?x?x?x128xbf16>, tensor<?x?x?x128xbf16>, tensor<?x?x?xf32>, tensor<?x?x?x128xbf16>)
+    -> (tensor<?x?x?x128xbf16>, tensor<?x?x?x128xbf16>, tensor<?x?x?x128xbf16>)
+  return %0#0, %0#1, %0#2 : tensor<?x?x?x128xbf16>, tensor<?x?x?x128xbf16>, tensor<?x?x?x128xbf16>
 }

@@ -4,9 +4,9 @@
 // RUN: seqc-opt %s --seqc-recompute-backward --seqc-statistics -o /dev/null 2>&1 | FileCheck %s --check-prefix=STATS
 
 // STATS: seqc-recompute-backward
-// STATS-NEXT: 8 attention-rewritten
+// STATS-NEXT: 14 attention-rewritten
 // STATS-NEXT: 3 regions-differentiated
-// STATS-NEXT: 8 scores-recomputed
+// STATS-NEXT: 20 scores-recomputed
 
 // One operator over keys and one over queries. The row term is computed once;
 // accumulators are f32, and what leaves is rounded.
@@ -223,4 +223,94 @@ func.func @bias_of_keys(%t: tensor<?x4x?x8xf32>, %lse: tensor<?x4x?xf32>,
     -> (tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>, tensor<?x4x?x8xf32>)
     bias_grad(tensor<?x1x1x?xf32>)
   return %db : tensor<?x1x1x?xf32>
+}
+
+// Where the order of the sum of query_grad is free, one operator has all three
+// gradients; a CPU's does not ask.
+// CHECK-LABEL: func @unordered(
+// CHECK: seqc.block_attention_backward {{.*}} outs(query_grad %{{[a-z0-9_]+}})
+// CHECK: seqc.block_attention_backward {{.*}} outs(key_grad
+// GRIDS-LABEL: func @unordered(
+// GRIDS: %{{.*}}:3 = seqc.block_attention_backward {{.*}} outs(query_grad %{{.*}}, key_grad %{{.*}}, value_grad %{{.*}}) scale
+// GRIDS-NOT: seqc.block_attention_backward
+// GRIDS: return
+func.func @unordered(%q: tensor<1x4x?x128xbf16>, %v: tensor<1x4x?x128xbf16>,
+               %lse: tensor<1x4x?xf32>)
+    -> (tensor<1x4x?x128xbf16>, tensor<1x4x?x128xbf16>, tensor<1x4x?x128xbf16>) {
+  %0:3 = seqc.attention_backward query(%q) key(%q) value(%v)
+      out(%v) lse(%lse) out_grad(%v) causal unordered
+    : (tensor<1x4x?x128xbf16>, tensor<1x4x?x128xbf16>, tensor<1x4x?x128xbf16>,
+       tensor<1x4x?x128xbf16>, tensor<1x4x?xf32>, tensor<1x4x?x128xbf16>)
+    -> (tensor<1x4x?x128xbf16>, tensor<1x4x?x128xbf16>, tensor<1x4x?x128xbf16>)
+  return %0#0, %0#1, %0#2 : tensor<1x4x?x128xbf16>, tensor<1x4x?x128xbf16>, tensor<1x4x?x128xbf16>
+}
+
+// Without it there are two,
+// GRIDS-LABEL: func @ordered(
+// GRIDS: seqc.block_attention_backward {{.*}} outs(query_grad %{{[a-z0-9_]+}})
+// GRIDS: seqc.block_attention_backward {{.*}} outs(key_grad %{{.*}}, value_grad %{{.*}})
+func.func @ordered(%q: tensor<1x4x?x128xbf16>, %v: tensor<1x4x?x128xbf16>,
+               %lse: tensor<1x4x?xf32>)
+    -> (tensor<1x4x?x128xbf16>, tensor<1x4x?x128xbf16>, tensor<1x4x?x128xbf16>) {
+  %0:3 = seqc.attention_backward query(%q) key(%q) value(%v)
+      out(%v) lse(%lse) out_grad(%v) causal
+    : (tensor<1x4x?x128xbf16>, tensor<1x4x?x128xbf16>, tensor<1x4x?x128xbf16>,
+       tensor<1x4x?x128xbf16>, tensor<1x4x?xf32>, tensor<1x4x?x128xbf16>)
+    -> (tensor<1x4x?x128xbf16>, tensor<1x4x?x128xbf16>, tensor<1x4x?x128xbf16>)
+  return %0#0, %0#1, %0#2 : tensor<1x4x?x128xbf16>, tensor<1x4x?x128xbf16>, tensor<1x4x?x128xbf16>
+}
+
+// and where a block could not hold them: f32, other sizes, dropout.
+// GRIDS-LABEL: func @of_f32(
+// GRIDS: seqc.block_attention_backward {{.*}} outs(query_grad %{{[a-z0-9_]+}})
+// GRIDS: seqc.block_attention_backward {{.*}} outs(key_grad %{{.*}}, value_grad %{{.*}})
+func.func @of_f32(%q: tensor<1x4x?x128xf32>, %v: tensor<1x4x?x128xf32>,
+               %lse: tensor<1x4x?xf32>)
+    -> (tensor<1x4x?x128xf32>, tensor<1x4x?x128xf32>, tensor<1x4x?x128xf32>) {
+  %0:3 = seqc.attention_backward query(%q) key(%q) value(%v)
+      out(%v) lse(%lse) out_grad(%v) unordered
+    : (tensor<1x4x?x128xf32>, tensor<1x4x?x128xf32>, tensor<1x4x?x128xf32>,
+       tensor<1x4x?x128xf32>, tensor<1x4x?xf32>, tensor<1x4x?x128xf32>)
+    -> (tensor<1x4x?x128xf32>, tensor<1x4x?x128xf32>, tensor<1x4x?x128xf32>)
+  return %0#0, %0#1, %0#2 : tensor<1x4x?x128xf32>, tensor<1x4x?x128xf32>, tensor<1x4x?x128xf32>
+}
+// GRIDS-LABEL: func @of_80(
+// GRIDS: seqc.block_attention_backward {{.*}} outs(query_grad %{{[a-z0-9_]+}})
+// GRIDS: seqc.block_attention_backward {{.*}} outs(key_grad %{{.*}}, value_grad %{{.*}})
+func.func @of_80(%q: tensor<1x4x?x80xbf16>, %v: tensor<1x4x?x80xbf16>,
+               %lse: tensor<1x4x?xf32>)
+    -> (tensor<1x4x?x80xbf16>, tensor<1x4x?x80xbf16>, tensor<1x4x?x80xbf16>) {
+  %0:3 = seqc.attention_backward query(%q) key(%q) value(%v)
+      out(%v) lse(%lse) out_grad(%v) unordered
+    : (tensor<1x4x?x80xbf16>, tensor<1x4x?x80xbf16>, tensor<1x4x?x80xbf16>,
+       tensor<1x4x?x80xbf16>, tensor<1x4x?xf32>, tensor<1x4x?x80xbf16>)
+    -> (tensor<1x4x?x80xbf16>, tensor<1x4x?x80xbf16>, tensor<1x4x?x80xbf16>)
+  return %0#0, %0#1, %0#2 : tensor<1x4x?x80xbf16>, tensor<1x4x?x80xbf16>, tensor<1x4x?x80xbf16>
+}
+// GRIDS-LABEL: func @of_two_sizes(
+// GRIDS: seqc.block_attention_backward {{.*}} outs(query_grad %{{[a-z0-9_]+}})
+// GRIDS: seqc.block_attention_backward {{.*}} outs(key_grad %{{.*}}, value_grad %{{.*}})
+func.func @of_two_sizes(%q: tensor<1x4x?x128xbf16>, %v: tensor<1x4x?x64xbf16>,
+               %lse: tensor<1x4x?xf32>)
+    -> (tensor<1x4x?x128xbf16>, tensor<1x4x?x128xbf16>, tensor<1x4x?x64xbf16>) {
+  %0:3 = seqc.attention_backward query(%q) key(%q) value(%v)
+      out(%v) lse(%lse) out_grad(%v) unordered
+    : (tensor<1x4x?x128xbf16>, tensor<1x4x?x128xbf16>, tensor<1x4x?x64xbf16>,
+       tensor<1x4x?x64xbf16>, tensor<1x4x?xf32>, tensor<1x4x?x64xbf16>)
+    -> (tensor<1x4x?x128xbf16>, tensor<1x4x?x128xbf16>, tensor<1x4x?x64xbf16>)
+  return %0#0, %0#1, %0#2 : tensor<1x4x?x128xbf16>, tensor<1x4x?x128xbf16>, tensor<1x4x?x64xbf16>
+}
+// GRIDS-LABEL: func @of_dropout(
+// GRIDS: seqc.block_attention_backward {{.*}} outs(query_grad %{{[a-z0-9_]+}})
+// GRIDS: seqc.block_attention_backward {{.*}} outs(key_grad %{{.*}}, value_grad %{{.*}})
+func.func @of_dropout(%q: tensor<1x4x?x128xbf16>, %v: tensor<1x4x?x128xbf16>,
+               %lse: tensor<1x4x?xf32>, %seed: i64)
+    -> (tensor<1x4x?x128xbf16>, tensor<1x4x?x128xbf16>, tensor<1x4x?x128xbf16>) {
+  %0:3 = seqc.attention_backward query(%q) key(%q) value(%v)
+      out(%v) lse(%lse) out_grad(%v) dropout(0.5, %seed) unordered
+    : (tensor<1x4x?x128xbf16>, tensor<1x4x?x128xbf16>, tensor<1x4x?x128xbf16>,
+       tensor<1x4x?x128xbf16>, tensor<1x4x?xf32>, tensor<1x4x?x128xbf16>,
+       i64)
+    -> (tensor<1x4x?x128xbf16>, tensor<1x4x?x128xbf16>, tensor<1x4x?x128xbf16>)
+  return %0#0, %0#1, %0#2 : tensor<1x4x?x128xbf16>, tensor<1x4x?x128xbf16>, tensor<1x4x?x128xbf16>
 }

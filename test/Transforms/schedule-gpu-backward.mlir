@@ -147,3 +147,28 @@ func.func @keys_256(%q: tensor<1x4x?x256xbf16>, %rows: tensor<1x4x?xf32>)
     -> (tensor<1x4x?x256xf32>, tensor<1x4x?x256xf32>)
   return %0#0, %0#1 : tensor<1x4x?x256xf32>, tensor<1x4x?x256xf32>
 }
+
+// All three gradients of a block of keys: dS^T goes through shared memory
+// besides, so a tile of queries is not as long as it could be otherwise.
+// A100-LABEL: @together_128
+// A100: #seqc.schedule<tile_m = 64, tile_n = 128, splits = 1, stages = 1, warps = 8>
+// H200-LABEL: @together_128
+// H200: #seqc.schedule<tile_m = 64, tile_n = 128, splits = 1, stages = 2, warps = 8>
+func.func @together_128(%q: tensor<1x4x?x128xbf16>, %rows: tensor<1x4x?xf32>)
+    -> (tensor<1x4x?x128xf32>, tensor<1x4x?x128xf32>, tensor<1x4x?x128xf32>) {
+  %c0 = arith.constant 0 : index
+  %c2 = arith.constant 2 : index
+  %zero = arith.constant 0.0 : f32
+  %n = tensor.dim %q, %c2 : tensor<1x4x?x128xbf16>
+  %e = tensor.empty(%n) : tensor<1x4x?x128xf32>
+  %z = linalg.fill ins(%zero : f32) outs(%e : tensor<1x4x?x128xf32>) -> tensor<1x4x?x128xf32>
+  %0:3 = seqc.block_attention_backward query(%q) key(%q) value(%q)
+      out_grad(%q) lse(%rows) delta(%rows)
+      offsets(%c0, %c0, %c0, %c0) lengths(%n, %n)
+      outs(query_grad %z, key_grad %z, value_grad %z) scale(0.125)
+    : (tensor<1x4x?x128xbf16>, tensor<1x4x?x128xbf16>, tensor<1x4x?x128xbf16>,
+       tensor<1x4x?x128xbf16>, tensor<1x4x?xf32>, tensor<1x4x?xf32>,
+       index, index, index, index, index, index, tensor<1x4x?x128xf32>, tensor<1x4x?x128xf32>, tensor<1x4x?x128xf32>)
+    -> (tensor<1x4x?x128xf32>, tensor<1x4x?x128xf32>, tensor<1x4x?x128xf32>)
+  return %0#0, %0#1, %0#2 : tensor<1x4x?x128xf32>, tensor<1x4x?x128xf32>, tensor<1x4x?x128xf32>
+}

@@ -181,22 +181,62 @@ func.func @all_share(%q: tensor<?x?x?x16xf32>, %rows: tensor<?x?x?xf32>,
 
 // -----
 
-func.func @together(%q: tensor<1x4x128x16xf32>, %rows: tensor<1x4x128xf32>)
-    -> tensor<1x4x128x16xf32> {
+// All three gradients: tasks are tiles of keys of a key head. A task has a sum of
+// its own for all queries, whole tiles of them, from which a tile is taken and to
+// which it goes back; those of all tasks are added. What was added behind the
+// last query is cut off.
+// CHECK-LABEL: func @together
+// CHECK-SAME: %[[Q:[a-z0-9]+]]: tensor<2x?x?x16xbf16>, %[[K:[a-z0-9]+]]: tensor<2x2x?x16xbf16>
+// CHECK: %[[SQ:.*]] = tensor.dim %[[Q]], %c2
+// CHECK: %[[SK:.*]] = tensor.dim %[[K]], %c2
+// CHECK: %[[WHOLE:.*]] = affine.apply #{{.*}}()[%[[SQ]]]
+// CHECK: %[[GROUP:.*]] = arith.divui
+// CHECK: %[[PADDED:.*]] = tensor.empty(%{{.*}}, %[[WHOLE]]) : tensor<2x?x?x16xf32>
+// CHECK: %[[ZEROS:.*]] = linalg.fill {{.*}} outs(%[[PADDED]]
+// CHECK: %[[R:.*]]:3 = scf.forall (%[[B:.*]], %[[G:.*]], %[[J:.*]]) = (0, 0, 0) to (2, 2, %[[SK]]) step (1, 1, 64) shared_outs(%[[ALL:.*]] = %[[ZEROS]], %[[DK:.*]] = %{{.*}}, %[[DV:.*]] = %{{.*}})
+// CHECK: %[[FIRST:.*]] = arith.muli %[[G]], %[[GROUP]]
+// CHECK: %[[OWN:.*]] = tensor.empty(%[[GROUP]], %[[WHOLE]]) : tensor<1x?x?x16xf32>
+// CHECK: %[[NONE:.*]] = linalg.fill {{.*}} outs(%[[OWN]]
+// CHECK: %[[SUMS:.*]]:3 = scf.for {{.*}} iter_args(%[[SUM:.*]] = %[[NONE]], {{.*}} -> (tensor<1x?x?x16xf32>, tensor<1x1x64x16xf32>, tensor<1x1x64x16xf32>)
+// CHECK: %[[H:.*]] = arith.addi %[[FIRST]], %
+// CHECK: %[[I:.*]] = arith.addi
+// CHECK: %[[INGROUP:.*]] = affine.apply #{{.*}}(%[[H]], %[[FIRST]])
+// CHECK: %[[TILE:.*]] = tensor.extract_slice %[[SUM]][0, %[[INGROUP]], %[[I]], 0] [1, 1, 32, 16]
+// CHECK: tensor.extract_slice %[[Q]][%[[B]], %[[H]], %[[I]], 0]
+// CHECK: %[[NOW:.*]]:3 = scf.if
+// CHECK-NEXT: seqc.block_attention_backward {{.*}} outs(query_grad %[[TILE]], key_grad %{{.*}}, value_grad %{{.*}}) {{.*}} tile_class(full)
+// CHECK: } else {
+// CHECK-NEXT: seqc.block_attention_backward {{.*}} outs(query_grad %[[TILE]],
+// CHECK: %[[BACK:.*]] = tensor.extract_slice %[[NOW]]#0[0, 0, 0, 0] [1, 1, 32, 16]
+// CHECK: %[[NEXT:.*]] = tensor.insert_slice %[[BACK]] into %[[SUM]][0, %[[INGROUP]], %[[I]], 0] [1, 1, 32, 16]
+// CHECK: scf.yield %[[NEXT]], %[[NOW]]#1, %[[NOW]]#2
+// CHECK: scf.forall.in_parallel {
+// CHECK-NEXT: seqc.parallel_add %[[SUMS]]#0 into %[[ALL]][%[[B]], %[[FIRST]], %c0, %c0] : tensor<1x?x?x16xf32> into tensor<2x?x?x16xf32>
+// CHECK-NEXT: tensor.parallel_insert_slice %{{.*}} into %[[DK]][%[[B]], %[[G]], %[[J]], 0]
+// CHECK-NEXT: tensor.parallel_insert_slice %{{.*}} into %[[DV]][%[[B]], %[[G]], %[[J]], 0]
+// CHECK: {seqc.grid}
+// CHECK: %[[ROWS:.*]] = tensor.dim %{{.*}}, %c2
+// CHECK: %[[DQ:.*]] = tensor.extract_slice %[[R]]#0[0, 0, 0, 0] [2, %{{.*}}, %[[ROWS]], 16]
+// CHECK: return %[[DQ]], %[[R]]#1, %[[R]]#2
+func.func @together(%q: tensor<2x?x?x16xbf16>, %k: tensor<2x2x?x16xbf16>,
+                    %rows: tensor<2x?x?xf32>, %heads: index, %sq: index, %sk: index)
+    -> (tensor<2x?x?x16xf32>, tensor<2x2x?x16xf32>, tensor<2x2x?x16xf32>) {
   %c0 = arith.constant 0 : index
-  %n = arith.constant 128 : index
   %zero = arith.constant 0.0 : f32
-  %e = tensor.empty() : tensor<1x4x128x16xf32>
-  %z = linalg.fill ins(%zero : f32) outs(%e : tensor<1x4x128x16xf32>) -> tensor<1x4x128x16xf32>
-  // expected-error @+1 {{cannot be tiled for a GPU: its result #0 of 'tensor<1x4x128x16xf32>' has no tile that one task adds to alone}}
-  %0:3 = seqc.block_attention_backward query(%q) key(%q) value(%q)
+  %eq = tensor.empty(%heads, %sq) : tensor<2x?x?x16xf32>
+  %zq = linalg.fill ins(%zero : f32) outs(%eq : tensor<2x?x?x16xf32>) -> tensor<2x?x?x16xf32>
+  %e = tensor.empty(%sk) : tensor<2x2x?x16xf32>
+  %z = linalg.fill ins(%zero : f32) outs(%e : tensor<2x2x?x16xf32>) -> tensor<2x2x?x16xf32>
+  %0:3 = seqc.block_attention_backward query(%q) key(%k) value(%k)
       out_grad(%q) lse(%rows) delta(%rows)
-      offsets(%c0, %c0, %c0, %c0) lengths(%n, %n)
-      outs(query_grad %z, key_grad %z, value_grad %z) scale(1.0)
-    : (tensor<1x4x128x16xf32>, tensor<1x4x128x16xf32>, tensor<1x4x128x16xf32>,
-       tensor<1x4x128x16xf32>, tensor<1x4x128xf32>, tensor<1x4x128xf32>,
+      offsets(%c0, %c0, %c0, %c0) lengths(%sq, %sk)
+      outs(query_grad %zq, key_grad %z, value_grad %z) scale(1.0)
+      {schedule = #seqc.schedule<tile_m = 32, tile_n = 64>}
+    : (tensor<2x?x?x16xbf16>, tensor<2x2x?x16xbf16>, tensor<2x2x?x16xbf16>,
+       tensor<2x?x?x16xbf16>, tensor<2x?x?xf32>, tensor<2x?x?xf32>,
        index, index, index, index, index, index,
-       tensor<1x4x128x16xf32>, tensor<1x4x128x16xf32>, tensor<1x4x128x16xf32>)
-    -> (tensor<1x4x128x16xf32>, tensor<1x4x128x16xf32>, tensor<1x4x128x16xf32>)
-  return %0#0 : tensor<1x4x128x16xf32>
+       tensor<2x?x?x16xf32>, tensor<2x2x?x16xf32>, tensor<2x2x?x16xf32>)
+    -> (tensor<2x?x?x16xf32>, tensor<2x2x?x16xf32>, tensor<2x2x?x16xf32>)
+  return %0#0, %0#1, %0#2
+      : tensor<2x?x?x16xf32>, tensor<2x2x?x16xf32>, tensor<2x2x?x16xf32>
 }

@@ -37,10 +37,9 @@ using namespace seqc;
 
 ArrayRef<StringLiteral> seqc::getOptionalPasses() {
   static constexpr StringLiteral names[] = {
-      "seqc-pack-heads",        "tile-defer-reductions",
-      "tile-lazy-rescale",      "tile-share-exponentials",
-      "tile-prefetch-loads",    "tile-overlap-products",
-      "tile-take-turns",        "tile-delay-waits",
+      "seqc-pack-heads",         "tile-defer-reductions", "tile-lazy-rescale",
+      "tile-share-exponentials", "tile-prefetch-loads",   "tile-share-rows",
+      "tile-overlap-products",   "tile-take-turns",       "tile-delay-waits",
       "tile-persistent-blocks",
   };
   return names;
@@ -161,6 +160,7 @@ void seqc::buildPTXPipeline(OpPassManager &pm,
   staging.chip = options.chip;
   kernel.addPass(createTileStageMemory(staging));
   addCleanup(kernel);
+  optional.addPass(createTileShareRows());
   // The copy engine needs aligned rows.
   if (options.chip == "sm_90a" && options.aligned)
     kernel.addPass(createTileWarpRoles());

@@ -223,6 +223,10 @@ tensor::InsertSliceOp getMirroredUse(Value result);
 /// elementwise or reduces its last loop, into tiles: an scf.forall, marked as
 /// seqc-tile's are.
 LogicalResult tileLinalg(func::FuncOp func);
+
+/// Makes kernels of what rounds the sums that blocks have added up in packed
+/// tiles. Any other use of such a sum is an error.
+LogicalResult unpackResults(func::FuncOp func, ModuleOp module);
 /// Fills the kernel of such a loop.
 LogicalResult decomposeLinalg(KernelBuilder &k, scf::ForallOp forall);
 

@@ -18,6 +18,13 @@
 //   dS = P dP                            dS^T = P^T dP^T
 //   dQ += dS K                           dK  += dS^T Q
 //
+// Where tasks add to one query_grad, the kernel of the keys computes all three,
+// and the probabilities once. dS^T goes through shared memory, and dQ, of a
+// tile of queries, is added to what other tasks added. Of its two forms the one
+// is taken whose rows all warps share:
+//
+//   dQ^T = K^T dS^T      dQ = (dS^T)^T K
+//
 // The gradient of a bias is dS before the derivative of the score region, and
 // that of a captured tensor dS with the derivative in it: a sum of each row, of
 // queries or keys, or the tile itself, summed over batches and heads.
@@ -26,7 +33,8 @@
 // nothing: its P are all 0, and no infinity meets another. delta is where the
 // accumulator of dP starts, negated. K and Q are read in both orders from one
 // tile of shared memory. The scale of dQ and dK is that of the sum, so it is
-// multiplied with once, at the end; accumulators start from 0.
+// multiplied with once, at the end; accumulators start from 0. Where dQ leaves
+// tile by tile it is a factor of dP and delta instead.
 //
 // A score region and a bias make S a sum, as in the forward, and -lse' is one
 // more of its terms; the region's derivative is a factor of dS. Dropout's
@@ -61,7 +69,13 @@ class BackwardConverter {
 public:
   BackwardConverter(KernelBuilder &k, Block *task, BlockAttentionBackwardOp op)
       : k(k), b(k.b), task(task), op(op), rowsAreKeys(op.hasKeyRows()),
-        isPair(op.getBiasGradInit() || op.getCapturedGradInit()) {}
+        isPair(op.getBiasGradInit() || op.getCapturedGradInit()) {
+    if (op.getKeyGradInit() && op.getQueryGradInit()) {
+      int64_t D = padInner(getTensorType(op.getQuery()).getDimSize(3));
+      addsQueries = true;
+      isTransposed = D % (16 * int64_t(k.kernel.getWarps())) == 0;
+    }
+  }
 
   LogicalResult verify();
   LogicalResult convertBlock(Block &block);
@@ -72,7 +86,12 @@ private:
   LogicalResult convert(scf::IfOp op);
   LogicalResult convert(BlockAttentionBackwardOp op, Value isFull);
   LogicalResult convert(arith::TruncFOp op);
+  LogicalResult convert(tensor::InsertSliceOp op);
+  bool isSum(Value v) { return sums.contains(v); }
   SmallVector<int64_t> getShape(Type type);
+  /// The tile of the operator's i-th result.
+  SmallVector<int64_t> getShape(unsigned i);
+  Value getQueryZeros() { return k.constant(getShape(0u), 0.0); }
   FailureOr<SmallVector<Value>> getStates(Operation *user, ValueRange values);
   Value choose(Value isFull, Value full,
                function_ref<FailureOr<Value>()> partial);
@@ -85,6 +104,11 @@ private:
   bool rowsAreKeys;
   /// What is computed is the gradient of a bias or a captured tensor.
   bool isPair;
+  /// Tasks add to the gradient of queries, of which a tile is queries x
+  /// head_dim, or transposed.
+  bool addsQueries = false, isTransposed = false;
+  /// What stands for all that this task adds.
+  llvm::SmallDenseSet<Value> sums;
 };
 } // namespace
 
@@ -113,7 +137,8 @@ LogicalResult totile::decomposeAttentionBackward(KernelBuilder &k,
 /// Whether one kernel computes what the operator asks for, and the schedule's
 /// tile is one of the tensor cores.
 LogicalResult BackwardConverter::verify() {
-  if (op.getNumResults() > (op.getKeyGradInit() ? 2 : 1))
+  if (op.getNumResults() > (op.getKeyGradInit() ? 2u : 1u) + addsQueries ||
+      (addsQueries && isPair))
     return op.emitOpError(
         "is not supported on GPUs yet with these results: a kernel computes "
         "query_grad, key_grad and value_grad, bias_grad, or captured_grad");
@@ -131,7 +156,25 @@ LogicalResult BackwardConverter::verify() {
   if (columns % 16 != 0)
     return op.emitOpError("has a ")
            << column << " of " << columns << ", expected a multiple of 16";
-  for (Value init : op.getDpsInits()) {
+  if (addsQueries) {
+    if (getElementTypeOrSelf(op.getQuery().getType()).getIntOrFloatBitWidth() !=
+        16)
+      return op.emitOpError("is not supported on GPUs with all three gradients "
+                            "of ")
+             << op.getQuery().getType()
+             << ", expected f16 or bf16: gradients of queries come from a "
+                "kernel of their own";
+    if (!isTransposed && columns % (16 * warps) != 0)
+      return op.emitOpError("has a ")
+             << column << " of " << columns << " and a head_dim of "
+             << getTensorType(op.getQuery()).getDimSize(3)
+             << ", of which one must be a multiple of " << 16 * warps << " for "
+             << warps << " warps";
+  }
+  for (auto [i, operand] : llvm::enumerate(op.getDpsInits())) {
+    Value init = operand;
+    if (addsQueries && i == 0)
+      continue; // Tasks add to it.
     // What the loops of the task start from.
     while (auto argument = dyn_cast<BlockArgument>(init)) {
       auto loop = dyn_cast<scf::ForOp>(argument.getOwner()->getParentOp());
@@ -170,6 +213,15 @@ LogicalResult BackwardConverter::convert(Operation *op) {
       .Case([&](arith::TruncFOp o) -> LogicalResult {
         return isa<RankedTensorType>(o.getType()) ? convert(o) : k.convert(o);
       })
+      .Case<tensor::ExtractSliceOp, tensor::PadOp>([&](auto o) {
+        // A tile of what is added starts from nothing.
+        if (!isSum(o.getSource()))
+          return k.convert(o);
+        sums.insert(o.getResult());
+        k.setTile(o.getResult(), getQueryZeros());
+        return success();
+      })
+      .Case([&](tensor::InsertSliceOp o) { return convert(o); })
       .Default([&](Operation *o) { return k.convert(o); });
 }
 
@@ -184,12 +236,50 @@ SmallVector<int64_t> BackwardConverter::getShape(Type type) {
   return shape;
 }
 
+SmallVector<int64_t> BackwardConverter::getShape(unsigned i) {
+  SmallVector<int64_t> shape = getShape(op.getResultTypes()[i]);
+  bool isQuery = op.getGradient(i) == BlockAttentionBackwardOp::Gradient::Query;
+  if (isQuery && isTransposed)
+    std::swap(shape[0], shape[1]);
+  return shape;
+}
+
+/// A tile that is added to what all tasks have added there.
+LogicalResult BackwardConverter::convert(tensor::InsertSliceOp insert) {
+  Value tile = k.getTile(insert.getSource());
+  ParallelAddOp add;
+  auto end = cast<scf::InParallelOp>(task->getTerminator());
+  for (Operation &yielded : end.getYieldingOps())
+    if (auto found = dyn_cast<ParallelAddOp>(yielded))
+      add = found;
+  if (!isSum(insert.getDest()) || !tile || !add)
+    return insert.emitOpError("cannot become part of a kernel: it inserts ")
+           << insert.getSourceType() << " into no tensor that tasks add up";
+  SmallVector<Value> offsets;
+  for (auto [first, offset] :
+       llvm::zip_equal(add.getOffsets(), insert.getMixedOffsets()))
+    offsets.push_back(
+        arith::AddIOp::create(b, k.scalar(first), k.scalar(offset)));
+  auto dims =
+      isTransposed ? b.getDenseI64ArrayAttr({3, 2}) : DenseI64ArrayAttr();
+  // Whole tiles fit there.
+  tile::StoreOp::create(b, tile, k.getView(add.getDest()), offsets, dims,
+                        /*inside=*/b.getDenseI64ArrayAttr({0, 1}),
+                        /*add=*/true, /*packed=*/true);
+  sums.insert(insert.getResult());
+  return success();
+}
+
 FailureOr<SmallVector<Value>> BackwardConverter::getStates(Operation *user,
                                                            ValueRange values) {
   SmallVector<Value> states;
-  for (Value v : values) {
-    Value state =
-        isState(v.getType()) ? k.getTile(v, getShape(v.getType())) : Value();
+  // All gradients, or those that a loop carries.
+  bool isAll = values.size() == op.getNumResults();
+  for (auto [i, v] : llvm::enumerate(values)) {
+    Value state;
+    if (isState(v.getType()))
+      state =
+          k.getTile(v, isAll ? getShape(unsigned(i)) : getShape(v.getType()));
     if (!state)
       return user->emitOpError("cannot become part of a kernel: a value of ")
              << v.getType() << " is not an accumulator";
@@ -209,7 +299,9 @@ LogicalResult BackwardConverter::convert(arith::TruncFOp op) {
 }
 
 LogicalResult BackwardConverter::convert(scf::ForOp loop) {
-  FailureOr<SmallVector<Value>> inits = getStates(loop, loop.getInitArgs());
+  // What is added is in memory, and the first.
+  FailureOr<SmallVector<Value>> inits =
+      getStates(loop, ValueRange(loop.getInitArgs()).drop_front(addsQueries));
   if (failed(inits) || failed(convertInvariants(k, *loop.getBody())))
     return failure();
   auto now = scf::ForOp::create(b, k.scalar(loop.getLowerBound()),
@@ -219,23 +311,26 @@ LogicalResult BackwardConverter::convert(scf::ForOp loop) {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(now.getBody());
     k.setScalar(loop.getInductionVar(), now.getInductionVar());
-    for (auto [arg, tile] :
-         llvm::zip(loop.getRegionIterArgs(), now.getRegionIterArgs()))
-      k.setTile(arg, tile);
+    for (auto [i, arg] : llvm::enumerate(loop.getRegionIterArgs()))
+      if (i == 0 && addsQueries)
+        sums.insert(arg);
+      else
+        k.setTile(arg, now.getRegionIterArg(i - addsQueries));
     if (failed(convertBlock(*loop.getBody())))
       return failure();
-    auto yielded =
-        getStates(loop, loop.getBody()->getTerminator()->getOperands());
+    auto yielded = getStates(
+        loop, ValueRange(loop.getYieldedValues()).drop_front(addsQueries));
     if (failed(yielded))
       return failure();
     scf::YieldOp::create(b, *yielded);
   }
   bool isOutermost = loop->getBlock() == task;
   double scale = op.getScale().convertToDouble();
-  for (auto [i, result] : llvm::enumerate(loop.getResults())) {
-    Value tile = now.getResult(i);
-    // Value's gradient is the last of two.
-    bool isScaled = !isPair && (!rowsAreKeys || i == 0);
+  for (auto [i, carried] : llvm::enumerate(now.getResults())) {
+    Value tile = carried, result = loop.getResult(i + addsQueries);
+    auto gradient = op.getGradient(i + addsQueries);
+    bool isScaled = !isPair && !addsQueries &&
+                    gradient != BlockAttentionBackwardOp::Gradient::Value;
     if (isOutermost && isScaled && scale != 1.0)
       tile = arith::MulFOp::create(
           b, tile, k.constant(getTensorType(tile).getShape(), scale));
@@ -271,12 +366,12 @@ LogicalResult BackwardConverter::convert(scf::IfOp choice) {
     }
   }
   SmallVector<Type> types;
-  for (Type type : choice.getResultTypes()) {
-    if (!isState(type))
+  for (auto [i, type] : llvm::enumerate(choice.getResultTypes())) {
+    if (!isState(type) || choice.getNumResults() != op.getNumResults())
       return choice.emitOpError("cannot become part of a kernel: it yields "
                                 "more than accumulators");
     types.push_back(
-        RankedTensorType::get(getShape(type), getElementTypeOrSelf(type)));
+        RankedTensorType::get(getShape(i), getElementTypeOrSelf(type)));
   }
   auto now = scf::IfOp::create(b, types, k.scalar(choice.getCondition()),
                                /*addThenBlock=*/true, /*addElseBlock=*/true);
@@ -368,9 +463,17 @@ LogicalResult BackwardConverter::convert(BlockAttentionBackwardOp op,
   Lanes lanes(k, rows, columns, b.getI32Type());
   Lane down = {*delta, axes.query};
   Value start = zeros;
-  if (!op.getDropout())
+  if (!op.getDropout() && !addsQueries)
     start = lanes.tile({arith::NegFOp::create(b, *delta), axes.query});
   Value gradient = multiply(*outGrad, *value, start);
+  double scale = op.getScale().convertToDouble();
+  if (addsQueries) {
+    // What leaves for queries has no end to be scaled at.
+    Value scaled = arith::MulFOp::create(b, *delta, k.constant({M}, -scale));
+    gradient =
+        math::FmaOp::create(b, gradient, k.constant({rows, columns}, scale),
+                            lanes.tile({scaled, axes.query}));
+  }
 
   // The exponent as a sum, and the derivative of a region.
   Value lowest = k.constant({M}, -infinity),
@@ -380,7 +483,6 @@ LogicalResult BackwardConverter::convert(BlockAttentionBackwardOp op,
   Value shift = arith::SelectOp::create(
       b, isNothing, highest,
       arith::MulFOp::create(b, *lse, k.constant({M}, log2e)));
-  double scale = op.getScale().convertToDouble();
   SmallVector<Term> terms;
   std::optional<Lane> derivative;
   if (hasScore) {
@@ -448,7 +550,7 @@ LogicalResult BackwardConverter::convert(BlockAttentionBackwardOp op,
   Value valueGrad;
   if (rowsAreKeys && !isPair)
     valueGrad = accumulate(kept ? tile.drop(lanes, *kept, weights) : weights,
-                           *outGrad, (*accumulators)[1]);
+                           *outGrad, accumulators->back());
 
   if (kept) {
     gradient = tile.drop(lanes, *kept, gradient);
@@ -477,8 +579,19 @@ LogicalResult BackwardConverter::convert(BlockAttentionBackwardOp op,
               accumulate(gradient, *key, accumulators->front()));
     return success();
   }
-  k.setTile(op.getResult(0),
-            accumulate(gradient, *query, accumulators->front()));
-  k.setTile(op.getResult(1), valueGrad);
+  if (!addsQueries) {
+    k.setTile(op.getResult(0),
+              accumulate(gradient, *query, accumulators->front()));
+    k.setTile(op.getResult(1), valueGrad);
+    return success();
+  }
+  gradient = k.truncate(gradient, element);
+  Value none = getQueryZeros();
+  Value queryGrad = tile::DotOp::create(
+      b, isTransposed ? *key : gradient, isTransposed ? gradient : *key, none,
+      /*transpose_a=*/true, /*transpose_b=*/false);
+  k.setTile(op.getResult(1), accumulate(gradient, *query, (*accumulators)[1]));
+  k.setTile(op.getResult(2), valueGrad);
+  k.setTile(op.getResult(0), queryGrad);
   return success();
 }

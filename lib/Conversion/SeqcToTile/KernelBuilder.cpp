@@ -26,11 +26,18 @@ using namespace seqc::totile;
 // Arguments
 //===----------------------------------------------------------------------===//
 
-/// The view of a tensor of any strides, or of innermost stride 1.
-static MemRefType getViewType(RankedTensorType type, bool dense) {
+/// The view of a tensor of any strides, or of innermost stride 1; a whole one
+/// has no gaps.
+static MemRefType getViewType(RankedTensorType type, bool dense,
+                              bool whole = false) {
   SmallVector<int64_t> strides(type.getRank(), ShapedType::kDynamic);
   if (dense && !strides.empty())
     strides.back() = 1;
+  for (int64_t i = type.getRank() - 2; whole && i >= 0; --i) {
+    if (type.isDynamicDim(i + 1))
+      break;
+    strides[i] = strides[i + 1] * type.getDimSize(i + 1);
+  }
   auto layout =
       StridedLayoutAttr::get(type.getContext(), ShapedType::kDynamic, strides);
   return MemRefType::get(type.getShape(), type.getElementType(), layout);
@@ -51,6 +58,15 @@ static bool isComputedInKernel(Operation *op) {
   return isPure(op) &&
          (hasFloat(op->getResultTypes()) || hasFloat(op->getOperandTypes())) &&
          llvm::all_of(op->getOperandTypes(), isScalarType);
+}
+
+/// The outputs that blocks add to: no tensor of the caller's.
+static llvm::SmallDenseSet<Value> getAdded(scf::ForallOp forall) {
+  llvm::SmallDenseSet<Value> added;
+  for (Operation &yielded : forall.getTerminator().getYieldingOps())
+    if (auto add = dyn_cast<ParallelAddOp>(yielded))
+      added.insert(add.getDest());
+  return added;
 }
 
 KernelBuilder::KernelBuilder(scf::ForallOp forall, StringRef name,
@@ -140,11 +156,14 @@ KernelBuilder::KernelBuilder(scf::ForallOp forall, StringRef name,
                   body.addArgument(capture.getType(), capture.getLoc()));
       operands.push_back(capture);
     }
+  llvm::SmallDenseSet<Value> added = getAdded(forall);
   for (auto [arg, init] :
        llvm::zip(forall.getRegionIterArgs(), forall.getOutputs())) {
     auto type = cast<RankedTensorType>(init.getType());
-    Value view = body.addArgument(
-        getViewType(type, /*dense=*/!windowed.contains(arg)), arg.getLoc());
+    Value view =
+        body.addArgument(getViewType(type, /*dense=*/!windowed.contains(arg),
+                                     /*whole=*/added.contains(arg)),
+                         arg.getLoc());
     if (getMirroredUse(forall.getTiedOpResult(
             forall.getTiedOpOperand(cast<BlockArgument>(arg)))))
       mirrored.push_back({arg, view});
@@ -814,6 +833,8 @@ static DenseI64ArrayAttr getStoredDims(Value tile,
 
 LogicalResult KernelBuilder::convertResults(scf::InParallelOp op) {
   for (Operation &yielded : op.getYieldingOps()) {
+    if (isa<ParallelAddOp>(yielded))
+      continue; // Its tiles are added where they are computed.
     auto insert = dyn_cast<tensor::ParallelInsertSliceOp>(yielded);
     Value tile = insert ? getTile(insert.getSource()) : Value();
     Value view = insert ? getView(insert.getDest()) : Value();
@@ -888,8 +909,10 @@ tile::LaunchOp KernelBuilder::finish() {
     if (!size)
       size = arith::ConstantIndexOp::create(b, 1);
   SmallVector<Value> outputs;
-  for (Value init : forall.getOutputs())
-    outputs.push_back(createOutput(b, init));
+  llvm::SmallDenseSet<Value> added = getAdded(forall);
+  for (auto [init, shared] :
+       llvm::zip(forall.getOutputs(), forall.getRegionOutArgs()))
+    outputs.push_back(added.contains(shared) ? init : createOutput(b, init));
   auto launch =
       tile::LaunchOp::create(b, TypeRange(ValueRange(outputs)),
                              SymbolRefAttr::get(kernel), grid, inputs, outputs);

@@ -124,6 +124,8 @@ struct ConvertSeqcToTilePass
         if (failed(outline(func, loop, i)))
           return signalPassFailure();
       eraseDead(func);
+      if (failed(unpackResults(func, getOperation())))
+        return signalPassFailure();
       // What is left that computes elements.
       if (failed(tileLinalg(func)))
         return signalPassFailure();

@@ -98,3 +98,29 @@ func.func @captured(%q: tensor<1x2x?x8xf32>, %lse: tensor<1x2x?xf32>,
       captured_grad(tensor<2xf16>, tensor<?x2xf32>)
   return %r#3, %r#4 : tensor<2xf16>, tensor<?x2xf32>
 }
+
+// Behind a mask, too.
+// CHECK-LABEL: func @unordered
+// CHECK: seqc.attention_backward {{.*}} causal unordered :
+// CHECK: seqc.attention_backward {{.*}} mask {
+// CHECK: } unordered {schedule = #seqc.schedule<tile_m = 64>} :
+func.func @unordered(%q: tensor<2x8x?x64xf16>, %lse: tensor<2x8x?xf32>)
+    -> (tensor<2x8x?x64xf16>, tensor<2x8x?x64xf16>, tensor<2x8x?x64xf16>) {
+  %0:3 = seqc.attention_backward query(%q) key(%q) value(%q)
+      out(%q) lse(%lse) out_grad(%q) causal unordered
+      : (tensor<2x8x?x64xf16>, tensor<2x8x?x64xf16>, tensor<2x8x?x64xf16>,
+         tensor<2x8x?x64xf16>, tensor<2x8x?xf32>, tensor<2x8x?x64xf16>)
+      -> (tensor<2x8x?x64xf16>, tensor<2x8x?x64xf16>, tensor<2x8x?x64xf16>)
+  %1:3 = seqc.attention_backward query(%0#0) key(%q) value(%q)
+      out(%q) lse(%lse) out_grad(%q)
+      mask {
+      ^bb0(%b: index, %h: index, %i: index, %j: index):
+        %other = arith.cmpi ne, %i, %j : index
+        seqc.yield %other : i1
+      } unordered {schedule = #seqc.schedule<tile_m = 64>}
+      : (tensor<2x8x?x64xf16>, tensor<2x8x?x64xf16>, tensor<2x8x?x64xf16>,
+         tensor<2x8x?x64xf16>, tensor<2x8x?xf32>, tensor<2x8x?x64xf16>)
+      -> (tensor<2x8x?x64xf16>, tensor<2x8x?x64xf16>, tensor<2x8x?x64xf16>)
+  return %1#0, %1#1, %1#2
+      : tensor<2x8x?x64xf16>, tensor<2x8x?x64xf16>, tensor<2x8x?x64xf16>
+}

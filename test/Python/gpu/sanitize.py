@@ -251,6 +251,7 @@ def attention_gradients(
         v = random(rng, (1, key_heads, keys, value_dim or head_dim), dtype)
         options = {**fixed, **make(rng)}
         schedule = options.pop("schedule", None)
+        deterministic = options.pop("deterministic", False)
         out, lse = reference.attention(q, k, v, **options)
         g = random(rng, out.shape, dtype)
         lse_grad = floats(rng, lse.size).reshape(lse.shape)
@@ -276,6 +277,7 @@ def attention_gradients(
             moved(lse.astype(np.float32), device),
             lse_grad=moved(lse_grad, device),
             schedule=schedule,
+            deterministic=deterministic,
             target=target,
             **options,
         )
@@ -297,6 +299,18 @@ for _dtype in ("bf16", "f16", "f32"):
     attention_gradients(f"attention gradients {_dtype}", _dtype, causal=True)
 attention_gradients("attention gradients full")
 attention_gradients("attention gradients D 128", head_dim=128, causal=True)
+attention_gradients(
+    "attention gradients D 128, one order",
+    head_dim=128,
+    causal=True,
+    deterministic=True,
+)
+attention_gradients(
+    "attention gradients D 128 segments", head_dim=128, make=sorted_segments
+)
+attention_gradients(
+    "attention gradients D 128 unaligned", head_dim=128, unaligned=True, causal=True
+)
 attention_gradients("attention gradients D 192", head_dim=192, value_dim=128)
 attention_gradients("attention gradients D 256", "f16", head_dim=256, causal=True)
 attention_gradients("attention gradients D 40, value 24", head_dim=40, value_dim=24)

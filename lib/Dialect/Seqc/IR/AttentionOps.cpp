@@ -158,6 +158,17 @@ static LogicalResult verifyReads(const Constraints &check, Region &score,
   return success();
 }
 
+/// The registers of a block must have what all three gradients of a tile take
+/// at once, and one kernel must be the faster form: with a head_dim of 64 the
+/// additions cost more than what they save.
+bool AttentionBackwardOp::fitsOneKernel() {
+  auto type = getQuery().getType();
+  return getUnordered() && type.getElementTypeBitWidth() == 16 &&
+         type.getDimSize(3) == 128 &&
+         getValue().getType().getDimSize(3) == 128 && !getDropout() &&
+         !getBias() && getScore().empty() && getMask().empty();
+}
+
 LogicalResult AttentionBackwardOp::verifyRegions() {
   Constraints check(*this);
   if (failed(verifyAttentionRegions(check, getQuery(), getScore(), getMask())))

@@ -126,6 +126,35 @@ LogicalResult BlockAttentionBackwardOp::verifyRegions() {
                                 /*scoreResults=*/getCapturedGradInit() ? 3 : 2);
 }
 
+LogicalResult ParallelAddOp::verify() {
+  Constraints check(*this);
+  auto source = getSource().getType(), dest = getDest().getType();
+  if (source.getElementType() != dest.getElementType() ||
+      !isa<FloatType>(source.getElementType()) ||
+      source.getRank() != dest.getRank())
+    return check.fail(1) << "source and dest of one rank and one float type, "
+                            "but got source "
+                         << source << " and dest " << dest;
+  if (int64_t(getOffsets().size()) != dest.getRank())
+    return check.fail(2) << "an offset for each of the " << dest.getRank()
+                         << " dimensions of dest, but got "
+                         << getOffsets().size();
+  if (!isa_and_nonnull<InParallelOpInterface>((*this)->getParentOp()))
+    return check.fail(3) << "to stand in scf.forall.in_parallel, but got dest "
+                         << dest << " elsewhere";
+  return success();
+}
+
+MutableOperandRange ParallelAddOp::getUpdatedDestinations() {
+  return getDestMutable();
+}
+
+Operation *ParallelAddOp::getIteratingParent() {
+  if (auto terminator = dyn_cast<InParallelOpInterface>((*this)->getParentOp()))
+    return terminator->getParentOp();
+  return nullptr;
+}
+
 //===----------------------------------------------------------------------===//
 // Dimensions
 //===----------------------------------------------------------------------===//

@@ -22,7 +22,9 @@
 // with `grids` the operator sums over keys or over queries only, and the other
 // sums, of what is left for each row or key, stand behind it, one dimension
 // after another. So every sum has one order, and needs memory that is linear in
-// the sequence. A gradient for each (query, key) is summed over batch and heads
+// the sequence. Where the order of one sum is free (`unordered`), the three
+// gradients of queries, keys and values come from one operator there, which sums
+// over keys and over queries. A gradient for each (query, key) is summed over batch and heads
 // by the block that owns the pairs, as that memory would not be.
 //
 //===----------------------------------------------------------------------===//
@@ -412,7 +414,9 @@ SmallVector<Value> BlockBuilder::build(bool together, bool grids,
   if (wantsQuery)
     first.query = zeros(op.getQuery());
   if (wantsKeys) {
-    Gradients &keys = together && wantsQuery ? first : second;
+    bool shares =
+        wantsQuery && (grids ? op.fitsOneKernel() : together);
+    Gradients &keys = shares ? first : second;
     keys.key = zeros(op.getKey());
     keys.value = zeros(op.getValue());
   }

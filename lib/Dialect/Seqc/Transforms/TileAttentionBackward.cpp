@@ -33,6 +33,11 @@
 // tiles there are, and asks which are empty. A gradient that is only rounded to
 // a narrower type is rounded in its task, which writes no more than that.
 //
+// There, all three gradients are a grid over tiles of keys, as those of keys and
+// values alone. A task has a query gradient of its own, from zeros on, and the
+// tasks' are added (seqc.parallel_add): in any order, which is what one
+// recomputation for three gradients costs.
+//
 // There, a gradient for each (query, key) has a task for each tile of pairs.
 // What is broadcast is summed by the task: one loop over the batches and heads
 // that share the tile, in order, which carries it.
@@ -67,6 +72,8 @@ struct Accumulator {
   /// The number of loops, from the outermost, up to the last one that moves
   /// through it.
   unsigned loops = 0;
+  /// It has all rows of its last tile of queries.
+  bool isPadded = false;
 };
 
 /// Tiles one operator.
@@ -96,6 +103,7 @@ private:
                                  Value isFull);
   LogicalResult prepareSingleLoop();
   Value takeConversion(unsigned result);
+  Value createPadded(Value queries);
 
   /// Where the present tile of an accumulator is: in all of it, or in the share
   /// of this task.
@@ -128,6 +136,11 @@ private:
         return true;
     return false;
   }
+  /// Whether tasks add to the i-th result.
+  bool isAdded(unsigned i) {
+    return addsQueries && op.getGradient(i) ==
+                              BlockAttentionBackwardOp::Gradient::Query;
+  }
   int64_t tileOf(Dim dim) {
     return dim == Query ? tileM : dim == Key ? tileN : 1;
   }
@@ -140,7 +153,7 @@ private:
   bool singleLoop;
   TileStatistics &statistics;
 
-  Fold extents[5], group;
+  Fold extents[5], group, paddedQueries;
   SmallVector<Accumulator> accumulators;
   /// Of Batch, Head (or KeyHead), Query and Key: those in the grid.
   SmallVector<Dim, 4> grid;
@@ -149,6 +162,8 @@ private:
   bool isGrouped = false;
   /// A task has one tile of pairs, and a loop over what shares it.
   bool isPairs = false;
+  /// A task has a part of each query gradient, and tasks add to one.
+  bool addsQueries = false;
   /// Which tiles of the innermost loop the segments of the others reach.
   std::optional<SegmentBounds> segmentBounds;
   /// The present tile, and the part of the whole that this task owns.
@@ -188,20 +203,21 @@ void BackwardTiler::chooseLoops() {
   else if (!isLoop(Head))
     grid.push_back(Head);
   bool overQueries = isSummedOver(2), overKeys = isSummedOver(3);
+  addsQueries = singleLoop && hasKeyGrad && bool(op.getQueryGradInit());
   isPairs =
       singleLoop && llvm::all_of(numbers, isPair) && !overQueries && !overKeys;
   if (isPairs)
     grid.append({Query, Key});
   else if (!overQueries)
     grid.push_back(Query);
-  else if (!overKeys)
+  else if (!overKeys || addsQueries)
     grid.push_back(Key);
 
   auto inGrid = [&](Dim dim) { return llvm::is_contained(grid, dim); };
   if (!inGrid(Batch))
     loops.push_back(Batch);
   // Key tiles outside of the heads of their group: their gradients stay.
-  bool keysFirst = hasKeyGrad && overQueries && overKeys;
+  bool keysFirst = hasKeyGrad && overQueries && overKeys && !addsQueries;
   if (keysFirst)
     loops.push_back(Key);
   if (!inGrid(Head))
@@ -244,6 +260,7 @@ void BackwardTiler::chooseLoops() {
       if (moves)
         accumulator.loops = level + 1;
     }
+    accumulator.isPadded = isAdded(i);
     accumulators.push_back(accumulator);
   }
 }
@@ -274,7 +291,10 @@ void BackwardTiler::getPosition(const Accumulator &accumulator, const Box &box,
     }
     offsets.push_back(fromShare ? subtract(box.offsets[dim], share.offsets[dim])
                                 : box.offsets[dim]);
-    sizes.push_back(box.sizes[dim]);
+    Fold size = box.sizes[dim];
+    if (accumulator.isPadded && dim == Query)
+      size = fromShare ? t.attr(tileM) : paddedQueries;
+    sizes.push_back(size);
   }
 }
 
@@ -762,7 +782,7 @@ SmallVector<Value> BackwardTiler::buildPairLoop(ValueRange carried) {
 /// What GPUs ask for besides.
 LogicalResult BackwardTiler::prepareSingleLoop() {
   for (auto [i, accumulator] : llvm::enumerate(accumulators))
-    if (accumulator.loops != 0)
+    if (accumulator.loops != 0 && !isAdded(i))
       return op.emitOpError("cannot be tiled for a GPU: its result #")
              << i << " of " << accumulator.type
              << " has no tile that one task adds to alone";
@@ -801,6 +821,16 @@ Value BackwardTiler::takeConversion(unsigned result) {
   return empty;
 }
 
+/// Zeros of the type of `queries`, for whole tiles of them.
+Value BackwardTiler::createPadded(Value queries) {
+  SmallVector<Fold> sizes = tensor::getMixedSizes(b, loc, queries);
+  sizes[2] = paddedQueries;
+  Type element = getElementTypeOrSelf(queries.getType());
+  Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(element));
+  Value empty = tensor::EmptyOp::create(b, loc, sizes, element);
+  return linalg::FillOp::create(b, loc, zero, empty).getResult(0);
+}
+
 LogicalResult BackwardTiler::run() {
   b.setInsertionPoint(op);
   extents[Batch] = t.dim(op.getQuery(), 0);
@@ -808,6 +838,10 @@ LogicalResult BackwardTiler::run() {
   extents[Query] = t.dim(op.getQuery(), 2);
   extents[Key] = t.dim(op.getKey(), 2);
   extents[KeyHead] = t.dim(op.getKey(), 1);
+  AffineExpr d0;
+  bindDims(b.getContext(), d0);
+  paddedQueries = affine::makeComposedFoldedAffineApply(
+      b, loc, d0.ceilDiv(tileM) * tileM, {extents[Query]});
   chooseLoops();
   if (singleLoop && failed(prepareSingleLoop()))
     return failure();
@@ -843,8 +877,11 @@ LogicalResult BackwardTiler::run() {
   SmallVector<Value> outputs(op.getDpsInits());
   if (singleLoop)
     for (auto [i, output] : llvm::enumerate(outputs))
-      if (Value rounded = takeConversion(i))
+      if (Value rounded = isAdded(i) ? Value() : takeConversion(i))
         output = rounded;
+  // Tasks write whole tiles of what they add to.
+  if (addsQueries)
+    outputs.front() = createPadded(outputs.front());
   auto forall = scf::ForallOp::create(b, loc, from, to, steps, outputs,
                                       /*mapping=*/std::nullopt);
   b.setInsertionPoint(forall.getTerminator());
@@ -879,6 +916,13 @@ LogicalResult BackwardTiler::run() {
     SmallVector<Fold> offsets, sizes;
     getPosition(accumulator, share, /*fromShare=*/false, offsets, sizes);
     positions.push_back({offsets, sizes});
+    if (isAdded(i)) {
+      Type element = accumulator.type.getElementType();
+      Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(element));
+      Value empty = tensor::EmptyOp::create(b, loc, sizes, element);
+      carried.push_back(linalg::FillOp::create(b, loc, zero, empty).getResult(0));
+      continue;
+    }
     carried.push_back(
         accumulator.loops == 0
             ? t.initialTile(op.getDpsInits()[i], offsets, sizes,
@@ -897,11 +941,28 @@ LogicalResult BackwardTiler::run() {
             arith::TruncFOp::create(b, loc, type.clone(element), results[i]);
       results[i] = t.slice(results[i], zeros, positions[i].second);
     }
+  SmallVector<Value> addedOffsets;
+  for (auto [i, position] : llvm::enumerate(positions))
+    if (isAdded(i))
+      for (Fold offset : position.first)
+        addedOffsets.push_back(t.index(offset));
   b.setInsertionPointToStart(forall.getTerminator().getBody());
   for (auto [i, result] : llvm::enumerate(results))
-    t.parallelInsert(result, forall.getRegionIterArgs()[i], positions[i].first,
-                     positions[i].second);
-  b.replaceOp(op, forall.getResults());
+    if (isAdded(i))
+      ParallelAddOp::create(b, loc, result, forall.getRegionIterArgs()[i],
+                            addedOffsets);
+    else
+      t.parallelInsert(result, forall.getRegionIterArgs()[i],
+                       positions[i].first, positions[i].second);
+  SmallVector<Value> replacements(forall.getResults());
+  if (addsQueries) {
+    b.setInsertionPointAfter(forall);
+    Value whole = op.getDpsInits()[0];
+    SmallVector<Fold> sizes = tensor::getMixedSizes(b, loc, whole),
+                      zeros(sizes.size(), t.attr(0));
+    replacements[0] = t.slice(replacements[0], zeros, sizes);
+  }
+  b.replaceOp(op, replacements);
   return success();
 }
 

@@ -26,6 +26,7 @@ NAMES = (
     "chunk_scan_backward",
     "chunk_scan",
     "chunk_conv1d_backward",
+    "parallel_add",
 )
 ID = re.compile(rf"\b({'|'.join(NAMES)})_c(\d+)\b")
 CHECK = re.compile(
@@ -98,6 +99,7 @@ def verified(root: Path) -> Ids:
         "chunk_scan": any_scan | numbers_in(function(algebra, "ChunkScanOp::verify()")),
     }
     own["attention_backward"] |= own["attention"]
+    own["parallel_add"] = numbers_in(function(backward, "ParallelAddOp::verify()"))
     own["block_attention_backward"] = any_attention | numbers_in(
         function(backward, "BlockAttentionBackwardOp::verify()")
     )

@@ -17,6 +17,7 @@
 
 include "seqc/Dialect/Seqc/IR/SeqcBase.td"
 include "mlir/Interfaces/DestinationStyleOpInterface.td"
+include "mlir/Interfaces/ParallelCombiningOpInterface.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
 include "mlir/Interfaces/TilingInterface.td"
 
@@ -164,6 +165,41 @@ def Seqc_BlockAttentionBackwardOp : Seqc_Op<"block_attention_backward", [
     /// space.
     bool isSummedOver(unsigned result, unsigned dim);
   }];
+}
+
+def Seqc_ParallelAddOp : Seqc_Op<"parallel_add", [
+    DeclareOpInterfaceMethods<ParallelCombiningOpInterface,
+      ["getUpdatedDestinations", "getIteratingParent"]>]> {
+  let summary = "Adds a tensor to a part of what the iterations of a parallel loop share";
+  let description = [{
+    Stands in the `scf.forall.in_parallel` of an `scf.forall`, where `tensor.parallel_insert_slice` replaces. The
+    result of the loop is what it starts from plus the sources of all iterations, each at its `offsets`; parts may overlap.
+    The order of the additions is not specified, so a sum of floats may be rounded differently from run to run.
+    With it the backward of attention sums `query_grad` over blocks of keys while `key_grad` and `value_grad` stay where they
+    are computed.
+
+    Example:
+    ```mlir
+    %dq = scf.forall (%j) = (0) to (%keys) step (128) shared_outs(%all = %zeros) -> tensor<?x64xf32> {
+      ...
+      scf.forall.in_parallel {
+        seqc.parallel_add %part into %all[%c0, %c0] : tensor<?x64xf32> into tensor<?x64xf32>
+      }
+    }
+    ```
+  }];
+  let arguments = (ins
+    // parallel_add_c1
+    AnyRankedTensor:$source,
+    // parallel_add_c1, parallel_add_c3
+    AnyRankedTensor:$dest,
+    // parallel_add_c2
+    Variadic<Index>:$offsets
+  );
+  let assemblyFormat = [{
+    $source `into` $dest `[` $offsets `]` attr-dict `:` type($source) `into` type($dest)
+  }];
+  let hasVerifier = 1;
 }
 
 #endif // SEQC_DIALECT_SEQC_IR_SEQCBACKWARDOPS

@@ -255,6 +255,10 @@ def Seqc_AttentionBackwardOp : Seqc_Op<"attention_backward", [
     three gradients that are always there follow `->`; `bias_grad` and `sinks_grad`, where wanted, follow with
     theirs, as in `bias_grad(tensor<1x8x?x?xf32>)`.
 
+    Every sum has one order, unless `unordered` says that the sum of `query_grad` need not: then a GPU may compute all three
+    gradients in one kernel, whose blocks add to it as they come, and the rounding of `query_grad` may differ from run to
+    run.
+
     `captured` names tensors that the score region reads an element of, at indices that are arguments of the
     region, each at most once: `t[h]`, say, or `t[b, h]`. Each has a gradient in `captured_grad`:
 
@@ -309,6 +313,7 @@ def Seqc_AttentionBackwardOp : Seqc_Op<"attention_backward", [
     DefaultValuedAttr<Seqc_AlignmentAttr, "::seqc::Alignment::BottomRight">:$alignment,
     // attention_backward_c16
     OptionalAttr<F64Attr>:$dropout,
+    UnitAttr:$unordered,
     OptionalAttr<Seqc_ScheduleAttr>:$schedule
   );
   // attention_backward_c18 to attention_backward_c20
@@ -341,6 +346,7 @@ def Seqc_AttentionBackwardOp : Seqc_Op<"attention_backward", [
     (`align` `(` custom<EnumKeyword>($alignment)^ `)`)?
     (`score` $score^)?
     (`mask` $mask^)?
+    (`unordered` $unordered^)?
     attr-dict `:` `(` type(operands) `)` `->`
     `(` type($query_grad) `,` type($key_grad) `,` type($value_grad) `)`
     (`bias_grad` `(` type($bias_grad)^ `)`)?
@@ -350,6 +356,10 @@ def Seqc_AttentionBackwardOp : Seqc_Op<"attention_backward", [
   let hasVerifier = 1;
   let hasRegionVerifier = 1;
   let hasCanonicalizer = 1;
+  let extraClassDeclaration = [{
+    /// Whether a GPU computes the gradients of query, key and value in one kernel.
+    bool fitsOneKernel();
+  }];
 }
 
 //===----------------------------------------------------------------------===//
