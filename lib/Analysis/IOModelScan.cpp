@@ -155,6 +155,17 @@ FormReport seqc::io::fusedForm(const ScanShape &s, TileSchedule t,
     // A second gradient of the state comes in and goes out with the first.
     fixed.read += (s.stateIn ? stateBytes : 0) + (s.stateOut ? stateBytes : 0);
     fixed.written += s.stateIn ? stateBytes : 0;
+    if (splits > 1) {
+      // What parts add to states and to their gradients: u and delta, and
+      // delta, z and dout once more; (decay, state) and the adjoint of each
+      // part, and what comes before and behind it.
+      fixed.read +=
+          elements * s.e * (4 + (s.z ? 1 : 0)) + splits * 6 * stateBytes;
+      fixed.written += splits * 5 * stateBytes;
+      form.workspaceBytes += splits * 5 * stateBytes;
+      addVector(c, states * 3, states * 2);
+      addSpecial(c, states);
+    }
   } else {
     fixed.read = elements * s.e * (2 + (s.z && s.out ? 1 : 0));
     fixed.written = s.out ? elements * s.e : 0;

@@ -26,6 +26,31 @@ from ._scan import (
 )
 from ._text import Operand, Schedule, Type
 
+# Warps that fill a large GPU, eight on each of its multiprocessors, two thirds of them:
+# fewer have parts of the sequence as well, of which a call has as many as its sizes
+# are worth. Steps of a sequence that is long enough for two.
+_FEW_WARPS = 704
+_SPLIT_STEPS = 256
+_MOST_PARTS = 1024
+
+
+def _backward_schedule(
+    schedule: Schedule, batch: int, dim: int, state: int, length: int, is_gpu: bool
+) -> tuple[tuple[str, int], ...]:
+    """The schedule of a call on a GPU: few channels have their sequence split.
+
+    Sizes are dynamic in a compiled kernel, so the compiler takes them for large.
+    """
+    given = schedule or {}
+    states = 1 << max(state - 1, 0).bit_length()
+    lanes = min(max(states // 4, 1), 32)
+    # Channels of a thread.
+    channels = 2 if 16 <= states <= 128 else 1
+    is_few = batch * dim * lanes <= 32 * channels * _FEW_WARPS
+    if is_gpu and is_few and length > _SPLIT_STEPS and "splits" not in given:
+        given = {**given, "splits": _MOST_PARTS}
+    return schedule_key(given) if given else ()
+
 
 class ScanGradients(NamedTuple):
     """The gradients of the operands of a selective scan; None for one not given."""
@@ -120,7 +145,7 @@ def selective_scan_backward(
         final_state_grad: the gradient of the final state, like `initial_state`;
             zeros by default.
         schedule: tiling of this call: {"tile_m": channels, "tile_n": steps in a
-            chunk}.
+            chunk, "splits": on a GPU the most parts of the sequence}.
         target: on a GPU, "sm_80" or "sm_90a"; as for `attention`.
 
     Returns:
@@ -149,11 +174,14 @@ def selective_scan_backward(
         arguments.append(array)
     if offsets is not None:
         arguments.append(offsets)
+    is_split = place.is_gpu and offsets is None
     key = ScanBackwardKey(
         operands,
         final_state_grad is not None,
         bool(delta_softplus),
-        schedule_key(schedule),
+        _backward_schedule(
+            schedule, shape[0], shape[1], operands.state, shape[2], is_split
+        ),
         offsets is not None,
         bool(reverse),
     )

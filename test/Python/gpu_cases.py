@@ -109,6 +109,8 @@ SPLIT_STATES = [1, 5, 16, 64]
 # whole ones, and of both.
 SCAN_GRADIENT_SIZES = ((2, 34, 70), (1, 2, 1), (2, 4, 0), (1, 66, 96))
 SCAN_GRADIENT_SCHEDULES = [
+    {"tile_m": 64, "tile_n": 8, "warps": 2},
+    {"tile_m": 32, "tile_n": 16, "warps": 4, "splits": 5},
     {"tile_m": 64, "tile_n": 8, "warps": 4},
     {"tile_m": 64, "tile_n": 16, "warps": 8},
     {"tile_m": 16, "tile_n": 16, "warps": 1},

@@ -13,7 +13,7 @@ import pytest
 import seqc
 from hypothesis import example, given
 from hypothesis import strategies as st
-from seqc import reference
+from seqc import _scan_backward, reference
 from seqc_testing import (
     DTYPES,
     LAYOUTS,
@@ -344,3 +344,18 @@ def test_programs_tie_sizes() -> None:
     ):
         with pytest.raises(seqc.SeqcArgumentError):
             program[name](*arguments)
+
+
+def test_schedule_of_a_call() -> None:
+    """Few channels of a long sequence are split on a GPU, by as many parts as its
+    sizes are worth."""
+    choose = _scan_backward._backward_schedule
+    parts = (("splits", 1024),)
+    assert choose(None, 1, 4096, 16, 65536, True) == parts
+    assert choose({"tile_n": 8}, 1, 4096, 16, 65536, True) == (*parts, ("tile_n", 8))
+    assert choose({"splits": 3}, 1, 4096, 16, 65536, True) == (("splits", 3),)
+    assert choose(None, 1, 4096, 16, 65536, False) == ()
+    assert choose(None, 1, 4096, 16, 200, True) == ()
+    assert choose(None, 8, 4096, 16, 4096, True) == ()
+    assert choose(None, 5, 2048, 16, 4096, True) == parts
+    assert choose(None, 5, 2048, 64, 4096, True) == ()

@@ -7,6 +7,9 @@ every range of state sizes, for threads with few states, and for rows of any pla
 from __future__ import annotations
 
 import pytest
+from gpu_cases import SCAN_GRADIENT_SCHEDULES
+from seqc import _seqc
+from seqc._program import _options
 from seqc._scan import (
     ConvKey,
     ConvOperands,
@@ -97,3 +100,42 @@ def test_sequences(packed: bool, reverse: bool, chip: str) -> None:
     check(causal_conv1d_text(forward), chip)
     backward = ConvBackwardKey(conv, not packed, "silu", (), packed, reverse)
     check(causal_conv1d_backward_text(backward), chip, is_common=False)
+
+
+def gradients(
+    state: int, dtype: str = "bf16", schedule: dict[str, int] | None = None
+) -> str:
+    variable = (dtype, 3, 0)
+    operands = ScanOperands(
+        dtype, state, "f32", variable, variable, "f32", True, "f32", True
+    )
+    key = tuple(sorted((schedule or {}).items()))
+    return selective_scan_backward_text(ScanBackwardKey(operands, True, True, key))
+
+
+def compile_only(source: str, chip: str) -> None:
+    """Compiles what may take more registers than a thread has."""
+    options = _options(chip, perf_errors=False)
+    options.cache = False
+    assert _seqc.compile(source, options)
+
+
+@pytest.mark.parametrize("chip", CHIPS)
+@pytest.mark.parametrize(
+    ("state", "dtype"), [(1, "f32"), (5, "bf16"), (256, "bf16"), (256, "f32")]
+)
+def test_gradient_states(state: int, dtype: str, chip: str) -> None:
+    compile_only(gradients(state, dtype), chip)
+
+
+@pytest.mark.parametrize("chip", CHIPS)
+@pytest.mark.parametrize("state", [16, 64])
+def test_gradient_parts(state: int, chip: str) -> None:
+    """Few channels, whose sequence is split."""
+    check(gradients(state, schedule={"splits": 64}), chip, is_common=False)
+
+
+@pytest.mark.parametrize("chip", CHIPS)
+@pytest.mark.parametrize("schedule", SCAN_GRADIENT_SCHEDULES)
+def test_gradient_schedules(schedule: dict[str, int], chip: str) -> None:
+    compile_only(gradients(16, schedule=schedule), chip)

@@ -68,3 +68,28 @@ def test_splits(one_chip: None) -> None:  # noqa: F811
     bound, state_bound = test_scan.bounds(arguments, "f32")
     assert_close(state, expected_state, state_bound, "state")
     assert_close(out, expected, bound, "out")
+
+
+@pytest.mark.parametrize(
+    ("name", "length", "shift", "reverse"),
+    [("all", 300, 0.0, False), ("grouped", 520, -7.0, True)],
+)
+def test_gradient_splits(
+    name: str,
+    length: int,
+    shift: float,
+    reverse: bool,
+    one_chip: None,  # noqa: F811
+) -> None:
+    """Sequences in parts, what goes between which is forgotten or is not."""
+    rng = np.random.default_rng(8)
+    scan = test_scan.inputs(rng, 2, 34, length, **test_scan.VARIANTS[name])
+    if "delta_bias" in scan:
+        scan["delta_bias"] = scan["delta_bias"] + np.float32(shift)
+    scan["reverse"] = reverse
+    arguments = test_scan_backward.gradients_of(rng, scan, "f32")
+    given: dict[str, Any] = dict(arguments, schedule={"splits": 8})
+    actual = seqc.selective_scan_backward(**given)._asdict()
+    expected = reference.selective_scan_backward(**arguments)
+    for gradient, bound in test_scan_backward.bounds(arguments, "f32").items():
+        assert_close(actual[gradient], expected[gradient], bound, gradient)

@@ -78,3 +78,27 @@ func.func @few(%u: tensor<1x1536x131072xbf16>, %s: tensor<1x1536x256xbf16>, %A: 
     -> (tensor<1x1536x256xbf16>, tensor<1x1536x16xf32>)
   return %0#0, %1#0 : tensor<1x1536x131072xbf16>, tensor<1x1536x256xbf16>
 }
+
+// -----
+
+// The backward: two channels for a thread, of 8 steps; of 8 states one, of 16. Few
+// channels have parts of the sequence, as many as are blocks for twice the chip.
+// CHECK-LABEL: @backward
+// H200: seqc.selective_scan_backward {{.*}} #seqc.schedule<tile_m = 64, tile_n = 8, splits = 22, warps = 4>
+// A100: seqc.selective_scan_backward {{.*}} #seqc.schedule<tile_m = 64, tile_n = 8, splits = 18, warps = 4>
+// CHECK: seqc.selective_scan_backward {{.*}} #seqc.schedule<tile_m = 16, tile_n = 8, splits = 1, warps = 4>
+// CHECK: seqc.selective_scan_backward {{.*}} #seqc.schedule<tile_m = 64, tile_n = 16, splits = 2, warps = 4>
+func.func @backward(%u: tensor<1x1536x131072xbf16>, %A: tensor<1536x16xf32>, %v: tensor<8x2048x2048xbf16>, %E: tensor<2048x64xf32>,
+                    %w: tensor<1x256x256xbf16>, %F: tensor<256x8xf32>)
+    -> (tensor<1x1536x131072xbf16>, tensor<8x2048x2048xbf16>, tensor<1x256x256xbf16>) {
+  %0:5 = seqc.selective_scan_backward u(%u) delta(%u) A(%A) B(%A) C(%A) out_grad(%u)
+    : (tensor<1x1536x131072xbf16>, tensor<1x1536x131072xbf16>, tensor<1536x16xf32>, tensor<1536x16xf32>, tensor<1536x16xf32>, tensor<1x1536x131072xbf16>)
+    -> (tensor<1x1536x131072xbf16>, tensor<1x1536x131072xbf16>, tensor<1536x16xf32>, tensor<1536x16xf32>, tensor<1536x16xf32>)
+  %1:5 = seqc.selective_scan_backward u(%v) delta(%v) A(%E) B(%E) C(%E) out_grad(%v)
+    : (tensor<8x2048x2048xbf16>, tensor<8x2048x2048xbf16>, tensor<2048x64xf32>, tensor<2048x64xf32>, tensor<2048x64xf32>, tensor<8x2048x2048xbf16>)
+    -> (tensor<8x2048x2048xbf16>, tensor<8x2048x2048xbf16>, tensor<2048x64xf32>, tensor<2048x64xf32>, tensor<2048x64xf32>)
+  %2:5 = seqc.selective_scan_backward u(%w) delta(%w) A(%F) B(%F) C(%F) out_grad(%w)
+    : (tensor<1x256x256xbf16>, tensor<1x256x256xbf16>, tensor<256x8xf32>, tensor<256x8xf32>, tensor<256x8xf32>, tensor<1x256x256xbf16>)
+    -> (tensor<1x256x256xbf16>, tensor<1x256x256xbf16>, tensor<256x8xf32>, tensor<256x8xf32>, tensor<256x8xf32>)
+  return %0#0, %1#0, %2#0 : tensor<1x1536x131072xbf16>, tensor<8x2048x2048xbf16>, tensor<1x256x256xbf16>
+}

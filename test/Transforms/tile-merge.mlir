@@ -2,7 +2,7 @@
 // RUN: seqc-opt %s --seqc-tile-merge --seqc-statistics -o /dev/null 2>&1 | FileCheck %s --check-prefix=STATS
 
 // STATS: seqc-tile-merge
-// STATS-NEXT: 4 merges-tiled
+// STATS-NEXT: 5 merges-tiled
 
 // A row of the result with all of its parts, and its end.
 // CHECK-LABEL: func @plain(
@@ -115,6 +115,17 @@ func.func @alone(%pm: tensor<4x2x8x3xf32>, %ps: tensor<4x2x8x3xf32>,
 // CHECK: {seqc.grid}
 func.func @prefix(%ps: tensor<?x2x40x16xf32>, %pd: tensor<?x2x40x16xf32>, %o: tensor<?x2x40x16xf32>, %h: tensor<2x40x16xf32>) -> (tensor<?x2x40x16xf32>, tensor<2x40x16xf32>) {
   %0:2 = seqc.scan_prefix state(%ps) decay(%pd) outs(%o, %h)
+    : (tensor<?x2x40x16xf32>, tensor<?x2x40x16xf32>, tensor<?x2x40x16xf32>, tensor<2x40x16xf32>) -> (tensor<?x2x40x16xf32>, tensor<2x40x16xf32>)
+  return %0#0, %0#1 : tensor<?x2x40x16xf32>, tensor<2x40x16xf32>
+}
+
+// In reverse as well.
+// CHECK-LABEL: func @reverse(
+// CHECK: scf.forall
+// CHECK: seqc.scan_prefix {{.*}} reverse
+// CHECK: {seqc.grid}
+func.func @reverse(%ps: tensor<?x2x40x16xf32>, %h: tensor<2x40x16xf32>) -> (tensor<?x2x40x16xf32>, tensor<2x40x16xf32>) {
+  %0:2 = seqc.scan_prefix state(%ps) decay(%ps) outs(%ps, %h) reverse
     : (tensor<?x2x40x16xf32>, tensor<?x2x40x16xf32>, tensor<?x2x40x16xf32>, tensor<2x40x16xf32>) -> (tensor<?x2x40x16xf32>, tensor<2x40x16xf32>)
   return %0#0, %0#1 : tensor<?x2x40x16xf32>, tensor<2x40x16xf32>
 }

@@ -113,6 +113,7 @@ void seqc::buildPTXPipeline(OpPassManager &pm,
   // A chunk of a scan's backward has the length that its schedule says.
   SeqcRecomputeBackwardOptions recomputeScans;
   recomputeScans.grids = true;
+  recomputeScans.chip = options.chip;
   func.addPass(createSeqcRecomputeBackward(recomputeScans));
   addCleanup(func);
   if (last == PTXStage::Online)

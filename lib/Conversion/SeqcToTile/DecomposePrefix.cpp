@@ -13,7 +13,9 @@
 // Parts are taken several at a time, so that all of their loads are on their
 // way before the first is needed. A part past the last one changes nothing that
 // is read: its state is written nowhere, and what comes after it is not used,
-// since the loop carries the state after the last part that there is.
+// since the loop carries the state after the last part that there is. In
+// reverse the parts are counted from the last; what would be in front of the
+// first one has a number behind the last.
 //
 //===----------------------------------------------------------------------===//
 
@@ -64,10 +66,18 @@ static LogicalResult convert(KernelBuilder &k, ScanPrefixOp op) {
   {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(loop.getBody());
-    SmallVector<Value> places;
+    SmallVector<Value> numbers, places;
     SmallVector<std::pair<Value, Value>> read;
     for (int64_t i = 0; i < kTurn; ++i) {
       Value part = arith::AddIOp::create(b, loop.getInductionVar(), k.index(i));
+      numbers.push_back(part);
+      if (op.getReverse()) {
+        Value last = arith::SubIOp::create(b, parts, k.index(1));
+        Value from = arith::SubIOp::create(b, last, part);
+        Value exists =
+            arith::CmpIOp::create(b, arith::CmpIPredicate::slt, part, parts);
+        part = arith::SelectOp::create(b, exists, from, part);
+      }
       places.push_back(part);
       Value decay =
           tile::LoadOp::create(b, type, decays->view, at(*decays, part), dims);
@@ -79,8 +89,8 @@ static LogicalResult convert(KernelBuilder &k, ScanPrefixOp op) {
     for (int64_t i = 0; i < kTurn; ++i) {
       tile::StoreOp::create(b, h, starts->view, at(*starts, places[i]), dims);
       Value next = math::FmaOp::create(b, read[i].first, h, read[i].second);
-      Value exists =
-          arith::CmpIOp::create(b, arith::CmpIPredicate::slt, places[i], parts);
+      Value exists = arith::CmpIOp::create(b, arith::CmpIPredicate::slt,
+                                           numbers[i], parts);
       h = arith::SelectOp::create(b, k.splat(exists, type.getShape()), next, h);
     }
     scf::YieldOp::create(b, h);

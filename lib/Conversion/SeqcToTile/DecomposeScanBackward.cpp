@@ -39,13 +39,10 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "ScanParts.h"
+#include "ScanChunks.h"
 
-#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
-#include "mlir/Transforms/LoopInvariantCodeMotionUtils.h"
-#include "llvm/ADT/SmallPtrSet.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -54,25 +51,14 @@ using namespace seqc::totile;
 
 /// Blocks that an SM has registers for: of the first kernel.
 static constexpr int32_t kStateBlocks = 4;
-/// States that a thread has of the steps that it takes together: products with
-/// all of a chunk's would leave no registers for its decays and states.
+/// States of a channel that a thread has of the steps that it takes together:
+/// products with all of a chunk's would leave no registers for its decays and
+/// states.
 static constexpr int64_t kGroupStates = 16;
 /// Blocks of the second kernel that an SM has registers for, where a thread
-/// holds so many decays and states of a chunk at most.
+/// holds so many decays and states of a chunk at most, and elements of a row.
 static constexpr int32_t kGradientBlocks = 3;
-static constexpr int64_t kFewHeld = 32;
-
-/// The slice that `v` is, padded or not.
-static tensor::ExtractSliceOp findSlice(Value v) {
-  while (Operation *def = v.getDefiningOp()) {
-    if (auto slice = dyn_cast<tensor::ExtractSliceOp>(def))
-      return slice;
-    if (!isa<tensor::PadOp, tensor::CastOp>(def))
-      break;
-    v = def->getOperand(0);
-  }
-  return nullptr;
-}
+static constexpr int64_t kFewHeld = 32, kFewElements = 8;
 
 /// Whether nobody wants a gradient: what it is written into is nothing.
 static bool isUnused(Value dest) {
@@ -81,68 +67,7 @@ static bool isUnused(Value dest) {
   return bool(dest.getDefiningOp<tensor::EmptyOp>());
 }
 
-static Value exchange(KernelBuilder &k, Value tile) {
-  return tile::ExchangeOp::create(k.b, tile.getType(), tile);
-}
-
 namespace {
-
-/// What both kernels share.
-class ChunkKernel {
-public:
-  ChunkKernel(KernelBuilder &k, scf::ForallOp forall, scf::ForOp loop,
-              Operation *op, Value u, Value A)
-      : k(k), b(k.b), forall(forall), loop(loop), op(op), u(u) {
-    auto shape = cast<RankedTensorType>(u.getType()).getShape();
-    channels = shape[1];
-    steps = shape[2];
-    depth = cast<RankedTensorType>(A.getType()).getDimSize(1);
-    padded = llvm::PowerOf2Ceil(depth);
-  }
-
-protected:
-  /// Goes through the body of the forall; `buildLoop` stands for the loop.
-  LogicalResult buildBody(function_ref<LogicalResult()> buildLoop);
-  /// Takes the body of the loop in, for iteration `number`, up to the operator,
-  /// for which `build` stands.
-  LogicalResult buildChunk(Value number, function_ref<LogicalResult()> build);
-
-  LogicalResult fail(Value v) {
-    return op->emitOpError("reads a ")
-           << v.getType() << " that is not a slice of device memory";
-  }
-  /// channels x d_state, one for each channel, channels x steps, steps x
-  /// d_state.
-  LogicalResult loadMatrix(Value v, Value &tile);
-  LogicalResult loadVector(Value v, Value &tile);
-  LogicalResult loadRows(Value v, Value count, Value &tile);
-  LogicalResult loadStates(Value v, Value count, Value &tile);
-
-  Value add(Value x, Value y) { return arith::AddFOp::create(b, x, y); }
-  Value mul(Value x, Value y) { return arith::MulFOp::create(b, x, y); }
-  Value fma(Value x, Value y, Value z) {
-    return math::FmaOp::create(b, x, y, z);
-  }
-  /// channels x steps, or one for each channel, as channels x steps x d_state.
-  Value overStates(Value rows) { return k.broadcast(rows, 2, padded); }
-  Value overSteps(Value matrix) { return k.broadcast(matrix, 1, steps); }
-  Value overChannels(Value states) { return k.broadcast(states, 0, channels); }
-
-  Value buildExponent(Value delta, Value bias);
-  /// `rows`, and 0 from step `count` on, if that is given.
-  Value cut(Value rows, Value count);
-  void store(Value tile, Value view, ArrayRef<Value> offsets,
-             ArrayRef<int64_t> dims = {}, ArrayRef<int64_t> inside = {});
-
-  KernelBuilder &k;
-  ImplicitLocOpBuilder &b;
-  scf::ForallOp forall;
-  scf::ForOp loop;
-  Operation *op;
-  Value u;
-  int64_t channels, steps, depth, padded;
-  Value channelEnd; // Where the channels of the group end; null for the view.
-};
 
 /// The state before each chunk.
 class StatesKernel : ChunkKernel {
@@ -169,7 +94,9 @@ public:
       : ChunkKernel(k, forall, loop, op, op.getU(), op.getA()), scan(op) {
     int64_t threads = 32 * k.kernel.getWarps();
     int64_t ofThread = std::max<int64_t>(channels * padded / threads, 1);
-    group = std::clamp<int64_t>(kGroupStates / ofThread, 1, steps);
+    int64_t ofChannel = std::max<int64_t>(padded / 32, 4);
+    group = std::clamp<int64_t>(kGroupStates / std::min(ofThread, ofChannel), 1,
+                                steps);
     while (!llvm::isPowerOf2_64(group) || steps % group)
       --group;
   }
@@ -199,12 +126,12 @@ private:
   LogicalResult buildLoop();
   LogicalResult buildNumber(Value number, bool isWhole, Carried &now);
   LogicalResult buildSteps(bool isWhole, Carried &now);
+  FailureOr<Value> findPlace(Gradient gradient);
   LogicalResult storeSteps(Value tile, Gradient gradient, bool isWhole);
   LogicalResult storeBlockSums(Value sums, Gradient gradient, bool isWhole);
   Value takePart(Value tile, int64_t row, int64_t column,
                  ArrayRef<int64_t> shape);
   Value put(Value part, Value tile, int64_t row, int64_t column);
-  LogicalResult storeSums();
   Value sumStates(Value product);
 
   ChunkScanBackwardOp scan;
@@ -215,135 +142,12 @@ private:
   Value B, C;       // Where they do not vary with time.
   Value skip, bias; // D, delta_bias
   Value isState;    // Which states there are; null for all.
-  Value first;      // The first step of the chunk.
   /// The stored state before the chunk.
   Value startView;
   SmallVector<Value> startOffsets;
 };
 
 } // namespace
-
-//===----------------------------------------------------------------------===//
-// Both kernels
-//===----------------------------------------------------------------------===//
-
-LogicalResult ChunkKernel::buildBody(function_ref<LogicalResult()> buildLoop) {
-  k.bindGrid(/*longestFirst=*/false);
-  moveLoopInvariantCode(cast<LoopLikeOpInterface>(loop.getOperation()));
-  auto own = [&](Operation *other) -> LogicalResult {
-    if (other != loop)
-      return k.convert(other);
-    // A tile at the end of a group is cut there, unless that is the end of all
-    // channels, where the view ends.
-    if (forall.getRank() == 3 &&
-        getConstantIntValue(forall.getMixedUpperBound()[1]) != 1)
-      if (auto rows = findSlice(u))
-        channelEnd = addIndex(k, k.scalar(rows.getMixedOffsets()[1]),
-                              k.scalar(rows.getMixedSizes()[1]));
-    return buildLoop();
-  };
-  return convertBody(*forall.getBody(), own);
-}
-
-LogicalResult ChunkKernel::buildChunk(Value number,
-                                      function_ref<LogicalResult()> build) {
-  k.setScalar(loop.getInductionVar(), number);
-  bool past = false;
-  llvm::SmallPtrSet<Operation *, 4> ofState;
-  auto own = [&](Operation *other) -> LogicalResult {
-    if (other == op) {
-      past = true;
-      return build();
-    }
-    // What follows inserts the chunk's outputs, which have been written.
-    if (past)
-      return success();
-    // The stored state of one chunk, which has a dimension less.
-    auto slice = dyn_cast<tensor::ExtractSliceOp>(other);
-    if (slice && slice.getDroppedDims().any()) {
-      ofState.insert(other);
-      return success();
-    }
-    if (isa<tensor::PadOp, tensor::CastOp>(other))
-      if (Operation *source = other->getOperand(0).getDefiningOp();
-          source && ofState.contains(source)) {
-        ofState.insert(other);
-        return success();
-      }
-    return k.convert(other);
-  };
-  return convertBody(*loop.getBody(), own);
-}
-
-LogicalResult ChunkKernel::loadMatrix(Value v, Value &tile) {
-  auto slice = k.getFill(v) ? std::nullopt : k.getSlice(v);
-  if (slice && channelEnd) {
-    // Channels of the next group must not take part in sums.
-    auto type = cast<MemRefType>(slice->view.getType());
-    Value view = limit(k, slice->view, type.getRank() - 2, channelEnd);
-    auto tileType =
-        RankedTensorType::get({channels, padded}, type.getElementType());
-    tile = tile::LoadOp::create(b, tileType, view, slice->offsets,
-                                /*dims=*/nullptr);
-  } else {
-    tile = k.getTile(v, {channels, padded});
-  }
-  if (!tile)
-    return fail(v);
-  tile = k.extend(tile);
-  return success();
-}
-
-LogicalResult ChunkKernel::loadVector(Value v, Value &tile) {
-  tile = k.getTile(v, {channels});
-  if (!tile)
-    return fail(v);
-  tile = k.extend(tile);
-  return success();
-}
-
-LogicalResult ChunkKernel::loadRows(Value v, Value count, Value &tile) {
-  auto slice = k.getSlice(v);
-  if (!slice)
-    return fail(v);
-  slice->view = limitChannels(k, slice->view, channelEnd);
-  tile = k.extend(loadSteps(k, *slice, {1, 2}, {channels, steps}, 1, count));
-  return success();
-}
-
-LogicalResult ChunkKernel::loadStates(Value v, Value count, Value &tile) {
-  auto slice = k.getSlice(v);
-  if (!slice)
-    return fail(v);
-  int64_t rank = cast<MemRefType>(slice->view.getType()).getRank();
-  tile = k.extend(
-      loadSteps(k, *slice, {rank - 1, rank - 2}, {steps, padded}, 0, count));
-  return success();
-}
-
-/// delta and its bias: what softplus is applied to.
-Value ChunkKernel::buildExponent(Value delta, Value bias) {
-  return bias ? add(delta, k.broadcast(bias, 1, steps)) : delta;
-}
-
-Value ChunkKernel::cut(Value rows, Value count) {
-  if (!count)
-    return rows;
-  Type i32 = b.getI32Type();
-  Value at = k.positions(k.index(0), steps, i32);
-  Value end = k.splat(arith::IndexCastOp::create(b, i32, count), {steps});
-  Value isStep = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, at, end);
-  return arith::SelectOp::create(b, k.broadcast(isStep, 0, channels), rows,
-                                 k.constant({channels, steps}, 0.0));
-}
-
-void ChunkKernel::store(Value tile, Value view, ArrayRef<Value> offsets,
-                        ArrayRef<int64_t> dims, ArrayRef<int64_t> inside) {
-  tile::StoreOp::create(
-      b, tile, view, offsets,
-      dims.empty() ? DenseI64ArrayAttr() : b.getDenseI64ArrayAttr(dims),
-      inside.empty() ? DenseI64ArrayAttr() : b.getDenseI64ArrayAttr(inside));
-}
 
 //===----------------------------------------------------------------------===//
 // The states between chunks
@@ -518,6 +322,18 @@ Value GradientsKernel::sumStates(Value product) {
   return k.reduce(tile::ReduceKind::Add, product, 2);
 }
 
+/// Where the chunk's steps are in what the tile writes of a gradient.
+FailureOr<Value> GradientsKernel::findPlace(Gradient gradient) {
+  Value yielded = loop.getYieldedValues()[numberOf(gradient)];
+  auto insert = yielded.getDefiningOp<tensor::InsertSliceOp>();
+  Value at = insert ? k.scalar(insert.getMixedOffsets().back()) : Value();
+  if (!at)
+    return op->emitOpError("has a gradient of ")
+           << yielded.getType()
+           << " that is not inserted into that of the sequence";
+  return at;
+}
+
 /// Writes a tile of channels x steps to where the chunk's part of a gradient
 /// is.
 LogicalResult GradientsKernel::storeSteps(Value tile, Gradient gradient,
@@ -530,7 +346,10 @@ LogicalResult GradientsKernel::storeSteps(Value tile, Gradient gradient,
     return op->emitOpError("writes a ")
            << whole.getType() << " that is not device memory";
   SmallVector<Value> offsets(dest->offsets);
-  offsets.back() = addIndex(k, offsets.back(), first);
+  FailureOr<Value> at = findPlace(gradient);
+  if (failed(at))
+    return failure();
+  offsets.back() = addIndex(k, offsets.back(), *at);
   Value view = limitChannels(k, dest->view, channelEnd);
   tile = k.truncate(tile, scan.getU().getType().getElementType());
   store(tile, view, offsets, {},
@@ -555,7 +374,10 @@ LogicalResult GradientsKernel::storeBlockSums(Value sums, Gradient gradient,
     sum = sum ? add(sum, part) : part;
   }
   SmallVector<Value> offsets(dest->offsets);
-  offsets.back() = addIndex(k, offsets.back(), first);
+  FailureOr<Value> at = findPlace(gradient);
+  if (failed(at))
+    return failure();
+  offsets.back() = addIndex(k, offsets.back(), *at);
   int64_t rank = cast<MemRefType>(dest->view.getType()).getRank();
   store(sum, dest->view, offsets, {rank - 1, rank - 2},
         isWhole ? ArrayRef<int64_t>({0}) : ArrayRef<int64_t>());
@@ -569,11 +391,6 @@ LogicalResult GradientsKernel::buildSteps(bool isWhole, Carried &now) {
     count = k.scalar(scan.getSteps());
   if (failed(takeStart()))
     return failure();
-  auto place = k.getSlice(scan.getU());
-  if (!place)
-    return fail(scan.getU());
-  first = place->offsets.back();
-
   // Rows.
   Value u, delta, z, grad, bTile, cTile;
   if (failed(loadRows(scan.getU(), count, u)))
@@ -741,9 +558,9 @@ LogicalResult GradientsKernel::buildNumber(Value number, bool isWhole,
 LogicalResult GradientsKernel::buildLoop() {
   if (failed(prepare()))
     return failure();
-  int64_t held = channels * padded * steps / (32 * k.kernel.getWarps());
-  if (held <= kFewHeld && k.kernel.getWarps() <= 4 &&
-      isContiguous(k, scan.getU()))
+  int64_t elements = channels * steps / (32 * k.kernel.getWarps());
+  if (elements * padded <= kFewHeld && elements <= kFewElements &&
+      k.kernel.getWarps() <= 4 && isContiguous(k, scan.getU()))
     k.kernel->setAttr("nvvm.minctasm", b.getI32IntegerAttr(kGradientBlocks));
   Carried now;
   if (failed(loadMatrix(loop.getInitArgs()[numberOf(OfState)], now.state)))
@@ -808,24 +625,6 @@ LogicalResult GradientsKernel::buildLoop() {
   return success();
 }
 
-/// Writes what the loop has summed.
-LogicalResult GradientsKernel::storeSums() {
-  for (Operation &yielded : forall.getTerminator().getYieldingOps()) {
-    auto insert = cast<tensor::ParallelInsertSliceOp>(yielded);
-    // Chunks have written their parts.
-    if (insert.getSource().getDefiningOp() == loop)
-      continue;
-    Value tile = k.getTile(insert.getSource());
-    Value view = k.getView(insert.getDest());
-    if (!tile || !view)
-      return insert.emitOpError("inserts no gradient of the scan");
-    SmallVector<Value> offsets = llvm::map_to_vector(
-        insert.getMixedOffsets(), [&](OpFoldResult o) { return k.scalar(o); });
-    store(tile, limitChannels(k, view, channelEnd), offsets);
-  }
-  return success();
-}
-
 LogicalResult GradientsKernel::build() {
   if (failed(buildBody([&] { return buildLoop(); })))
     return failure();
@@ -837,5 +636,8 @@ LogicalResult totile::decomposeScanBackward(KernelBuilder &k,
   auto found = findTile<ChunkScanBackwardOp>(forall);
   if (failed(found))
     return failure();
+  // A part's share of the gradient of the state, and nothing else.
+  if (found->first.getNumResults() == 1)
+    return decomposeScanAdjoint(k, forall, found->first, found->second);
   return GradientsKernel(k, forall, found->first, found->second).build();
 }

@@ -74,3 +74,32 @@ tile.kernel @many(%a: f32, %y: memref<?x?xf32>, %bx: index, %by: index, %bz: ind
   tile.store %last, %y[%c0, %c0] : tensor<16x64xf32>, memref<?x?xf32>
   tile.return
 }
+
+// Where tiles are summed over the channels of a warp, a thread has 4 states of as
+// many channels as are left, 8 lanes for the channels of each time.
+// CHECK-LABEL: tile.kernel @sums
+// CHECK: tile.recurrence {{.*}} : tensor<64x4x16xf32, #tile.blocked<thread = [2, 4, 4], lanes = [8, 1, 4], warps = [4, 1, 1]>>
+// CHECK: tile.sum_blocks {{.*}} -> tensor<4x64xf32, #tile.slice<dim = 1, of = #tile.blocked<thread = [1, 1, 4], lanes = [4, 2, 4], warps = [1, 1, 4]>>>
+tile.kernel @sums(%x: memref<?x?xf32>, %y: memref<?x?xf32>, %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %c0 = arith.constant 0 : index
+  %u = arith.constant dense<0.5> : tensor<64x4x16xf32>
+  %h = tile.load %x[%c0, %c0] : memref<?x?xf32> -> tensor<64x16xf32>
+  %all, %last = tile.recurrence %u, %u from %h along 1 : tensor<64x4x16xf32>, tensor<64x16xf32>
+  %sums = tile.sum_blocks %all : tensor<64x4x16xf32> -> tensor<4x64xf32>
+  tile.store %sums, %y[%c0, %c0] : tensor<4x64xf32>, memref<?x?xf32>
+  tile.return
+}
+
+// All states of a thread next to each other, as the sums of a warp are.
+// CHECK-LABEL: tile.kernel @many_states
+// CHECK: tile.recurrence {{.*}} : tensor<2x2x256xf32, #tile.blocked<thread = [1, 2, 8], lanes = [1, 1, 32], warps = [2, 1, 1]>>
+// CHECK: tile.sum_blocks {{.*}} -> tensor<2x512xf32, #tile.blocked<thread = [2, 8], lanes = [1, 32], warps = [1, 2]>>
+tile.kernel @many_states(%x: memref<?x?xf32>, %y: memref<?x?xf32>, %bx: index, %by: index, %bz: index) attributes {warps = 2 : i64} {
+  %c0 = arith.constant 0 : index
+  %u = arith.constant dense<0.5> : tensor<2x2x256xf32>
+  %h = tile.load %x[%c0, %c0] : memref<?x?xf32> -> tensor<2x256xf32>
+  %all, %last = tile.recurrence %u, %u from %h along 1 : tensor<2x2x256xf32>, tensor<2x256xf32>
+  %sums = tile.sum_blocks %all : tensor<2x2x256xf32> -> tensor<2x512xf32>
+  tile.store %sums, %y[%c0, %c0] : tensor<2x512xf32>, memref<?x?xf32>
+  tile.return
+}

@@ -224,6 +224,8 @@ gradients(
     dtype="bf16",
     matrices="grouped",
 )
+# In parts.
+gradients("scan gradients of many steps", "selective_scan_backward", 600)
 gradients("conv gradients", "causal_conv1d_backward", 800)
 
 

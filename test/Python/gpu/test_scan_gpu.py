@@ -287,6 +287,30 @@ def test_scan_gradients_schedules(schedule: dict[str, int], target: str) -> None
         check_scan_gradients(arguments, "bf16", target, schedule=schedule)
 
 
+@pytest.mark.parametrize("state", SPLIT_STATES)
+@pytest.mark.parametrize("dtype", ["bf16", "f32"])
+def test_scan_gradients_splits(state: int, dtype: str, target: str) -> None:
+    """Sequences in parts, what goes between which is forgotten or is not."""
+    rng = np.random.default_rng(19)
+    for batch, dim, length in (*SPLIT_SIZES, (1, 96, 2100)):
+        for shift in (0.0, -7.0):
+            scan = test_scan.inputs(rng, batch, dim, length, dtype=dtype, state=state)
+            scan["delta_bias"] = scan["delta_bias"] + np.float32(shift)
+            arguments = test_scan_backward.gradients_of(rng, scan, dtype)
+            check_scan_gradients(arguments, dtype, target, schedule={"splits": 64})
+
+
+@pytest.mark.parametrize("name", test_scan.VARIANTS)
+def test_scan_gradients_split_options(name: str, target: str) -> None:
+    rng = np.random.default_rng(20)
+    for reverse in (False, True):
+        options = test_scan.VARIANTS[name]
+        scan = test_scan.inputs(rng, 2, 34, 700, **options)
+        scan["reverse"] = reverse
+        arguments = test_scan_backward.gradients_of(rng, scan, "f32")
+        check_scan_gradients(arguments, "f32", target, schedule={"splits": 3})
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_scan_gradients_layouts(layout: str, target: str) -> None:
     rng = np.random.default_rng(14)

@@ -15,6 +15,7 @@
 
 #include "Tiler.h"
 
+#include "seqc/Analysis/ChipInfo.h"
 #include "seqc/Dialect/Seqc/IR/Seqc.h"
 
 namespace seqc {
@@ -113,9 +114,12 @@ public:
 };
 
 /// The backward of a scan as two grids of tiles of channels, each with its loop
-/// over chunks: one value for each result.
+/// over chunks: one value for each result. Counts in `numSplit` a sequence that
+/// has parts.
 SmallVector<Value> buildScanBackwardGrids(RewriterBase &b,
-                                          SelectiveScanBackwardOp op);
+                                          SelectiveScanBackwardOp op,
+                                          const ChipInfo &chip,
+                                          unsigned &numSplit);
 
 } // namespace seqc
 

@@ -36,14 +36,20 @@ struct RecomputeBackwardPass
   using Base::Base;
 
   void runOnOperation() override {
+    std::optional<ChipInfo> info = getChipInfo(chip);
+    if (!info) {
+      emitError(getOperation().getLoc()) << unknownChipMessage(chip);
+      return signalPassFailure();
+    }
     RecomputeStatistics statistics;
     RewritePatternSet patterns(&getContext());
     populateRecomputeAttentionPatterns(patterns, together, grids, statistics);
     if (scans)
-      populateRecomputeScanPatterns(patterns, grids, statistics);
+      populateRecomputeScanPatterns(patterns, grids, *info, statistics);
     walkAndApplyPatterns(getOperation(), std::move(patterns));
     numAttention += statistics.attention;
     numScans += statistics.scans;
+    numSplit += statistics.split;
     numRecomputed += statistics.recomputed;
     numRegions += statistics.regions;
     // What is still there, a pattern has refused.

@@ -632,15 +632,17 @@ namespace {
 
 template <typename OpT, typename BuilderT>
 struct Recompute : OpRewritePattern<OpT> {
-  Recompute(MLIRContext *context, RecomputeStatistics &statistics)
-      : OpRewritePattern<OpT>(context), statistics(statistics) {}
+  Recompute(MLIRContext *context, const ChipInfo &chip,
+            RecomputeStatistics &statistics)
+      : OpRewritePattern<OpT>(context), chip(chip), statistics(statistics) {}
 
   LogicalResult matchAndRewrite(OpT op,
                                 PatternRewriter &rewriter) const override {
     // Chunks of packed sequences are those of each.
     if constexpr (std::is_same_v<OpT, SelectiveScanBackwardOp>)
       if (op.getCuSeqlens()) {
-        rewriter.replaceOp(op, buildScanBackwardGrids(rewriter, op));
+        rewriter.replaceOp(
+            op, buildScanBackwardGrids(rewriter, op, chip, statistics.split));
         ++statistics.scans;
         return success();
       }
@@ -649,6 +651,7 @@ struct Recompute : OpRewritePattern<OpT> {
     return success();
   }
 
+  const ChipInfo &chip;
   RecomputeStatistics &statistics;
 };
 
@@ -668,32 +671,37 @@ struct RecomputeConvInGrids : OpRewritePattern<CausalConv1dBackwardOp> {
 };
 
 struct RecomputeInGrids : OpRewritePattern<SelectiveScanBackwardOp> {
-  RecomputeInGrids(MLIRContext *context, RecomputeStatistics &statistics)
-      : OpRewritePattern(context), statistics(statistics) {}
+  RecomputeInGrids(MLIRContext *context, const ChipInfo &chip,
+                   RecomputeStatistics &statistics)
+      : OpRewritePattern(context), chip(chip), statistics(statistics) {}
 
   LogicalResult matchAndRewrite(SelectiveScanBackwardOp op,
                                 PatternRewriter &rewriter) const override {
     if (hasNoElements(op.getU().getType()) && !op.getCuSeqlens())
       rewriter.replaceOp(op, ScanBackwardBuilder(rewriter, op).build());
     else
-      rewriter.replaceOp(op, buildScanBackwardGrids(rewriter, op));
+      rewriter.replaceOp(
+          op, buildScanBackwardGrids(rewriter, op, chip, statistics.split));
     ++statistics.scans;
     return success();
   }
 
+  const ChipInfo &chip;
   RecomputeStatistics &statistics;
 };
 
 } // namespace
 
 void seqc::populateRecomputeScanPatterns(RewritePatternSet &patterns,
-                                         bool grids,
+                                         bool grids, const ChipInfo &chip,
                                          RecomputeStatistics &statistics) {
   MLIRContext *context = patterns.getContext();
-  if (grids)
-    patterns.add<RecomputeInGrids, RecomputeConvInGrids>(context, statistics);
-  else
-    patterns.add<Recompute<SelectiveScanBackwardOp, ScanBackwardBuilder>,
-                 Recompute<CausalConv1dBackwardOp, ConvBackwardBuilder>>(
-        context, statistics);
+  if (grids) {
+    patterns.add<RecomputeInGrids>(context, chip, statistics);
+    patterns.add<RecomputeConvInGrids>(context, statistics);
+    return;
+  }
+  patterns.add<Recompute<SelectiveScanBackwardOp, ScanBackwardBuilder>,
+               Recompute<CausalConv1dBackwardOp, ConvBackwardBuilder>>(
+      context, chip, statistics);
 }

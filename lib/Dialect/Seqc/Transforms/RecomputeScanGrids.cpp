@@ -20,7 +20,8 @@
 //   (tile, batch[, group], state, time)
 //
 // and summed over the tiles in order afterwards, like the sums that each batch
-// has of A, D and delta_bias.
+// has of A, D and delta_bias. Few channels leave most of a chip without tiles;
+// then parts of the sequence are tiles, too (SplitScanBackward.cpp).
 //
 // Packed sequences take the place of batches in the grids; each has chunks of
 // its own from its first step on. Their lengths are known on the device only,
@@ -30,166 +31,65 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "GradientBuilder.h"
-#include "Sequences.h"
+#include "ScanGrids.h"
 
 #include <numeric>
 
 using namespace mlir;
 using namespace seqc;
 
-static ArrayRef<int64_t> shapeOf(Value v) {
-  return cast<RankedTensorType>(v.getType()).getShape();
+ScanGrids::ScanGrids(RewriterBase &b, SelectiveScanBackwardOp op,
+                     const ChipInfo &chip)
+    : GradientBuilder(b, op.getLoc(),
+                      getAccumulatorType(op.getU().getType().getElementType())),
+      op(op), element(op.getU().getType().getElementType()),
+      sequences(b, op.getLoc(), op.getCuSeqlens(), op.getReverse()) {
+  ScheduleAttr given = op.getScheduleAttr();
+  tileC = given && given.getTileM() ? given.getTileM() : 16;
+  tileT = given && given.getTileN() ? given.getTileN() : 16;
+  schedule = ScheduleAttr::get(op.getContext(), tileC, tileT, /*splits=*/1,
+                               given ? given.getStages() : 0,
+                               given ? given.getWarps() : 0);
+  batch = isPacked() ? sequences.count() : dim(op.getU(), 0);
+  channels = dim(op.getU(), 1);
+  length = dim(op.getU(), 2);
+  states = shapeOf(op.getA())[1];
+  depth = attr(states);
+  groupCount = std::lcm(groupsOf(op.getB()), groupsOf(op.getC()));
+  groupSize = channels;
+  AffineExpr d0, d1;
+  bindDims(b.getContext(), d0, d1);
+  if (groupCount != 1) {
+    auto count = getConstantIntValue(channels);
+    groupSize = count ? attr(*count / groupCount)
+                      : Fold(arith::DivUIOp::create(b, loc, index(channels),
+                                                    constant(groupCount))
+                                 .getResult());
+  }
+  tiles = apply(d0.ceilDiv(tileC), {groupSize});
+  chunks = apply(d0.ceilDiv(tileT), {length});
+  if (given && given.getSplits() > 1 && !isPacked() && !chip.isCPU)
+    chooseParts(chip, given.getSplits());
 }
-
-static bool isVariable(Value projection) {
-  return ChunkScanBackwardOp::isVariable(projection);
-}
-
-static int64_t groupsOf(Value projection) {
-  return shapeOf(projection).size() == 4 ? shapeOf(projection)[1] : 1;
-}
-
-namespace {
-
-class ScanGrids : public GradientBuilder {
-public:
-  ScanGrids(RewriterBase &b, SelectiveScanBackwardOp op)
-      : GradientBuilder(
-            b, op.getLoc(),
-            getAccumulatorType(op.getU().getType().getElementType())),
-        op(op), element(op.getU().getType().getElementType()),
-        sequences(b, op.getLoc(), op.getCuSeqlens(), op.getReverse()) {
-    ScheduleAttr given = op.getScheduleAttr();
-    tileC = given && given.getTileM() ? given.getTileM() : 16;
-    tileT = given && given.getTileN() ? given.getTileN() : 16;
-    schedule = ScheduleAttr::get(op.getContext(), tileC, tileT, /*splits=*/1,
-                                 given ? given.getStages() : 0,
-                                 given ? given.getWarps() : 0);
-    batch = isPacked() ? sequences.count() : dim(op.getU(), 0);
-    channels = dim(op.getU(), 1);
-    length = dim(op.getU(), 2);
-    states = shapeOf(op.getA())[1];
-    depth = attr(states);
-    groupCount = std::lcm(groupsOf(op.getB()), groupsOf(op.getC()));
-    groupSize = channels;
-    AffineExpr d0, d1;
-    bindDims(b.getContext(), d0, d1);
-    if (groupCount != 1) {
-      auto count = getConstantIntValue(channels);
-      groupSize = count ? attr(*count / groupCount)
-                        : Fold(arith::DivUIOp::create(b, loc, index(channels),
-                                                      constant(groupCount))
-                                   .getResult());
-    }
-    tiles = apply(d0.ceilDiv(tileC), {groupSize});
-    chunks = apply(d0.ceilDiv(tileT), {length});
-  }
-
-  SmallVector<Value> build();
-
-private:
-  /// The tile of a grid.
-  struct Place {
-    Value batch, group, channel; // channel: the first one, in its group
-    Fold count, first;           // how many there are, and the first of all
-    // Of the sequence: its batch in the data, its first step and how many it
-    // has, its chunks, and where its states are stored.
-    Fold row, begin, length, chunks, slot;
-    // Its steps of each operand, of packed sequences.
-    llvm::SmallDenseMap<Value, Value> views;
-  };
-  /// The operands with a dimension of time.
-  SmallVector<Value> getTimeOperands() {
-    SmallVector<Value> all;
-    for (Value v : {Value(op.getU()), Value(op.getDelta()), Value(op.getZ()),
-                    Value(op.getOutGrad())})
-      if (v)
-        all.push_back(v);
-    for (Value v : {op.getB(), op.getC()})
-      if (isVariable(v))
-        all.push_back(v);
-    return all;
-  }
-  bool isPacked() { return bool(op.getCuSeqlens()); }
-  /// `v`, or its part with the steps of the sequence.
-  Value inSequence(const Place &p, Value v) {
-    return isPacked() ? p.views.lookup(v) : v;
-  }
-  /// The sizes of what each chunk has a state in, for a batch or in one row.
-  Fold stateRows() { return isPacked() ? attr(1) : batch; }
-  Fold stateRow(const Place &p) { return isPacked() ? attr(0) : Fold(p.batch); }
-  scf::ForallOp createGrid(ValueRange outs, Place &place);
-
-  /// Slices, padded to whole tiles.
-  Value takeSteps(const Place &p, Value v, Fold t, Fold size) {
-    if (!v)
-      return v;
-    return pad(
-        slice(inSequence(p, v), {p.row, p.first, t}, {attr(1), p.count, size}),
-        {1, tileC, tileT});
-  }
-  Value takeRows(const Place &p, Value v) {
-    return v ? pad(slice(v, {p.first}, {p.count}), {tileC}) : v;
-  }
-  Value takeMatrix(const Place &p, Value v) {
-    return pad(slice(v, {p.first, attr(0)}, {p.count, depth}), {tileC, states});
-  }
-  Value takeState(const Place &p, Value v) {
-    if (!v)
-      return filled({1, tileC, states}, cast<TypedAttr>(b.getZeroAttr(acc)));
-    return pad(
-        slice(v, {Fold(p.batch), p.first, attr(0)}, {attr(1), p.count, depth}),
-        {1, tileC, states});
-  }
-  Value takeProjection(const Place &p, Value v, Fold t, Fold size) {
-    if (!v || !isVariable(v))
-      return v ? takeMatrix(p, v) : v;
-    SmallVector<Fold> o = {p.row}, s = {attr(1)};
-    SmallVector<int64_t> shape = {1};
-    if (shapeOf(v).size() == 4) {
-      o.push_back(groupOf(p, groupsOf(v)));
-      s.push_back(attr(1));
-      shape.push_back(1);
-    }
-    o.append({attr(0), t});
-    s.append({depth, size});
-    shape.append({states, tileT});
-    return pad(slice(inSequence(p, v), o, s), shape);
-  }
-  /// Which of `own` groups the channels of the tile are in.
-  Fold groupOf(const Place &p, int64_t own) {
-    AffineExpr d0;
-    bindDims(b.getContext(), d0);
-    return apply(d0.floorDiv(groupCount / own), {Fold(p.group)});
-  }
-  /// Where in the partial sums of a projection the tile's are.
-  void getPartial(const Place &p, Value projection, SmallVectorImpl<Fold> &o,
-                  SmallVectorImpl<Fold> &s);
-
-  Value buildStarts();
-
-  SelectiveScanBackwardOp op;
-  Type element;
-  Sequences sequences;
-  ScheduleAttr schedule;
-  int64_t tileC, tileT, states, groupCount;
-  Fold batch, channels, length, depth, groupSize, tiles, chunks;
-};
-
-} // namespace
 
 scf::ForallOp ScanGrids::createGrid(ValueRange outs, Place &p) {
-  auto forall =
-      scf::ForallOp::create(b, loc, ArrayRef<Fold>{attr(0), attr(0), attr(0)},
-                            ArrayRef<Fold>{batch, attr(groupCount), groupSize},
-                            ArrayRef<Fold>{attr(1), attr(1), attr(tileC)}, outs,
-                            /*mapping=*/std::nullopt);
+  SmallVector<Fold> upper = {batch, attr(groupCount), groupSize},
+                    step = {attr(1), attr(1), attr(tileC)};
+  if (isSplit()) {
+    upper.insert(upper.begin(), parts);
+    step.insert(step.begin(), attr(1));
+  }
+  SmallVector<Fold> lower(upper.size(), attr(0));
+  auto forall = scf::ForallOp::create(b, loc, lower, upper, step, outs,
+                                      /*mapping=*/std::nullopt);
   forall->setAttr("seqc.grid", b.getUnitAttr());
+  if (groupCount != 1)
+    forall->setAttr("seqc.groups", b.getUnitAttr());
   b.setInsertionPoint(forall.getTerminator());
-  p.batch = forall.getInductionVars()[0];
-  p.group = forall.getInductionVars()[1];
-  p.channel = forall.getInductionVars()[2];
+  SmallVector<Value> ivs = forall.getInductionVars();
+  p.batch = ivs[ivs.size() - 3];
+  p.group = ivs[ivs.size() - 2];
+  p.channel = ivs.back();
   p.count = clampedSize(Fold(p.channel), groupSize, tileC);
   p.first = Fold(p.channel);
   if (groupCount != 1) {
@@ -198,19 +98,32 @@ scf::ForallOp ScanGrids::createGrid(ValueRange outs, Place &p) {
     Value base = arith::MulIOp::create(b, loc, p.group, index(groupSize));
     p.first = apply(d0 + d1, {Fold(base), Fold(p.channel)});
   }
+  AffineExpr d0, d1, d2;
+  bindDims(b.getContext(), d0, d1, d2);
+  p.sums = Fold(p.batch);
   if (!isPacked()) {
     p.row = p.batch;
-    p.begin = p.slot = attr(0);
-    p.length = length;
+    p.begin = p.slot = p.firstChunk = attr(0);
+    p.length = p.end = length;
     p.chunks = chunks;
+    if (!isSplit())
+      return forall;
+    p.part = ivs.front();
+    std::tie(p.firstChunk, p.chunks) = getPart(p.part);
+    p.slot = p.firstChunk;
+    p.begin = apply(d0 * tileT, {p.firstChunk});
+    p.length = affine::makeComposedFoldedAffineMin(
+        b, loc, AffineMap::get(3, 0, {d0 * tileT, d2 - d1}, b.getContext()),
+        {p.chunks, p.begin, length});
+    Value before = arith::MulIOp::create(b, loc, p.part, index(batch));
+    p.sums = apply(d0 + d1, {Fold(before), Fold(p.batch)});
     return forall;
   }
-  AffineExpr d0, d1;
-  bindDims(b.getContext(), d0, d1);
   auto [begin, size] = sequences.bounds(b, p.batch, index(length));
   p.row = attr(0);
   p.begin = begin;
-  p.length = size;
+  p.length = p.end = size;
+  p.firstChunk = attr(0);
   p.chunks = apply(d0.ceilDiv(tileT), {p.length});
   // Counted from the first in the operator's order.
   Fold number = Fold(p.batch);
@@ -251,6 +164,27 @@ void ScanGrids::getPartial(const Place &p, Value projection,
   s.append({depth, p.length});
 }
 
+Value ScanGrids::takeStored(const Place &p, Value all, Fold number) {
+  SmallVector<Fold> at = {number, stateRow(p), p.first, attr(0)};
+  SmallVector<Fold> one = {attr(1), attr(1), p.count, depth};
+  SmallVector<Fold> ones(4, attr(1));
+  // Without the number.
+  auto type = tensor::ExtractSliceOp::inferCanonicalRankReducedResultType(
+      3, cast<RankedTensorType>(all.getType()), one);
+  Value state = tensor::ExtractSliceOp::create(
+      b, loc, cast<RankedTensorType>(type), all, at, one, ones);
+  // A size of what has lost a dimension is not asked for.
+  auto tile = RankedTensorType::get({1, tileC, states}, acc);
+  if (state.getType() == tile)
+    return state;
+  AffineExpr d0;
+  bindDims(b.getContext(), d0);
+  SmallVector<Fold> low(3, attr(0)), high = low;
+  high[1] = apply(tileC - d0, {p.count});
+  Value none = arith::ConstantOp::create(b, loc, b.getZeroAttr(acc));
+  return tensor::PadOp::create(b, loc, tile, state, low, high, none);
+}
+
 /// The state before each chunk: (chunk, batch, channel, state), or (place, 1,
 /// channel, state) of packed sequences.
 Value ScanGrids::buildStarts() {
@@ -271,22 +205,23 @@ Value ScanGrids::buildStarts() {
   OpBuilder::InsertionGuard guard(b);
   scf::ForallOp grid = createGrid(starts, p);
   Value dest = grid.getRegionIterArgs()[0];
-  if (isPacked())
+  if (isPacked() || isSplit())
     room = roomOf(p.chunks);
   SmallVector<Fold> offsets = {p.slot, stateRow(p), p.first, attr(0)},
                     sizes = {room, attr(1), p.count, depth};
   Value own = slice(dest, offsets, sizes);
-  auto loop =
-      scf::ForOp::create(b, loc, constant(0), index(room), constant(1),
-                         ValueRange{own, takeState(p, op.getInitialState())});
+  Value first = isSplit() ? takeStored(p, partStarts, Fold(p.part))
+                          : takeState(p, op.getInitialState());
+  auto loop = scf::ForOp::create(b, loc, constant(0), index(room), constant(1),
+                                 ValueRange{own, first});
   {
     OpBuilder::InsertionGuard inner(b);
     b.setInsertionPointToStart(loop.getBody());
     ValueRange args = loop.getRegionIterArgs();
     Value i = loop.getInductionVar();
     // The step after the last chunk is not needed, but costs nothing to name.
-    Fold t = apply(d0 * tileT, {Fold(i)});
-    Fold size = clampedSize(t, p.length, tileT);
+    Fold t = firstStep(p, Fold(i));
+    Fold size = clampedSize(t, p.end, tileT);
     auto scan = ChunkScanOp::create(
         b, loc, TypeRange{args[1].getType()}, takeSteps(p, op.getU(), t, size),
         takeSteps(p, op.getDelta(), t, size), takeMatrix(p, op.getA()),
@@ -309,14 +244,19 @@ SmallVector<Value> ScanGrids::build() {
   // The views in the operator's order stand in front of both grids.
   for (Value v : getTimeOperands())
     sequences.inOrder(v);
+  if (isSplit())
+    buildParts();
   Value starts = buildStarts();
   AffineExpr d0, d1;
   bindDims(b.getContext(), d0, d1);
 
   // Destinations of the grid: what chunks write, and sums.
   SmallVector<Fold> data = {dim(op.getU(), 0), channels, length};
-  SmallVector<Fold> rows = {batch, channels};
-  SmallVector<Fold> matrix = {batch, channels, depth};
+  Fold sums = batch;
+  if (isSplit())
+    sums = b.createOrFold<arith::MulIOp>(loc, index(parts), index(batch));
+  SmallVector<Fold> rows = {sums, channels};
+  SmallVector<Fold> matrix = {sums, channels, depth};
   SmallVector<Value> outs;
   auto out = [&](Value v) -> int {
     outs.push_back(v);
@@ -359,7 +299,7 @@ SmallVector<Value> ScanGrids::build() {
       if (isProjection) {
         getPartial(p, k == B ? op.getB() : op.getC(), o, s);
       } else {
-        o = {isWritten(k) ? p.row : Fold(p.batch), p.first};
+        o = {isWritten(k) ? p.row : p.sums, p.first};
         s = {attr(1), p.count};
         if (k != D && k != bias) {
           o.push_back(isWritten(k) ? p.begin : attr(0));
@@ -369,7 +309,8 @@ SmallVector<Value> ScanGrids::build() {
       if (isWritten(k))
         carried.push_back(slice(dests[k], o, s));
       else if (k == state)
-        carried.push_back(takeState(p, op.getFinalStateGrad()));
+        carried.push_back(isSplit() ? takeStored(p, partGrads, Fold(p.part))
+                                    : takeState(p, op.getFinalStateGrad()));
       else if (k == D || k == bias)
         carried.push_back(zeroTile({1, tileC}));
       else
@@ -383,24 +324,12 @@ SmallVector<Value> ScanGrids::build() {
       ValueRange args = loop.getRegionIterArgs();
       // From the last chunk to the first.
       Fold i = apply(d0 - d1 - 1, {p.chunks, loop.getInductionVar()});
-      Fold t = apply(d0 * tileT, {i}), size = clampedSize(t, p.length, tileT);
-      Fold place = isPacked() ? apply(d0 + d1, {p.slot, i}) : i;
-      SmallVector<Fold> at = {place, stateRow(p), p.first, attr(0)};
-      SmallVector<Fold> one = {attr(1), attr(1), p.count, depth};
-      SmallVector<Fold> ones(4, attr(1));
-      // Without the number of the chunk.
-      auto type = tensor::ExtractSliceOp::inferCanonicalRankReducedResultType(
-          3, cast<RankedTensorType>(starts.getType()), one);
-      Value start = tensor::ExtractSliceOp::create(
-          b, loc, cast<RankedTensorType>(type), starts, at, one, ones);
-      // A size of what has lost a dimension is not asked for.
-      auto tile = RankedTensorType::get({1, tileC, states}, acc);
-      if (start.getType() != tile) {
-        SmallVector<Fold> low(3, attr(0)), high = low;
-        high[1] = apply(tileC - d0, {p.count});
-        Value none = arith::ConstantOp::create(b, loc, b.getZeroAttr(acc));
-        start = tensor::PadOp::create(b, loc, tile, start, low, high, none);
-      }
+      Fold t = firstStep(p, i), size = clampedSize(t, p.end, tileT);
+      Fold to = apply(d0 * tileT, {i});
+      Fold place = i;
+      if (isPacked() || isSplit())
+        place = apply(d0 + d1, {p.slot, i});
+      Value start = takeStored(p, starts, place);
       auto emptyTile = [&](int k) -> Value {
         if (k < 0)
           return {};
@@ -443,14 +372,14 @@ SmallVector<Value> ScanGrids::build() {
         if (!isWritten(k))
           continue;
         // The steps of this chunk, in all but the last dimension the whole.
-        SmallVector<Fold> to(offsets[k].size(), attr(0)), cut = sizes[k];
-        to.back() = t;
+        SmallVector<Fold> at(offsets[k].size(), attr(0)), cut = sizes[k];
+        at.back() = to;
         cut.back() = size;
         unsigned rank = shapeOf(yielded[k]).size();
         SmallVector<Fold> none(rank, attr(0));
         Value tile =
             slice(yielded[k], none, ArrayRef<Fold>(cut).take_back(rank));
-        yielded[k] = insert(tile, args[k], to, cut);
+        yielded[k] = insert(tile, args[k], at, cut);
       }
       scf::YieldOp::create(b, loc, yielded);
     }
@@ -488,13 +417,17 @@ SmallVector<Value> ScanGrids::build() {
     else if (result == op.getDeltaBiasGrad())
       v = sumBatches(grid.getResult(bias));
     else
-      v = grid.getResult(state);
+      v = isSplit() ? initialStateGrad : grid.getResult(state);
     results.push_back(convert(v, result.getType()));
   }
   return results;
 }
 
 SmallVector<Value> seqc::buildScanBackwardGrids(RewriterBase &b,
-                                                SelectiveScanBackwardOp op) {
-  return ScanGrids(b, op).build();
+                                                SelectiveScanBackwardOp op,
+                                                const ChipInfo &chip,
+                                                unsigned &numSplit) {
+  ScanGrids grids(b, op, chip);
+  numSplit += grids.isSplit();
+  return grids.build();
 }

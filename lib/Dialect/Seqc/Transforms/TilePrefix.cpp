@@ -49,10 +49,11 @@ void seqc::tilePrefix(RewriterBase &b, ScanPrefixOp op) {
   // All of a tile in registers: padded to its static size.
   Value init =
       t.initialTile(op.getStateInit(), offsets, sizes, {1, channels, depth});
-  auto tile = ScanPrefixOp::create(
-      b, loc, TypeRange{starts.getType(), init.getType()},
-      t.slice(op.getPartState(), allOffsets, allSizes),
-      t.slice(op.getPartDecay(), allOffsets, allSizes), starts, init);
+  auto tile =
+      ScanPrefixOp::create(b, loc, TypeRange{starts.getType(), init.getType()},
+                           t.slice(op.getPartState(), allOffsets, allSizes),
+                           t.slice(op.getPartDecay(), allOffsets, allSizes),
+                           starts, init, op.getReverse());
   Value end = t.slice(tile.getState(), {zero, zero, zero}, sizes);
   b.setInsertionPointToStart(forall.getTerminator().getBody());
   t.parallelInsert(tile.getStarts(), dests[0], allOffsets, allSizes);

@@ -194,11 +194,14 @@ static bool isContracted(RecurrenceOp op) {
 }
 
 LogicalResult Assigner::anchorRecurrences() {
+  WalkResult sums =
+      kernel.walk([](SumBlocksOp) { return WalkResult::interrupt(); });
+  bool isSummed = sums.wasInterrupted();
   WalkResult result = kernel.walk([&](RecurrenceOp op) {
     RankedTensorType type = op.getStates().getType();
     Attribute layout;
     if (op.getDim() == 1)
-      layout = chooseRecurrenceLayout(type, warps, isContracted(op));
+      layout = chooseRecurrenceLayout(type, warps, isContracted(op), isSummed);
     if (!layout) {
       op.emitOpError()
           << "on tiles of type " << type << " along dimension "

@@ -141,12 +141,20 @@ Attribute seqc::tile::chooseReducedLayout(RankedTensorType type,
 }
 
 Attribute seqc::tile::chooseRecurrenceLayout(RankedTensorType type,
-                                             int64_t warps, bool isContracted) {
+                                             int64_t warps, bool isContracted,
+                                             bool isSummed) {
   if (type.getRank() != 3 || type.getDimSize(0) % warps)
     return {};
   int64_t channels = type.getDimSize(0) / warps;
+  // Lanes for channels: with sums over them a thread has 4 states of a channel,
+  // or more if there are, and several channels rather than more states.
+  int64_t most = kThreadsPerWarp;
+  if (isContracted)
+    most = 8;
+  else if (isSummed)
+    most = std::max<int64_t>(kThreadsPerWarp * 4 / type.getDimSize(2), 1);
   int64_t channelLanes =
-      powerDivisor(channels, isContracted ? 8 : kThreadsPerWarp);
+      powerDivisor(channels, std::min<int64_t>(most, kThreadsPerWarp));
   int64_t stateLanes = kThreadsPerWarp / channelLanes;
   if (type.getDimSize(2) % stateLanes)
     return {};
@@ -156,8 +164,11 @@ Attribute seqc::tile::chooseRecurrenceLayout(RankedTensorType type,
       !llvm::isPowerOf2_64(channels / channelLanes))
     return {};
   // What threads of one channel read at the same time of `B` and `C` lies next
-  // to each other in shared memory: no two of them want the same bank.
-  states = std::min<int64_t>(states, 128 / type.getElementTypeBitWidth());
+  // to each other in shared memory: no two of them want the same bank. But the
+  // sums of a warp lie together, behind those of the warp before, so the states
+  // of a thread do, too.
+  if (!isSummed)
+    states = std::min<int64_t>(states, 128 / type.getElementTypeBitWidth());
   return BlockedLayoutAttr::get(
       type.getContext(), {channels / channelLanes, type.getDimSize(1), states},
       {channelLanes, 1, stateLanes}, {warps, 1, 1});

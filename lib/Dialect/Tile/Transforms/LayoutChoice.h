@@ -42,10 +42,12 @@ inline bool isTile(mlir::Value value) {
 /// A layout for a tile of channels x steps x states that a recurrence goes
 /// through along dimension 1: a thread has all steps of some states of a
 /// channel, a warp the channels that are next to each other. Where the states
-/// are contracted, 4 threads have those of a channel. Null if there is none.
+/// are contracted, 4 threads have those of a channel; where they are summed
+/// over channels (tile.sum_blocks), the states of a thread are next to each
+/// other. Null if there is none.
 mlir::Attribute chooseRecurrenceLayout(mlir::RankedTensorType type,
-                                       int64_t warps,
-                                       bool isContracted = false);
+                                       int64_t warps, bool isContracted = false,
+                                       bool isSummed = false);
 
 /// A layout for a 2-D tile that device memory has consecutive elements of along
 /// dimension `contiguous`: a thread has 16 bytes of these, or less if others

@@ -255,6 +255,9 @@ def Seqc_ScanPrefixOp : Seqc_Op<"scan_prefix", [
       starts[p] = h
       h = decay[p] h + state[p]
     ```
+
+    With `reverse` the parts are gone through from the last to the first: what a part is given comes from the
+    one behind it, as the gradient of a state does.
     Constraints: scan_prefix_c1 to scan_prefix_c3 of `docs/spec.md`.
 
     Example:
@@ -271,10 +274,12 @@ def Seqc_ScanPrefixOp : Seqc_Op<"scan_prefix", [
     Seqc_State4:$part_decay,
     Seqc_State4:$starts_init,
     // scan_prefix_c3
-    Seqc_State3:$state_init);
+    Seqc_State3:$state_init,
+    UnitAttr:$reverse);
   let results = (outs Seqc_State4:$starts, Seqc_State3:$state);
   let assemblyFormat = [{
     `state` `(` $part_state `)` `decay` `(` $part_decay `)` `outs` `(` $starts_init `,` $state_init `)`
+    (`reverse` $reverse^)?
     attr-dict `:` functional-type(operands, results)
   }];
   let hasVerifier = 1;

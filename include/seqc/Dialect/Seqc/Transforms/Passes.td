@@ -198,6 +198,11 @@ def SeqcRecomputeBackward : Pass<"seqc-recompute-backward", "::mlir::func::FuncO
     tile, and the sums are added in order behind them. The states of a convolution then are read and written by
     elementwise operators on whole tensors.
 
+    Where the schedule says `splits`, tiles of `grids` have parts of the sequence as well: as many as fill the chip, that many at most. What each
+    part adds to the state before it and leaves of it (`seqc.chunk_scan` with a decay), and what it adds to the gradient of the state
+    behind it (`seqc.chunk_scan_backward`, of whose results the loop keeps `state_grad` only), come from two more grids in front;
+    two `seqc.scan_prefix`, the second one `reverse`, make of them what each part starts from.
+
     Before:
     ```mlir
     %du, %ddelta, %dA, %dB, %dC = seqc.selective_scan_backward u(%u) delta(%dt) A(%A) B(%B) C(%C) out_grad(%dy) : ...
@@ -218,6 +223,7 @@ def SeqcRecomputeBackward : Pass<"seqc-recompute-backward", "::mlir::func::FuncO
   let options = [
     Option<"together", "together", "bool", "false", "One operator of attention for the gradients of queries, keys and values">,
     Option<"scans", "scans", "bool", "true", "Scans and convolutions too; false leaves them for a later run, after their schedules are chosen">,
+    Option<"chip", "chip", "std::string", "\"cpu\"", "Chip that parts of a sequence fill, with grids: cpu (no parts), a100 (or sm_80) or h200 (or sm_90a)">,
     Option<"grids", "grids", "bool", "false", "What becomes kernels: tiles of channels in parallel, each with its loop over chunks, for scans and convolutions; sums over one dimension for what attention broadcasts or captures">
   ];
   let dependentDialects = [
@@ -228,6 +234,7 @@ def SeqcRecomputeBackward : Pass<"seqc-recompute-backward", "::mlir::func::FuncO
   let statistics = [
     Statistic<"numAttention", "attention-rewritten", "Backward operators of attention rewritten">,
     Statistic<"numScans", "scans-rewritten", "Backward operators of scans and convolutions rewritten">,
+    Statistic<"numSplit", "scans-split", "Backward operators of scans whose sequence is split">,
     Statistic<"numRecomputed", "scores-recomputed", "Operators that recompute the scores of attention">,
     Statistic<"numRegions", "regions-differentiated", "Score regions differentiated">
   ];

@@ -8,13 +8,15 @@
 #ifndef SEQC_DIALECT_SEQC_TRANSFORMS_RECOMPUTEBACKWARD_H
 #define SEQC_DIALECT_SEQC_TRANSFORMS_RECOMPUTEBACKWARD_H
 
+#include "seqc/Analysis/ChipInfo.h"
+
 #include "mlir/IR/PatternMatch.h"
 
 namespace seqc {
 
 /// What the patterns did.
 struct RecomputeStatistics {
-  unsigned attention = 0, scans = 0, recomputed = 0, regions = 0;
+  unsigned attention = 0, scans = 0, split = 0, recomputed = 0, regions = 0;
 };
 
 /// seqc.attention_backward -> seqc.block_attention_backward. With `together`,
@@ -28,9 +30,11 @@ void populateRecomputeAttentionPatterns(mlir::RewritePatternSet &patterns,
 /// seqc.selective_scan_backward -> a loop over chunks for the states between
 /// them, and one from the last chunk to the first of seqc.chunk_scan_backward.
 /// seqc.causal_conv1d_backward -> seqc.chunk_conv1d_backward. With `grids`, the
-/// loops are inside of tiles of channels that run in parallel.
+/// loops are inside of tiles of channels that run in parallel, and of parts of
+/// the sequence if the schedule has `splits`: as many as fill `chip`.
 void populateRecomputeScanPatterns(mlir::RewritePatternSet &patterns,
-                                   bool grids, RecomputeStatistics &statistics);
+                                   bool grids, const ChipInfo &chip,
+                                   RecomputeStatistics &statistics);
 
 /// Replaces the terminator of a score region, which yields the score, by one
 /// that yields the score, its derivative in the first argument, and that in the
