@@ -18,7 +18,9 @@
 // together, up to 16 bytes at a time, where all of it is aligned and inside or
 // outside as one: the view is aligned (the pass's option), the tile's place
 // is a multiple of the vector, and so is the view's size, which must be known
-// for that, unless the access itself knows that all of the tile is inside.
+// for that, unless the access itself knows that all of the tile is inside. And
+// dense views must be aligned, too: those whose rows are known not to be a
+// multiple of 16 bytes are not asked to be.
 //
 //===----------------------------------------------------------------------===//
 
@@ -157,10 +159,19 @@ private:
         if (std::optional<int64_t> stride = view.getStaticStride(other);
             stride && other != d)
           limit(*stride);
-      if (count > 1)
+      if (count > 1 && canBeAligned(d))
         return count;
     }
     return 1;
+  }
+
+  /// Whether a dense view, whose rows are along `dim`, keeps what `aligned`
+  /// promises.
+  bool canBeAligned(unsigned dim) {
+    std::optional<int64_t> size = view.getStaticSize(dim);
+    if (dim + 1 != view.strides.size() || dim == 0 || !size)
+      return true;
+    return view.getStaticStride(dim - 1) || *size * getBytes() % 16 == 0;
   }
 
   /// The address of the element that is `offset` from the thread's first one.
