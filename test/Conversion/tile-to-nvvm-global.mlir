@@ -78,6 +78,34 @@ tile.kernel @short_rows(%x: memref<?x4xbf16, strided<[?, 1], offset: ?>>, %y: me
   tile.return
 }
 
+// A part of a view up to a multiple of 8: a vector is inside or not. It starts where the argument does, which is
+// therefore aligned. Up to a multiple of 4 there are 4 elements in a vector.
+// CHECK-LABEL: llvm.func @up_to_a_multiple
+// CHECK-SAME: seqc.aligned = array<i64: 0, 1>
+// CHECK: nvx.load %{{.*}} when %{{.*}} : vector<8xbf16>
+// CHECK-NOT: nvx.load
+// CHECK: nvx.store %{{.*}} when %{{.*}} : vector<4xbf16>
+// CHECK: nvx.store %{{.*}} when %{{.*}} : vector<4xbf16>
+// CHECK-NOT: nvx.store
+tile.kernel @up_to_a_multiple(%x: memref<?x?xbf16, strided<[?, 1], offset: ?>>, %y: memref<?x?xbf16, strided<[?, 1], offset: ?>>,
+                              %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c4 = arith.constant 4 : index
+  %c8 = arith.constant 8 : index
+  %rows = memref.dim %x, %c0 : memref<?x?xbf16, strided<[?, 1], offset: ?>>
+  %columns = memref.dim %x, %c1 : memref<?x?xbf16, strided<[?, 1], offset: ?>>
+  %eights = arith.divui %columns, %c8 : index
+  %up = arith.muli %eights, %c8 : index
+  %fours = arith.divui %columns, %c4 : index
+  %to = arith.muli %fours, %c4 : index
+  %xs = memref.subview %x[0, 0] [%rows, %up] [1, 1] : memref<?x?xbf16, strided<[?, 1], offset: ?>> to memref<?x?xbf16, strided<[?, 1], offset: ?>>
+  %ys = memref.subview %y[0, 0] [%rows, %to] [1, 1] : memref<?x?xbf16, strided<[?, 1], offset: ?>> to memref<?x?xbf16, strided<[?, 1], offset: ?>>
+  %t = tile.load %xs[%c0, %c0] : memref<?x?xbf16, strided<[?, 1], offset: ?>> -> tensor<16x64xbf16, #rows>
+  tile.store %t, %ys[%c0, %c0] : tensor<16x64xbf16, #rows>, memref<?x?xbf16, strided<[?, 1], offset: ?>>
+  tile.return
+}
+
 // As many as start at a multiple: 16 (j) is one of 4 f32, 2 (k) of 2.
 // CHECK-LABEL: llvm.func @multiples
 // CHECK: nvx.load %{{.*}} : vector<4xf32>

@@ -11,8 +11,9 @@
 // and what lies one block of 8 steps before it are read in whole vectors, and
 // each tap is a tile.shift of the two: a matter of which register. The first
 // chunk, before which there is nothing or the initial state, and the last one,
-// if it is cut, ask of both whether all of it is there. Where steps do not lie
-// next to each other, each tap is read at its place.
+// if it is cut, ask of each block if it is there, where a sequence is a whole
+// number of blocks, and else of each step. Where steps do not lie next to each
+// other, each tap is read at its place.
 //
 //===----------------------------------------------------------------------===//
 
@@ -58,6 +59,8 @@ private:
   int64_t channels, steps, width;
   /// Whether threads have blocks of steps.
   bool hasBlocks = false;
+  /// The number of steps while it is known to be one of whole blocks.
+  Value whole;
   SmallVector<Value> taps; // One element per channel, each.
   Value bias;
   std::optional<Slice> history; // The initial state, if there is one
@@ -75,9 +78,8 @@ Value ConvKernel::load(const Slice &x, int64_t back, bool isInner) {
   // Steps before the first read 0.
   if (back > 0)
     offsets.back() = arith::SubIOp::create(b, offsets.back(), k.index(back));
-  if (hasBlocks && !isInner)
-    return loadExisting(k, type, x.view, offsets);
-  return tile::LoadOp::create(b, type, x.view, offsets, /*dims=*/nullptr,
+  Value view = limit(k, x.view, offsets.size() - 1, whole);
+  return tile::LoadOp::create(b, type, view, offsets, /*dims=*/nullptr,
                               isInner ? b.getDenseI64ArrayAttr({1})
                                       : DenseI64ArrayAttr());
 }
@@ -173,15 +175,29 @@ LogicalResult ConvKernel::buildLoop() {
     return buildChunks(from, to, step, *dest, /*isInner=*/false);
   // Chunks with one before them, and the first and the last one.
   Value length = arith::SubIOp::create(b, to, from);
-  Value whole =
+  Value last =
       arith::MulIOp::create(b, arith::DivUIOp::create(b, length, step), step);
-  whole = arith::AddIOp::create(b, from, whole);
+  last = arith::AddIOp::create(b, from, last);
   Value second = arith::AddIOp::create(b, from, step);
-  if (failed(buildChunks(second, whole, step, *dest, /*isInner=*/true)))
+  if (failed(buildChunks(second, last, step, *dest, /*isInner=*/true)))
     return failure();
   Value across =
-      arith::MaxSIOp::create(b, arith::SubIOp::create(b, whole, from), step);
-  return buildChunks(from, to, across, *dest, /*isInner=*/false);
+      arith::MaxSIOp::create(b, arith::SubIOp::create(b, last, from), step);
+  Value block = k.index(kBlock);
+  Value blocks =
+      arith::MulIOp::create(b, arith::DivUIOp::create(b, length, block), block);
+  Value isWhole =
+      arith::CmpIOp::create(b, arith::CmpIPredicate::eq, blocks, length);
+  auto choice = scf::IfOp::create(b, TypeRange(), isWhole,
+                                  /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  for (Value known : {blocks, Value()}) {
+    whole = known;
+    b.setInsertionPointToStart(known ? choice.thenBlock() : choice.elseBlock());
+    if (failed(buildChunks(from, to, across, *dest, /*isInner=*/false)))
+      return failure();
+  }
+  return success();
 }
 
 LogicalResult ConvKernel::buildChunks(Value from, Value to, Value step,
@@ -225,12 +241,10 @@ LogicalResult ConvKernel::buildChunks(Value from, Value to, Value step,
     }
     SmallVector<Value> offsets(dest.offsets);
     offsets.back() = addIndex(k, offsets.back(), first);
-    if (hasBlocks && !isInner)
-      storeExisting(k, sum, dest.view, offsets);
-    else
-      tile::StoreOp::create(b, sum, dest.view, offsets, /*dims=*/nullptr,
-                            isInner ? b.getDenseI64ArrayAttr({1})
-                                    : DenseI64ArrayAttr());
+    Value view = limit(k, dest.view, offsets.size() - 1, whole);
+    tile::StoreOp::create(b, sum, view, offsets, /*dims=*/nullptr,
+                          isInner ? b.getDenseI64ArrayAttr({1})
+                                  : DenseI64ArrayAttr());
     return success();
   };
   return convertBody(*loop.getBody(), own);
