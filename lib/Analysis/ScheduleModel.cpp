@@ -296,6 +296,11 @@ static int64_t countBlocks(const AttentionShape &s, const TileSchedule &t,
   return std::clamp<int64_t>(std::min(shared, registers), 1, 16);
 }
 
+/// Thread blocks of one SM that keys are split for. Two would keep enough bytes
+/// on their way; with more than four nothing is read faster, and there are more
+/// parts to merge.
+static constexpr int64_t kSplitBlocks = 4;
+
 /// Warps for `rows` queries: `most`, or as many as have 16 rows each.
 static int64_t fitWarps(int64_t rows, int64_t most) {
   for (int64_t warps : {16, 12, 8, 4, 2, 1})
@@ -762,7 +767,8 @@ static SplitModel splitModel(AttentionShape s, const ChipInfo &chip,
                              const TileSchedule &schedule) {
   s = withHeadDims(s);
   SplitModel model;
-  model.blocks = chip.cores * countBlocks(s, schedule, chip);
+  model.blocks =
+      chip.cores * std::min(countBlocks(s, schedule, chip), kSplitBlocks);
   model.leastKeys = leastKeysOfPart(schedule);
   model.mostParts = 128;
   return model;
