@@ -30,6 +30,11 @@ using namespace seqc::totile;
 
 /// Steps of a convolution that a thread has next to each other.
 static constexpr int64_t kBlock = 8;
+/// The blocks of an SM.
+static constexpr int32_t kMostBlocks = 32;
+/// Steps of a tile of a chunk that is cut, or of which single steps are read:
+/// sequences may be shorter than a chunk, and single steps take many registers.
+static constexpr int64_t kEndSteps = 256;
 
 namespace {
 class ConvKernel {
@@ -48,6 +53,7 @@ private:
   LogicalResult buildLoop();
   LogicalResult buildChunks(Value from, Value to, Value step, const Slice &dest,
                             bool isInner);
+  LogicalResult buildChunk(Value first, const Slice &dest, bool isInner);
   Value load(const Slice &x, int64_t back, bool isInner);
   Value takeState(Value in, Value first, int64_t back);
   Value buildSum(const Slice &x, Value first, bool isInner, bool useState);
@@ -173,6 +179,9 @@ LogicalResult ConvKernel::buildLoop() {
       width - 1 <= kBlock && steps % kBlock == 0 && isContiguous(k, op.getX());
   if (!hasBlocks)
     return buildChunks(from, to, step, *dest, /*isInner=*/false);
+  // As many blocks of one warp as an SM has room for.
+  if (k.kernel.getWarps() == 1)
+    k.kernel->setAttr("nvvm.minctasm", b.getI32IntegerAttr(kMostBlocks));
   // Chunks with one before them, and the first and the last one.
   Value length = arith::SubIOp::create(b, to, from);
   Value last =
@@ -203,14 +212,42 @@ LogicalResult ConvKernel::buildLoop() {
 LogicalResult ConvKernel::buildChunks(Value from, Value to, Value step,
                                       const Slice &dest, bool isInner) {
   ImplicitLocOpBuilder &b = k.b;
+  auto now = scf::ForOp::create(b, from, to, step);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPoint(now.getBody()->getTerminator());
+  Value begin = now.getInductionVar();
+  if (isInner || steps <= kEndSteps)
+    return buildChunk(begin, dest, isInner);
+  int64_t chunk = steps;
+  Value end = arith::AddIOp::create(b, begin, k.index(chunk));
+  // As a whole if it is one, else in several tiles.
+  if (whole) {
+    Value isAll = arith::CmpIOp::create(b, arith::CmpIPredicate::sle, end, to);
+    auto choice = scf::IfOp::create(b, TypeRange(), isAll,
+                                    /*withElseRegion=*/true);
+    b.setInsertionPointToStart(choice.thenBlock());
+    if (failed(buildChunk(begin, dest, /*isInner=*/false)))
+      return failure();
+    b.setInsertionPointToStart(choice.elseBlock());
+  }
+  end = arith::MinSIOp::create(b, end, to);
+  auto parts = scf::ForOp::create(b, begin, end, k.index(kEndSteps));
+  b.setInsertionPoint(parts.getBody()->getTerminator());
+  steps = kEndSteps;
+  LogicalResult done =
+      buildChunk(parts.getInductionVar(), dest, /*isInner=*/false);
+  steps = chunk;
+  return done;
+}
+
+/// The tile of `steps` steps that starts at step `first`.
+LogicalResult ConvKernel::buildChunk(Value first, const Slice &dest,
+                                     bool isInner) {
+  ImplicitLocOpBuilder &b = k.b;
   auto fail = [&](Value v) {
     return op.emitOpError("uses a ")
            << v.getType() << " that is not a slice of device memory";
   };
-  auto now = scf::ForOp::create(b, from, to, step);
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPoint(now.getBody()->getTerminator());
-  Value first = now.getInductionVar();
   k.setScalar(loop.getInductionVar(), first);
   bool past = false;
   auto own = [&](Operation *other) -> LogicalResult {

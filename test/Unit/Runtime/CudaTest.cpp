@@ -1113,6 +1113,29 @@ TEST(CudaDeathTest, OldDriver) {
       ::testing::ExitedWithCode(0), "");
 }
 
+static bool launchesBothWithoutOverlap() {
+  Program program = load(overlapping(true, true), "sm_90a");
+  std::vector<float> data(400, 1);
+  Tensor x(data.data(), SEQC_F32, {4, 100});
+  SeqcValue in[1] = {x}, out[1] = {};
+  onDevice(in[0], 0);
+  if (!program ||
+      callAsync(program, "sum", in, 1, out, 1, nullptr) != SEQC_OK ||
+      driver().launches.size() != 2)
+    return false;
+  return !driver().launches[0].overlaps && !driver().launches[1].overlaps;
+}
+
+TEST(CudaDeathTest, GraphsOfOldDriversKnowNoOverlap) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(
+      {
+        ::setenv("FAKE_CUDA_VERSION", "12020", 1);
+        std::exit(launchesBothWithoutOverlap() ? 0 : 1);
+      },
+      ::testing::ExitedWithCode(0), "");
+}
+
 TEST(CudaDeathTest, NoDevice) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_EXIT(
