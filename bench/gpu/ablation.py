@@ -84,6 +84,11 @@ IDEAS = [
         "a chunk is read during the one before it (scans)",
         "tile-prefetch-loads",
     ),
+    Idea(
+        "overlap-launches",
+        "a kernel starts while the one before it ends (decode)",
+        "overlap-launches",
+    ),
 ]
 
 
@@ -124,6 +129,7 @@ def ablations(dry: bool) -> list[Ablation]:
         Ablation(cell(128, 4096, "causal"), "sm_80", FORWARD[:2]),
         Ablation(cell(128, 4096, "causal", True), "sm_90a", ("tile-delay-waits",)),
         Ablation(Decode(8, 32768), "sm_90a", ("seqc-pack-heads",)),
+        Ablation(Decode(1, 4096), "sm_90a", ("overlap-launches",)),
         Ablation(Stream("scan", 8, 2048, 2048), "sm_90a", ("tile-prefetch-loads",)),
     ]
 

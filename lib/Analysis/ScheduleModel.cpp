@@ -296,6 +296,11 @@ static int64_t countBlocks(const AttentionShape &s, const TileSchedule &t,
   return std::clamp<int64_t>(std::min(shared, registers), 1, 16);
 }
 
+/// Thread blocks of one SM that keys are split for. Two would keep enough bytes
+/// on their way; with more than three nothing is read faster, and there are
+/// more parts to merge.
+static constexpr int64_t kSplitBlocks = 3;
+
 /// Warps for `rows` queries: `most`, or as many as have 16 rows each.
 static int64_t fitWarps(int64_t rows, int64_t most) {
   for (int64_t warps : {16, 12, 8, 4, 2, 1})
@@ -647,19 +652,23 @@ static TileSchedule chooseScan(ScanShape s, const ChipInfo &chip,
 
 /// 8 elements of a channel for each thread, and 32 threads along it unless
 /// there are fewer steps.
+/// Forward, a warp has 1024 steps of a channel, so that 2 KiB of a row are read
+/// and written at a time. The backward adds up sums for each step of a tile,
+/// for which there are registers for 8 of a thread.
 static TileSchedule chooseGPUConv(const ConvShape &s, TileSchedule fixed) {
   constexpr int64_t perThread = 8;
+  int64_t mostSteps = s.backward ? 256 : 1024;
   TileSchedule t = fixed;
   int64_t history = known(s.W) ? s.W - 1 : 3;
   // seqc-tile wants the history of a chunk in one chunk, of 16 steps at least.
   int64_t leastSteps = powerOf2Ceil(std::max<int64_t>(history, 16));
   if (!t.tileN)
-    t.tileN = std::max(leastSteps,
-                       known(s.L) ? std::min<int64_t>(powerOf2Ceil(s.L), 256)
-                                  : int64_t(256));
+    t.tileN = std::max(
+        leastSteps, known(s.L) ? std::min<int64_t>(powerOf2Ceil(s.L), mostSteps)
+                               : mostSteps);
   int64_t ofWarp = std::max<int64_t>(1, 32 * perThread / t.tileN);
   if (!t.warps) {
-    t.warps = 4;
+    t.warps = t.tileN > 256 && !fixed.tileM ? 1 : 4;
     int64_t channels = fixed.tileM ? fixed.tileM : s.Dm;
     while (t.warps > 1 && (fixed.tileM || known(s.Dm)) &&
            ofWarp * t.warps / 2 >= channels)
@@ -762,7 +771,8 @@ static SplitModel splitModel(AttentionShape s, const ChipInfo &chip,
                              const TileSchedule &schedule) {
   s = withHeadDims(s);
   SplitModel model;
-  model.blocks = chip.cores * countBlocks(s, schedule, chip);
+  model.blocks =
+      chip.cores * std::min(countBlocks(s, schedule, chip), kSplitBlocks);
   model.leastKeys = leastKeysOfPart(schedule);
   model.mostParts = 128;
   return model;

@@ -64,6 +64,29 @@ constexpr unsigned kEventNoTiming = 2;
 
 /// The oldest driver that the runtime works with, as CUDA numbers versions.
 constexpr int kOldestDriver = 12000;
+/// The oldest one whose graphs know launches that overlap.
+constexpr int kOldestOverlap = 12030;
+
+/// What a launch is asked beyond its sizes.
+struct alignas(8) LaunchAttribute {
+  int id;
+  char padding[4];
+  union {
+    char bytes[64];
+    int number;
+  } value;
+};
+/// The kernel may start while the one in front of it in the stream ends.
+constexpr int kLaunchOverlaps = 6;
+
+struct LaunchConfig {
+  unsigned grid[3];
+  unsigned block[3];
+  unsigned sharedBytes;
+  Stream stream;
+  LaunchAttribute *attributes;
+  unsigned numAttributes;
+};
 
 struct DeviceInfo {
   std::string name;
@@ -100,6 +123,8 @@ struct DeviceInfo {
   X(launchKernel, cuLaunchKernel,                                              \
     (Function, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned,     \
      unsigned, Stream, void **, void **))                                      \
+  X(launchKernelEx, cuLaunchKernelEx,                                          \
+    (const LaunchConfig *, Function, void **, void **))                        \
   X(memAllocAsync, cuMemAllocAsync, (Pointer *, size_t, Stream))               \
   X(memFreeAsync, cuMemFreeAsync, (Pointer, Stream))                           \
   X(memcpyDtoDAsync, cuMemcpyDtoDAsync_v2, (Pointer, Pointer, size_t, Stream)) \

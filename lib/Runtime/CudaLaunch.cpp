@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 //
 // Checks what a kernel was compiled for, packs its parameters and enqueues it.
+// All launches of a call are checked before the first one: what is refused has
+// not run in part.
 //
 //===----------------------------------------------------------------------===//
 
@@ -157,22 +159,16 @@ SeqcStatus Walk::chooseBlocks(const Launch &launch, const Kernel &kernel,
   return SEQC_OK;
 }
 
-SeqcStatus Walk::launch(Launch &launch, char *parameters, void **pointers) {
+/// What is known before anything is in the stream.
+SeqcStatus Walk::check(const Launch &launch) {
   static const int64_t limits[3] = {kMaxSize, 65535, 65535};
   static const char *const names[3] = {"x", "y", "z"};
   const Kernel &kernel = function.gpu->kernel(launch.kernel);
-  int64_t grid[3];
-  for (int i = 0; i < 3; ++i) {
-    grid[i] = values[launch.grid[i]].i;
-    // Nothing to do, whatever the other sizes are.
-    if (grid[i] == 0)
-      return SEQC_OK;
-  }
   for (int i = 0; i < 3; ++i)
-    if (grid[i] < 0 || grid[i] > limits[i])
+    if (int64_t size = values[launch.grid[i]].i; size < 0 || size > limits[i])
       return failAt(function,
                     "the grid of kernel '" + kernel.name + "' has " +
-                        std::to_string(grid[i]) + " blocks in " + names[i] +
+                        std::to_string(size) + " blocks in " + names[i] +
                         ", at most " + std::to_string(limits[i]) +
                         " are possible: a size of the arguments is too large");
   if (!module->functions[launch.kernel]) {
@@ -185,20 +181,49 @@ SeqcStatus Walk::launch(Launch &launch, char *parameters, void **pointers) {
                         "' has " + std::to_string(device.maxShared) +
                         " for a block");
   }
-  if (SeqcStatus status = checkArguments(launch, kernel))
-    return status;
+  return checkArguments(launch, kernel);
+}
+
+/// Puts a kernel into the stream. One that waits for what it needs starts while
+/// the kernel in front of it ends. That must be one of this walk: of what
+/// others put into the stream it is not known whether its end is that of all
+/// before it.
+Result Walk::enqueue(const Launch &launch, const int64_t *grid,
+                     void **pointers) {
+  const Kernel &kernel = function.gpu->kernel(launch.kernel);
+  Function code = module->functions[launch.kernel];
+  if (!kernel.waits || !hasLaunched || driver->version < kOldestOverlap)
+    return driver->launchKernel(code, unsigned(grid[0]), unsigned(grid[1]),
+                                unsigned(grid[2]), kernel.threads, 1, 1,
+                                kernel.sharedBytes, stream, pointers, nullptr);
+  LaunchAttribute attribute = {};
+  attribute.id = kLaunchOverlaps;
+  attribute.value.number = 1;
+  LaunchConfig config = {
+      {unsigned(grid[0]), unsigned(grid[1]), unsigned(grid[2])},
+      {kernel.threads, 1, 1},
+      kernel.sharedBytes,
+      stream,
+      &attribute,
+      1};
+  return driver->launchKernelEx(&config, code, pointers, nullptr);
+}
+
+SeqcStatus Walk::launch(Launch &launch, char *parameters, void **pointers) {
+  const Kernel &kernel = function.gpu->kernel(launch.kernel);
+  int64_t grid[3];
+  for (int i = 0; i < 3; ++i)
+    grid[i] = values[launch.grid[i]].i;
   if (kernel.slots > 0)
     if (SeqcStatus status = chooseBlocks(launch, kernel, grid))
       return status;
   if (SeqcStatus status = pack(launch, kernel, parameters, pointers))
     return status;
-  if (Result result = driver->launchKernel(
-          module->functions[launch.kernel], unsigned(grid[0]),
-          unsigned(grid[1]), unsigned(grid[2]), kernel.threads, 1, 1,
-          kernel.sharedBytes, stream, pointers, nullptr))
+  if (Result result = enqueue(launch, grid, pointers))
     return driver->fail("launching kernel '" + kernel.name + "' of function '" +
                             function.name + "' on CUDA device " +
                             std::to_string(deviceNumber),
                         result);
+  hasLaunched = true;
   return SEQC_OK;
 }

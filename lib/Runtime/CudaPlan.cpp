@@ -132,6 +132,8 @@ Kernel cuda::readKernel(const Json &json) {
     if (kernel.slots == 0)
       throw BadMetadata("kernel '" + kernel.name + "' has 0 \"slots\"");
   }
+  if (json.contains("waits"))
+    kernel.waits = member(json, "waits", Json::value_t::boolean).get<bool>();
   if (auto it = json.find("aligned"); it != json.end()) {
     if (it->is_boolean()) {
       kernel.alignedAll = it->get<bool>();
@@ -182,6 +184,10 @@ public:
     if (!returned)
       throw BadMetadata("no return");
     plan.numValues = uint32_t(isFloat.size());
+    // Every value is defined once, so launches can come last: nothing in the
+    // stream between them.
+    std::stable_partition(plan.steps.begin(), plan.steps.end(),
+                          [](const Step &s) { return s.op != Op::Launch; });
     return std::move(plan);
   }
 

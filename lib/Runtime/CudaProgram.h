@@ -87,6 +87,9 @@ struct Kernel {
   /// Its blocks take points of the grid one after another, off one of so many
   /// counters; 0: each block does its own point.
   uint32_t slots = 0;
+  /// It waits for what is in front of it in the stream before all else, so it
+  /// may start before that has ended.
+  bool waits = false;
 };
 
 //===----------------------------------------------------------------------===//

@@ -216,17 +216,19 @@ SeqcStatus Walk::run(const Driver &driver, const LoadedModule &module,
   FixedArray<void *, 96> pointers(plan.maxParameters);
   SeqcStatus status = SEQC_OK;
   try {
-    for (const Step &step : plan.steps) {
-      if (step.op == Op::Alloc)
-        status = allocate(plan.allocations[step.a]);
-      else if (step.op == Op::Launch)
-        // The caches in a launch are all that a call changes of a program.
-        status = launch(const_cast<Launch &>(plan.launches[step.a]),
-                        parameters.data()->bytes, pointers.data());
-      else
-        status = evaluate(step);
-      if (status)
-        break;
+    // Launches come last.
+    auto step = plan.steps.begin(), end = plan.steps.end();
+    for (; !status && step != end && step->op != Op::Launch; ++step)
+      status = step->op == Op::Alloc ? allocate(plan.allocations[step->a])
+                                     : evaluate(*step);
+    for (auto next = step; !status && next != end; ++next)
+      if (!isEmpty(plan.launches[next->a]))
+        status = check(plan.launches[next->a]);
+    for (; !status && step != end; ++step) {
+      // The caches in a launch are all that a call changes of a program.
+      auto &next = const_cast<Launch &>(plan.launches[step->a]);
+      if (!isEmpty(next))
+        status = launch(next, parameters.data()->bytes, pointers.data());
     }
     if (!status)
       status = finish(results);

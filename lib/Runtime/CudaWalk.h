@@ -70,7 +70,14 @@ private:
   SeqcStatus checkProvided(const Allocation &allocation,
                            const SeqcTensor &tensor);
   SeqcStatus checkArguments(const Launch &launch, const Kernel &kernel);
+  /// Without points there is nothing to do, whatever the sizes are.
+  bool isEmpty(const Launch &launch) {
+    return values[launch.grid[0]].i == 0 || values[launch.grid[1]].i == 0 ||
+           values[launch.grid[2]].i == 0;
+  }
+  SeqcStatus check(const Launch &launch);
   SeqcStatus launch(Launch &launch, char *parameters, void **pointers);
+  Result enqueue(const Launch &launch, const int64_t *grid, void **pointers);
   SeqcStatus pack(Launch &launch, const Kernel &kernel, char *parameters,
                   void **pointers);
   SeqcStatus chooseBlocks(const Launch &launch, const Kernel &kernel,
@@ -93,6 +100,8 @@ private:
   const LoadedModule *module = nullptr;
   Stream stream = nullptr;
   uint32_t slot = 0;
+  /// Whether a kernel of this walk is the last thing in the stream.
+  bool hasLaunched = false;
   SeqcValue *results = nullptr;
   bool inPlace = false;
 

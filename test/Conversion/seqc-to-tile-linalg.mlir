@@ -85,3 +85,58 @@ func.func @row_products(%a: tensor<?x64xbf16>, %b: tensor<?x64xbf16>, %n: index)
   } -> tensor<?xf32>
   return %r : tensor<?xf32>
 }
+
+// Four rows, which one warp reduces; and all that becomes of the sums is a conversion, which the same kernel does. Sums that something
+// else reads as well stay as they are.
+// CHECK-LABEL: tile.kernel @narrow_sums_0(
+// CHECK-SAME: warps = 1
+// CHECK-NOT: arith.truncf
+// CHECK-LABEL: tile.kernel @narrow_sums_1(
+// CHECK-SAME: %[[OUT:[a-z0-9]+]]: memref<?x4xbf16, strided<[?, 1], offset: ?>>
+// CHECK-SAME: warps = 1
+// CHECK: tile.load {{.*}} dims [2, 0] : {{.*}} -> tensor<4x64xf32>
+// CHECK: %[[NARROW:[a-z0-9_]+]] = arith.truncf %{{.*}} : tensor<4xf32> to tensor<4xbf16>
+// CHECK: tile.store %[[NARROW]], %[[OUT]]
+// CHECK-LABEL: tile.kernel @narrow_sums_2(
+// CHECK: arith.truncf
+// LAUNCH-LABEL: func.func @narrow_sums(
+// LAUNCH-NOT: linalg
+// LAUNCH-COUNT-3: tile.launch
+// LAUNCH-NOT: tile.launch
+// LAUNCH: return
+#in = affine_map<(d, w, b) -> (b, d, w)>
+#out = affine_map<(d, w, b) -> (d, w)>
+#same = affine_map<(d, w) -> (d, w)>
+func.func @narrow_sums(%a: tensor<?x?x4xf32>, %b: tensor<?x?x4xf32>) -> (tensor<?x4xbf16>, tensor<?x4xbf16>, tensor<?x4xf32>) {
+  %c1 = arith.constant 1 : index
+  %zero = arith.constant 0.0 : f32
+  %rows = tensor.dim %a, %c1 : tensor<?x?x4xf32>
+  %empty = tensor.empty(%rows) : tensor<?x4xf32>
+  %init = linalg.fill ins(%zero : f32) outs(%empty : tensor<?x4xf32>) -> tensor<?x4xf32>
+  %sums = linalg.generic {indexing_maps = [#in, #out], iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%a : tensor<?x?x4xf32>) outs(%init : tensor<?x4xf32>) {
+  ^bb0(%x: f32, %s: f32):
+    %next = arith.addf %s, %x : f32
+    linalg.yield %next : f32
+  } -> tensor<?x4xf32>
+  %others = linalg.generic {indexing_maps = [#in, #out], iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%b : tensor<?x?x4xf32>) outs(%init : tensor<?x4xf32>) {
+  ^bb0(%x: f32, %s: f32):
+    %next = arith.addf %s, %x : f32
+    linalg.yield %next : f32
+  } -> tensor<?x4xf32>
+  %narrow = tensor.empty(%rows) : tensor<?x4xbf16>
+  %0 = linalg.generic {indexing_maps = [#same, #same], iterator_types = ["parallel", "parallel"]}
+      ins(%sums : tensor<?x4xf32>) outs(%narrow : tensor<?x4xbf16>) {
+  ^bb0(%x: f32, %s: bf16):
+    %t = arith.truncf %x : f32 to bf16
+    linalg.yield %t : bf16
+  } -> tensor<?x4xbf16>
+  %1 = linalg.generic {indexing_maps = [#same, #same], iterator_types = ["parallel", "parallel"]}
+      ins(%others : tensor<?x4xf32>) outs(%narrow : tensor<?x4xbf16>) {
+  ^bb0(%x: f32, %s: bf16):
+    %t = arith.truncf %x : f32 to bf16
+    linalg.yield %t : bf16
+  } -> tensor<?x4xbf16>
+  return %0, %1, %others : tensor<?x4xbf16>, tensor<?x4xbf16>, tensor<?x4xf32>
+}

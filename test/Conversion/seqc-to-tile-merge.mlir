@@ -1,7 +1,7 @@
 // RUN: seqc-opt %s --seqc-online-softmax --seqc-pack-heads --seqc-schedule=chip=sm_90a --canonicalize --cse --seqc-split-reduction=chip=sm_90a --seqc-tile-merge --seqc-tile=single-loop --seqc-collapse-grid --cse --convert-seqc-to-tile=chip=sm_90a | FileCheck %s
 
 // A step of decoding: parts, batch and heads share the grid, and the merge
-// of one row is one warp.
+// of one row is a block whose warps share its columns.
 
 // Parts and batch share z.
 // CHECK-LABEL: tile.kernel @step_0(
@@ -20,22 +20,27 @@
 
 // CHECK-LABEL: tile.kernel @step_1(
 // CHECK-SAME: %[[PM:[a-z0-9]+]]: memref<?x?x2x4xf32, {{.*}}>, %[[PS:[a-z0-9]+]]: memref<?x?x2x4xf32, {{.*}}>, %[[PA:[a-z0-9]+]]: memref<?x?x2x4x64xf32,
-// CHECK-SAME: warps = 1
+// CHECK-SAME: warps = 2
 // CHECK: %[[PARTS:.*]] = memref.dim %[[PM]]
-// CHECK: %[[LAST:.*]] = arith.subi %[[PARTS]],
-// CHECK: %[[R:.*]]:3 = scf.for %[[I:.*]] = %{{.*}} to %[[PARTS]] step %{{.*}} iter_args(%[[M:.*]] = %{{.*}}, %[[S:.*]] = %{{.*}}, %[[A:.*]] = %{{.*}}) -> (f32, f32, tensor<64xf32>)
-// CHECK: %[[PART:.*]] = arith.addi %[[I]],
-// CHECK: %[[EXISTS:.*]] = arith.cmpi slt, %[[PART]], %[[PARTS]]
-// CHECK: %[[SAFE:.*]] = arith.minsi %[[PART]], %[[LAST]]
-// CHECK: %[[PM0:.*]] = memref.load %[[PM]][%[[SAFE]],
+// CHECK: %[[R:.*]]:3 = scf.for %[[I:.*]] = %{{.*}} to %[[PARTS]] step %c32 iter_args(%[[M:.*]] = %{{.*}}, %[[S:.*]] = %{{.*}}, %[[A:.*]] = %{{.*}}) -> (tensor<64xf32>, tensor<64xf32>, tensor<64xf32>)
+// CHECK: %[[PA0:.*]] = tile.load %[[PA]][%[[I]], {{.*}} dims [0, 4] : {{.*}} -> tensor<32x64xf32>
+// CHECK: %[[PM0:.*]] = tile.load %[[PM]][%[[I]], {{.*}} dims [0] : {{.*}} -> tensor<32xf32>
+// CHECK: %[[PS0:.*]] = tile.load %[[PS]][%[[I]], {{.*}} dims [0] : {{.*}} -> tensor<32xf32>
+// CHECK: %[[EXISTS:.*]] = arith.cmpi slt, %{{.*}} : tensor<32xi32>
 // CHECK: %[[M0:.*]] = arith.select %[[EXISTS]], %[[PM0]],
-// CHECK: memref.load %[[PS]][%[[SAFE]],
-// CHECK: tile.load %[[PA]][%[[PART]], {{.*}} -> tensor<64xf32>
-// CHECK: %[[TOP:.*]] = arith.maxnumf %[[M]], %[[M0]] : f32
-// CHECK: math.exp2 {{.*}} : f32
-// CHECK: math.fma {{.*}} : tensor<64xf32>
+// CHECK: %[[MS:.*]] = tile.broadcast %[[M0]] along 1 : tensor<32xf32> -> tensor<32x64xf32>
+// CHECK: %[[MAX:.*]] = tile.reduce max %[[MS]] along 0
+// CHECK: %[[TOP:.*]] = arith.maxnumf %[[M]], %[[MAX]] : tensor<64xf32>
+// CHECK: %[[WEIGHTS:.*]] = math.exp2 %{{.*}} : tensor<32x64xf32>
+// CHECK: %[[SS:.*]] = tile.broadcast %[[PS0]] along 1
+// CHECK: arith.mulf %[[WEIGHTS]], %[[SS]]
+// CHECK: tile.reduce add {{.*}} along 0
+// CHECK: math.fma {{.*}}, %[[S]], {{.*}} : tensor<64xf32>
+// CHECK: arith.mulf %[[WEIGHTS]], %[[PA0]]
+// CHECK: tile.reduce add {{.*}} along 0
+// CHECK: math.fma {{.*}}, %[[A]], {{.*}} : tensor<64xf32>
 // CHECK: scf.yield
-// CHECK: %[[FACTOR:.*]] = tensor.splat %{{.*}} : tensor<64xf32>
+// CHECK: %[[FACTOR:.*]] = arith.select {{.*}} : tensor<64xi1>, tensor<64xf32>
 // CHECK: %[[O:.*]] = arith.mulf %[[R]]#2, %[[FACTOR]]
 // CHECK: %[[OUT:.*]] = arith.truncf %[[O]] : tensor<64xf32> to tensor<64xbf16>
 // CHECK: tile.store %[[OUT]],

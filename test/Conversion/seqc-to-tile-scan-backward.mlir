@@ -3,7 +3,7 @@
 // RUN: seqc-opt %s --pass-pipeline="builtin.module(func.func(seqc-recompute-backward{grids=true},canonicalize,seqc-tile{single-loop=true},cse),convert-seqc-to-tile)" --seqc-statistics -o /dev/null 2>&1 | FileCheck %s --check-prefix=STATS
 
 // STATS: convert-seqc-to-tile{{$}}
-// STATS-NEXT: 15 kernels-formed
+// STATS-NEXT: 11 kernels-formed
 
 // The states before chunks. Chunks are whole here; the state after the last one is
 // not needed.
@@ -29,7 +29,7 @@
 // CHECK: tile.store {{.*}} inside [1] : tensor<32x16xbf16>
 // CHECK: scf.yield
 // CHECK-LABEL: func.func @scan(
-// CHECK-COUNT-6: tile.launch
+// CHECK-COUNT-5: tile.launch
 func.func @scan(%u: tensor<?x?x?xbf16>, %A: tensor<?x16xf32>, %B: tensor<?x16x?xbf16>, %C: tensor<?x16xf32>)
     -> (tensor<?x?x?xbf16>, tensor<?x?x?xbf16>, tensor<?x16xf32>, tensor<?x16x?xbf16>, tensor<?x16xf32>) {
   %0:5 = seqc.selective_scan_backward u(%u) delta(%u) A(%A) B(%B) C(%C) out_grad(%u)
@@ -40,21 +40,25 @@ func.func @scan(%u: tensor<?x?x?xbf16>, %A: tensor<?x16xf32>, %B: tensor<?x16x?x
 }
 
 // Chunks read three blocks of x and two of out_grad, and what lies between blocks is
-// a shift. Inner ones read whole vectors. The first chunk and the last ones ask
-// of each block whether all of it is there, and else of each step.
+// a shift. Inner ones read whole vectors. The first chunk and the last ones go up
+// to a multiple of 8 steps if the sequence does, and else read each step.
 // CHECK-LABEL: tile.kernel @conv_0(
 // CHECK: scf.for
 // CHECK-COUNT-5: tile.load {{.*}} inside [1] : {{.*}} -> tensor<4x256xbf16>
 // CHECK: tile.store {{.*}} inside [1] : tensor<4x256xbf16>
+// CHECK-NOT: inside [1]
+// CHECK: %[[BLOCKS:.*]] = arith.divui %[[LENGTH:.*]], %c8
+// CHECK: %[[UP:.*]] = arith.muli %[[BLOCKS]], %c8
+// CHECK: %[[ISWHOLE:.*]] = arith.cmpi eq, %[[UP]], %[[LENGTH]]
+// CHECK: scf.if %[[ISWHOLE]]
+// CHECK-COUNT-3: memref.subview {{.*}}[0, 0, 0] [%{{.*}}, %{{.*}}, %[[UP]]]
 // CHECK: scf.for
-// CHECK: scf.if
-// CHECK: tile.load {{.*}} inside [1] : {{.*}} -> tensor<4x256xbf16>
+// CHECK-COUNT-5: tile.load %subview{{.*}} -> tensor<4x256xbf16>
+// CHECK: tile.store {{.*}}, %subview{{.*}}] : tensor<4x256xbf16>
 // CHECK: else
-// CHECK: tile.load {{.*}}] : {{.*}} -> tensor<4x256xbf16>
-// CHECK-COUNT-4: inside [1] : {{.*}} -> tensor<4x256xbf16>
-// CHECK-NOT: inside [1] : {{.*}} -> tensor<4x256xbf16>
-// CHECK: tile.store {{.*}} inside [1] : tensor<4x256xbf16>
-// CHECK: tile.store {{.*}}] : tensor<4x256xbf16>
+// CHECK: scf.for
+// CHECK-COUNT-5: tile.load %arg{{.*}}] : {{.*}} -> tensor<4x256xbf16>
+// CHECK: tile.store {{.*}}, %arg{{.*}}] : tensor<4x256xbf16>
 // CHECK-COUNT-5: tile.reduce add {{.*}} along 1 : tensor<4x256xf32>
 
 // Where steps may have any stride they are read at each distance: seven of x, four

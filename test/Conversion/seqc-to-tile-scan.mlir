@@ -227,14 +227,14 @@ func.func @no_steps(%u: tensor<?x?x0xf32>, %A: tensor<?x4xf32>, %B: tensor<?x4x0
 //===----------------------------------------------------------------------===//
 
 // Chunks with one before them read that and what lies 8 steps before it in whole
-// rows; a tap is a shift of the two. Around them, the first chunk and a cut one ask
-// whether all of these is there, and else of each step. Nothing is carried from
-// chunk to chunk.
+// rows; a tap is a shift of the two. Around them, the first chunk and a cut one
+// go up to a multiple of 8 steps if the sequence does, and else read each step.
+// Nothing is carried from chunk to chunk.
 // CHECK-LABEL: tile.kernel @conv_0(
 // CHECK-SAME: %[[W:[a-z0-9]+]]: memref<?x2xf32, {{.*}}>, %[[X:[a-z0-9]+]]: memref<?x?x?xbf16, strided<[?, ?, 1], {{.*}}>, %[[Y:[a-z0-9]+]]: memref<?x?x?xbf16, strided<[?, ?, 1], offset: ?>>
 // CHECK: %[[W0:.*]] = tile.load %[[W]][%[[C:.*]], %c0] dims [0] : {{.*}} -> tensor<4xf32>
 // CHECK: %[[W1:.*]] = tile.load %[[W]][%[[C]], %c1] dims [0]
-// CHECK: %[[NUM:.*]] = arith.divui %{{.*}}, %c256
+// CHECK: %[[NUM:.*]] = arith.divui %[[LENGTH:.*]], %c256
 // CHECK: %[[WHOLE:.*]] = arith.muli %[[NUM]], %c256
 // CHECK: %[[T0:.*]] = tile.broadcast %[[W0]] along 1
 // CHECK: %[[T1:.*]] = tile.broadcast %[[W1]] along 1
@@ -249,29 +249,28 @@ func.func @no_steps(%u: tensor<?x?x0xf32>, %A: tensor<?x4xf32>, %B: tensor<?x4x0
 // CHECK: math.fma
 // CHECK: tile.store %{{.*}}, %[[Y]][%[[B]], %[[C]], %[[IN]]] inside [1]
 // CHECK: %[[ACROSS:.*]] = arith.maxsi %[[WHOLE]], %c256
+// CHECK: %[[BLOCKS:.*]] = arith.divui %[[LENGTH]], %c8
+// CHECK: %[[UP:.*]] = arith.muli %[[BLOCKS]], %c8
+// CHECK: %[[ISWHOLE:.*]] = arith.cmpi eq, %[[UP]], %[[LENGTH]]
+// CHECK: scf.if %[[ISWHOLE]] {
+// CHECK: %[[XB:.*]] = memref.subview %[[X]][0, 0, 0] [%{{.*}}, %{{.*}}, %[[UP]]] [1, 1, 1]
+// CHECK: %[[YB:.*]] = memref.subview %[[Y]][0, 0, 0] [%{{.*}}, %{{.*}}, %[[UP]]] [1, 1, 1]
 // CHECK: scf.for %[[IT:.*]] = %c0 to %{{.*}} step %[[ACROSS]] {
-// CHECK: %[[BEHIND:.*]] = arith.cmpi sge, %[[IT]], %c0
-// CHECK: %[[BEFORE:.*]] = arith.cmpi sle, %[[IT]], %{{.*}}
-// CHECK: %[[INSIDE:.*]] = arith.andi %[[BEHIND]], %[[BEFORE]]
-// CHECK: %[[X1:.*]] = scf.if %[[INSIDE]]
-// CHECK: tile.load %[[X]][%[[B]], %[[C]], %[[IT]]] inside [1] : {{.*}} -> tensor<4x256xbf16>
-// CHECK: else
-// CHECK: tile.load %[[X]][%[[B]], %[[C]], %[[IT]]] : {{.*}} -> tensor<4x256xbf16>
+// CHECK: %[[X1:.*]] = tile.load %[[XB]][%[[B]], %[[C]], %[[IT]]] : {{.*}} -> tensor<4x256xbf16>
 // CHECK: %[[AT:.*]] = arith.subi %[[IT]], %c8
-// CHECK: %[[X0:.*]] = scf.if
-// CHECK: tile.load %[[X]][%[[B]], %[[C]], %[[AT]]] inside [1]
-// CHECK: else
-// CHECK: tile.load %[[X]][%[[B]], %[[C]], %[[AT]]] : {{.*}} -> tensor<4x256xbf16>
+// CHECK: %[[X0:.*]] = tile.load %[[XB]][%[[B]], %[[C]], %[[AT]]] : {{.*}} -> tensor<4x256xbf16>
 // CHECK: %[[BACK:.*]] = tile.shift %[[X1]], %[[X0]] by 1 block 8
 // CHECK: %[[F0:.*]] = arith.extf %[[BACK]]
 // CHECK: %[[SUM:.*]] = arith.mulf %[[F0]], %[[T0]]
 // CHECK: %[[F1:.*]] = arith.extf %[[X1]]
 // CHECK: %[[ALL:.*]] = math.fma %[[F1]], %[[T1]], %[[SUM]]
 // CHECK: %[[OUT:.*]] = arith.truncf %[[ALL]]
-// CHECK: scf.if
-// CHECK: tile.store %[[OUT]], %[[Y]][%[[B]], %[[C]], %[[IT]]] inside [1]
-// CHECK: else
-// CHECK: tile.store %[[OUT]], %[[Y]][%[[B]], %[[C]], %[[IT]]] :
+// CHECK: tile.store %[[OUT]], %[[YB]][%[[B]], %[[C]], %[[IT]]] :
+// CHECK: } else {
+// CHECK: scf.for %[[IT:.*]] = %c0 to %{{.*}} step %[[ACROSS]] {
+// CHECK: tile.load %[[X]][%[[B]], %[[C]], %[[IT]]] : {{.*}} -> tensor<4x256xbf16>
+// CHECK: tile.load %[[X]][%[[B]], %[[C]], %{{.*}}] : {{.*}} -> tensor<4x256xbf16>
+// CHECK: tile.store %{{.*}}, %[[Y]][%[[B]], %[[C]], %[[IT]]] :
 // CHECK: func @conv(
 // CHECK: tile.launch @conv_0 grid(
 func.func @conv(%x: tensor<?x?x?xbf16>, %w: tensor<?x2xf32>) -> tensor<?x?x?xbf16> {

@@ -8,6 +8,7 @@
 
 #mma = #tile.mma<warps = 4>
 #rows = #tile.blocked<thread = [1, 8], lanes = [4, 8], warps = [4, 1]>
+#quads = #tile.blocked<thread = [1, 4], lanes = [32, 1], warps = [4, 1]>
 
 // 16 bytes at a time where a thread has 8 elements of a row. A row is inside or not; the
 // columns all are.
@@ -55,6 +56,53 @@ tile.kernel @scalars(%a: memref<?x128xbf16, strided<[?, 1], offset: ?>>, %b: mem
   %s2 = arith.addf %s1, %t3 : tensor<32x128xbf16, #rows>
   %s3 = arith.addf %s2, %t4 : tensor<32x128xbf16, #rows>
   tile.store %s3, %y[%c0, %c0, %c0] dims [0, 1] : tensor<32x128xbf16, #rows>, memref<32x128x5xbf16>
+  tile.return
+}
+
+// Rows of 8 bytes next to each other do not start at multiples of 16 bytes, so no launch may ask for that; rows
+// of 16 bytes do, and so do those that are known to be apart.
+// CHECK-LABEL: llvm.func @short_rows
+// CHECK-SAME: seqc.aligned = array<i64: 1, 2>
+// CHECK-NOT: nvx.load {{.*}}vector
+// CHECK: nvx.store %{{.*}} : vector<4xf32>
+// CHECK: nvx.store %{{.*}} : vector<4xbf16>
+tile.kernel @short_rows(%x: memref<?x4xbf16, strided<[?, 1], offset: ?>>, %y: memref<?x4xf32, strided<[?, 1], offset: ?>>,
+                        %z: memref<?x4xbf16, strided<[8, 1], offset: ?>>, %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %c128 = arith.constant 128 : index
+  %c0 = arith.constant 0 : index
+  %i = arith.muli %bx, %c128 : index
+  %t = tile.load %x[%i, %c0] : memref<?x4xbf16, strided<[?, 1], offset: ?>> -> tensor<128x4xbf16, #quads>
+  %f = arith.extf %t : tensor<128x4xbf16, #quads> to tensor<128x4xf32, #quads>
+  tile.store %f, %y[%i, %c0] : tensor<128x4xf32, #quads>, memref<?x4xf32, strided<[?, 1], offset: ?>>
+  tile.store %t, %z[%i, %c0] : tensor<128x4xbf16, #quads>, memref<?x4xbf16, strided<[8, 1], offset: ?>>
+  tile.return
+}
+
+// A part of a view up to a multiple of 8: a vector is inside or not. It starts where the argument does, which is
+// therefore aligned. Up to a multiple of 4 there are 4 elements in a vector.
+// CHECK-LABEL: llvm.func @up_to_a_multiple
+// CHECK-SAME: seqc.aligned = array<i64: 0, 1>
+// CHECK: nvx.load %{{.*}} when %{{.*}} : vector<8xbf16>
+// CHECK-NOT: nvx.load
+// CHECK: nvx.store %{{.*}} when %{{.*}} : vector<4xbf16>
+// CHECK: nvx.store %{{.*}} when %{{.*}} : vector<4xbf16>
+// CHECK-NOT: nvx.store
+tile.kernel @up_to_a_multiple(%x: memref<?x?xbf16, strided<[?, 1], offset: ?>>, %y: memref<?x?xbf16, strided<[?, 1], offset: ?>>,
+                              %bx: index, %by: index, %bz: index) attributes {warps = 4 : i64} {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c4 = arith.constant 4 : index
+  %c8 = arith.constant 8 : index
+  %rows = memref.dim %x, %c0 : memref<?x?xbf16, strided<[?, 1], offset: ?>>
+  %columns = memref.dim %x, %c1 : memref<?x?xbf16, strided<[?, 1], offset: ?>>
+  %eights = arith.divui %columns, %c8 : index
+  %up = arith.muli %eights, %c8 : index
+  %fours = arith.divui %columns, %c4 : index
+  %to = arith.muli %fours, %c4 : index
+  %xs = memref.subview %x[0, 0] [%rows, %up] [1, 1] : memref<?x?xbf16, strided<[?, 1], offset: ?>> to memref<?x?xbf16, strided<[?, 1], offset: ?>>
+  %ys = memref.subview %y[0, 0] [%rows, %to] [1, 1] : memref<?x?xbf16, strided<[?, 1], offset: ?>> to memref<?x?xbf16, strided<[?, 1], offset: ?>>
+  %t = tile.load %xs[%c0, %c0] : memref<?x?xbf16, strided<[?, 1], offset: ?>> -> tensor<16x64xbf16, #rows>
+  tile.store %t, %ys[%c0, %c0] : tensor<16x64xbf16, #rows>, memref<?x?xbf16, strided<[?, 1], offset: ?>>
   tile.return
 }
 

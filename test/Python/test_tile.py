@@ -158,6 +158,7 @@ def one_chip(erased: Erased) -> None:
         "seqc-pack-heads", "tile-defer-reductions", "tile-lazy-rescale",
         "tile-share-exponentials", "tile-prefetch-loads", "tile-overlap-products",
         "tile-take-turns", "tile-delay-waits", "tile-persistent-blocks",
+        "overlap-launches",
     ],
     indirect=True,
 )  # fmt: skip

@@ -29,14 +29,17 @@ func.func @scan(%u: tensor<?x?x?xbf16>, %A: tensor<?x16xf32>, %B: tensor<?x16x?x
 // -----
 
 // One kernel. A thread has 8 steps of a channel and computes the gradient of 3 more behind them, so there are 11 exponentials for one
-// write of 8 steps in the loop over inner chunks, as many in that over others, and registers for four blocks.
+// write of 8 steps in the loop over inner chunks and as many in those over others, which move 16 bytes at a time as well or else single
+// steps; registers for five blocks.
 // CHECK-LABEL: .visible .entry conv_0(
-// CHECK: .minnctapersm 4
+// CHECK: .minnctapersm 5
+// CHECK-COUNT-5: ld.global.v4.b32
+// CHECK: st.global.v4.b32
 // CHECK-COUNT-5: ld.global.v4.b32
 // CHECK: st.global.v4.b32
 // CHECK-LABEL: .visible .entry conv_1(
 // EXPONENTIALS: .visible .entry conv_0(
-// EXPONENTIALS-COUNT-22: ex2.approx.ftz.f32
+// EXPONENTIALS-COUNT-33: ex2.approx.ftz.f32
 // EXPONENTIALS-NOT: ex2
 // EXPONENTIALS: .visible .entry conv_1(
 func.func @conv(%x: tensor<?x?x?xbf16>, %w: tensor<?x4xbf16>, %g: tensor<?x?x?xbf16>) -> (tensor<?x?x?xbf16>, tensor<?x4xbf16>) {

@@ -1,22 +1,22 @@
 // RUN: seqc-opt %s --seqc-to-ptx=chip=sm_90a --seqc-print-host-plan -o /dev/null | FileCheck %s
 // RUN: seqc-opt %s --seqc-to-ptx="chip=sm_90a splits=5" --seqc-print-host-plan -o /dev/null | FileCheck %s --check-prefix=FIVE
 
-// A step of decoding: the number of parts, 792 blocks over batch times key
+// A step of decoding: the number of parts, 396 blocks over batch times key
 // heads, follows from the sizes of the call; parts and batch share z of the
 // first grid, and the second has a block for each row of the result.
 // CHECK: kernel {{.*}}"name":"step_0"{{.*}}"threads":32
-// CHECK: kernel {{.*}}"name":"step_1"{{.*}}"threads":32
+// CHECK: kernel {{.*}}"name":"step_1"{{.*}}"threads":128
 // CHECK: plan "step"
 // CHECK-NEXT: {"op":"const","value":32}
 // CHECK-NEXT: {"op":"const","value":128}
 // CHECK-NEXT: {"op":"const","value":1}
-// CHECK-NEXT: {"op":"const","value":792}
+// CHECK-NEXT: {"op":"const","value":396}
 // CHECK-NEXT: {"op":"const","value":8}
 // CHECK-NEXT: {"op":"const","value":2}
 // CHECK-NEXT: {"op":"const","value":0}
 // CHECK-NEXT: {"dim":0,"op":"dim","tensor":0}
 // CHECK-NEXT: {"dim":2,"op":"dim","tensor":1}
-// Parts, in value 15: max(1, min(792 / max(1, 8 batch), ceil(keys / 128), 128)).
+// Parts, in value 15: max(1, min(396 / max(1, 8 batch), ceil(keys / 128), 128)).
 // CHECK-NEXT: {"a":7,"b":4,"op":"mul"}
 // CHECK-NEXT: {"a":9,"b":2,"op":"max"}
 // CHECK-NEXT: {"a":3,"b":10,"op":"divs"}

@@ -48,10 +48,10 @@ func.func @states(%u: tensor<?x?x?xbf16>, %A: tensor<?x200xf32>, %h: tensor<?x?x
 
 // -----
 
-// A convolution: one warp along 256 steps of a channel, or all threads over many
+// A convolution: one warp along 1024 steps of a channel, or all threads over many
 // channels of few steps.
 // CHECK-LABEL: @conv
-// CHECK: #seqc.schedule<tile_m = 4, tile_n = 256, splits = 1, warps = 4>
+// CHECK: #seqc.schedule<tile_m = 1, tile_n = 1024, splits = 1, warps = 1>
 // CHECK: #seqc.schedule<tile_m = 64, tile_n = 16, splits = 1, warps = 4>
 func.func @conv(%x: tensor<?x?x?xbf16>, %w: tensor<?x4xf32>, %s: tensor<?x?x1xbf16>) -> (tensor<?x?x?xbf16>, tensor<?x?x1xbf16>) {
   %0 = seqc.causal_conv1d x(%x) weight(%w) : (tensor<?x?x?xbf16>, tensor<?x4xf32>) -> tensor<?x?x?xbf16>

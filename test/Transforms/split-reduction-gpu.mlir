@@ -9,7 +9,7 @@
 
 // CHIP: error: unknown chip 'sm_42'
 
-// The schedule leaves the number of parts to the call: 132 SMs with 6 blocks of
+// The schedule leaves the number of parts to the call: 132 SMs with 3 blocks of
 // 37 KiB each, 8 heads, 128 keys at least. Parts are whole tiles.
 // CHECK-LABEL: func @open(
 // CHECK-SAME: %[[Q:[a-z0-9]+]]: tensor<?x8x4x128xbf16>, %[[K:[a-z0-9]+]]: tensor<?x8x?x128xbf16>
@@ -18,7 +18,7 @@
 // CHECK-DAG: %[[C8:.*]] = arith.constant 8 : index
 // CHECK-DAG: %[[C32:.*]] = arith.constant 32 : index
 // CHECK-DAG: %[[C128:.*]] = arith.constant 128 : index
-// CHECK-DAG: %[[BLOCKS:.*]] = arith.constant 792 : index
+// CHECK-DAG: %[[BLOCKS:.*]] = arith.constant 396 : index
 // CHECK: %[[BATCH:.*]] = tensor.dim %[[Q]], %[[C0]]
 // CHECK: %[[TASKS:.*]] = arith.muli %[[BATCH]], %[[C8]]
 // CHECK: %[[SOME:.*]] = arith.maxsi %[[TASKS]], %[[C1]]

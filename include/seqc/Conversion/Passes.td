@@ -435,6 +435,45 @@ def ConvertTileToNVVM : Pass<"convert-tile-to-nvvm", "::mlir::ModuleOp"> {
   ];
 }
 
+def OverlapLaunches : Pass<"overlap-launches", "::mlir::ModuleOp"> {
+  let summary = "Let a kernel start while the one before it ends";
+  let description = [{
+    For sm_90a, behind `convert-tile-to-nvvm`. Of the launches of a function, each kernel but the last one's says first of all
+    that what follows may start, and each but the first one's waits until what came before is complete and visible. `seqc.waits` says
+    that it does: such a kernel may be launched before the one in front of it has ended.
+
+    Before:
+    ```mlir
+    gpu.module @f_0 { llvm.func @f_0() attributes {nvvm.kernel} { llvm.return } }
+    gpu.module @f_1 { llvm.func @f_1() attributes {nvvm.kernel} { llvm.return } }
+    func.func @f(...) {
+      %0 = tile.launch @f_0 ...
+      %1 = tile.launch @f_1 ...
+    }
+    ```
+    After:
+    ```mlir
+    gpu.module @f_0 { llvm.func @f_0() attributes {nvvm.kernel} {
+      nvvm.griddepcontrol launch_dependents
+      llvm.return
+    } }
+    gpu.module @f_1 { llvm.func @f_1() attributes {nvvm.kernel, seqc.waits = true} {
+      nvvm.griddepcontrol wait
+      llvm.return
+    } }
+    func.func @f(...) {
+      %0 = tile.launch @f_0 ...
+      %1 = tile.launch @f_1 ...
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::NVVM::NVVMDialect"];
+  let statistics = [
+    Statistic<"numSignals", "kernels-signal", "Kernels that let the next one start">,
+    Statistic<"numWaits", "kernels-wait", "Kernels that wait for those before them">
+  ];
+}
+
 def ConvertNVXToLLVM : Pass<"convert-nvx-to-llvm"> {
   let summary = "Lower nvx to intrinsics and inline assembly";
   let description = [{

@@ -40,7 +40,7 @@ ArrayRef<StringLiteral> seqc::getOptionalPasses() {
       "seqc-pack-heads",         "tile-defer-reductions", "tile-lazy-rescale",
       "tile-share-exponentials", "tile-prefetch-loads",   "tile-share-rows",
       "tile-overlap-products",   "tile-take-turns",       "tile-delay-waits",
-      "tile-persistent-blocks",
+      "tile-persistent-blocks",  "overlap-launches",
   };
   return names;
 }
@@ -185,6 +185,8 @@ void seqc::buildPTXPipeline(OpPassManager &pm,
   toThread.chip = options.chip;
   toThread.aligned = options.aligned;
   pm.addPass(createConvertTileToNVVM(toThread));
+  if (options.chip == "sm_90a")
+    Chooser(pm, options).addPass(createOverlapLaunches());
   if (last == PTXStage::Thread)
     return;
 

@@ -11,8 +11,9 @@
 // and what lies one block of 8 steps before it are read in whole vectors, and
 // each tap is a tile.shift of the two: a matter of which register. The first
 // chunk, before which there is nothing or the initial state, and the last one,
-// if it is cut, ask of both whether all of it is there. Where steps do not lie
-// next to each other, each tap is read at its place.
+// if it is cut, ask of each block if it is there, where a sequence is a whole
+// number of blocks, and else of each step. Where steps do not lie next to each
+// other, each tap is read at its place.
 //
 //===----------------------------------------------------------------------===//
 
@@ -29,6 +30,11 @@ using namespace seqc::totile;
 
 /// Steps of a convolution that a thread has next to each other.
 static constexpr int64_t kBlock = 8;
+/// The blocks of an SM.
+static constexpr int32_t kMostBlocks = 32;
+/// Steps of a tile of a chunk that is cut, or of which single steps are read:
+/// sequences may be shorter than a chunk, and single steps take many registers.
+static constexpr int64_t kEndSteps = 256;
 
 namespace {
 class ConvKernel {
@@ -47,6 +53,7 @@ private:
   LogicalResult buildLoop();
   LogicalResult buildChunks(Value from, Value to, Value step, const Slice &dest,
                             bool isInner);
+  LogicalResult buildChunk(Value first, const Slice &dest, bool isInner);
   Value load(const Slice &x, int64_t back, bool isInner);
   Value takeState(Value in, Value first, int64_t back);
   Value buildSum(const Slice &x, Value first, bool isInner, bool useState);
@@ -58,6 +65,8 @@ private:
   int64_t channels, steps, width;
   /// Whether threads have blocks of steps.
   bool hasBlocks = false;
+  /// The number of steps while it is known to be one of whole blocks.
+  Value whole;
   SmallVector<Value> taps; // One element per channel, each.
   Value bias;
   std::optional<Slice> history; // The initial state, if there is one
@@ -75,9 +84,8 @@ Value ConvKernel::load(const Slice &x, int64_t back, bool isInner) {
   // Steps before the first read 0.
   if (back > 0)
     offsets.back() = arith::SubIOp::create(b, offsets.back(), k.index(back));
-  if (hasBlocks && !isInner)
-    return loadExisting(k, type, x.view, offsets);
-  return tile::LoadOp::create(b, type, x.view, offsets, /*dims=*/nullptr,
+  Value view = limit(k, x.view, offsets.size() - 1, whole);
+  return tile::LoadOp::create(b, type, view, offsets, /*dims=*/nullptr,
                               isInner ? b.getDenseI64ArrayAttr({1})
                                       : DenseI64ArrayAttr());
 }
@@ -171,30 +179,75 @@ LogicalResult ConvKernel::buildLoop() {
       width - 1 <= kBlock && steps % kBlock == 0 && isContiguous(k, op.getX());
   if (!hasBlocks)
     return buildChunks(from, to, step, *dest, /*isInner=*/false);
+  // As many blocks of one warp as an SM has room for.
+  if (k.kernel.getWarps() == 1)
+    k.kernel->setAttr("nvvm.minctasm", b.getI32IntegerAttr(kMostBlocks));
   // Chunks with one before them, and the first and the last one.
   Value length = arith::SubIOp::create(b, to, from);
-  Value whole =
+  Value last =
       arith::MulIOp::create(b, arith::DivUIOp::create(b, length, step), step);
-  whole = arith::AddIOp::create(b, from, whole);
+  last = arith::AddIOp::create(b, from, last);
   Value second = arith::AddIOp::create(b, from, step);
-  if (failed(buildChunks(second, whole, step, *dest, /*isInner=*/true)))
+  if (failed(buildChunks(second, last, step, *dest, /*isInner=*/true)))
     return failure();
   Value across =
-      arith::MaxSIOp::create(b, arith::SubIOp::create(b, whole, from), step);
-  return buildChunks(from, to, across, *dest, /*isInner=*/false);
+      arith::MaxSIOp::create(b, arith::SubIOp::create(b, last, from), step);
+  Value block = k.index(kBlock);
+  Value blocks =
+      arith::MulIOp::create(b, arith::DivUIOp::create(b, length, block), block);
+  Value isWhole =
+      arith::CmpIOp::create(b, arith::CmpIPredicate::eq, blocks, length);
+  auto choice = scf::IfOp::create(b, TypeRange(), isWhole,
+                                  /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  for (Value known : {blocks, Value()}) {
+    whole = known;
+    b.setInsertionPointToStart(known ? choice.thenBlock() : choice.elseBlock());
+    if (failed(buildChunks(from, to, across, *dest, /*isInner=*/false)))
+      return failure();
+  }
+  return success();
 }
 
 LogicalResult ConvKernel::buildChunks(Value from, Value to, Value step,
                                       const Slice &dest, bool isInner) {
   ImplicitLocOpBuilder &b = k.b;
+  auto now = scf::ForOp::create(b, from, to, step);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPoint(now.getBody()->getTerminator());
+  Value begin = now.getInductionVar();
+  if (isInner || steps <= kEndSteps)
+    return buildChunk(begin, dest, isInner);
+  int64_t chunk = steps;
+  Value end = arith::AddIOp::create(b, begin, k.index(chunk));
+  // As a whole if it is one, else in several tiles.
+  if (whole) {
+    Value isAll = arith::CmpIOp::create(b, arith::CmpIPredicate::sle, end, to);
+    auto choice = scf::IfOp::create(b, TypeRange(), isAll,
+                                    /*withElseRegion=*/true);
+    b.setInsertionPointToStart(choice.thenBlock());
+    if (failed(buildChunk(begin, dest, /*isInner=*/false)))
+      return failure();
+    b.setInsertionPointToStart(choice.elseBlock());
+  }
+  end = arith::MinSIOp::create(b, end, to);
+  auto parts = scf::ForOp::create(b, begin, end, k.index(kEndSteps));
+  b.setInsertionPoint(parts.getBody()->getTerminator());
+  steps = kEndSteps;
+  LogicalResult done =
+      buildChunk(parts.getInductionVar(), dest, /*isInner=*/false);
+  steps = chunk;
+  return done;
+}
+
+/// The tile of `steps` steps that starts at step `first`.
+LogicalResult ConvKernel::buildChunk(Value first, const Slice &dest,
+                                     bool isInner) {
+  ImplicitLocOpBuilder &b = k.b;
   auto fail = [&](Value v) {
     return op.emitOpError("uses a ")
            << v.getType() << " that is not a slice of device memory";
   };
-  auto now = scf::ForOp::create(b, from, to, step);
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPoint(now.getBody()->getTerminator());
-  Value first = now.getInductionVar();
   k.setScalar(loop.getInductionVar(), first);
   bool past = false;
   auto own = [&](Operation *other) -> LogicalResult {
@@ -225,12 +278,10 @@ LogicalResult ConvKernel::buildChunks(Value from, Value to, Value step,
     }
     SmallVector<Value> offsets(dest.offsets);
     offsets.back() = addIndex(k, offsets.back(), first);
-    if (hasBlocks && !isInner)
-      storeExisting(k, sum, dest.view, offsets);
-    else
-      tile::StoreOp::create(b, sum, dest.view, offsets, /*dims=*/nullptr,
-                            isInner ? b.getDenseI64ArrayAttr({1})
-                                    : DenseI64ArrayAttr());
+    Value view = limit(k, dest.view, offsets.size() - 1, whole);
+    tile::StoreOp::create(b, sum, view, offsets, /*dims=*/nullptr,
+                          isInner ? b.getDenseI64ArrayAttr({1})
+                                  : DenseI64ArrayAttr());
     return success();
   };
   return convertBody(*loop.getBody(), own);

@@ -23,8 +23,9 @@
 // activation's derivative for each, and no thread waits for another.
 //
 // Chunks that have one before them and a block behind them read whole vectors.
-// The first chunk, before which there is nothing or the initial state, and the
-// last ones ask of each block whether all of it is there.
+// So do the first chunk, before which there is nothing or the initial state,
+// and the last ones, where a sequence is a whole number of blocks: each thread
+// asks of each block if it is there. Of other sequences these read each step.
 //
 // Where steps do not lie next to each other, each distance is read by itself.
 //
@@ -47,7 +48,7 @@ using namespace seqc::totile;
 static constexpr int64_t kBlock = 8;
 /// Thread blocks that an SM has registers for. Nothing is read ahead, so what
 /// hides a wait is other warps.
-static constexpr int32_t kBlocks = 4;
+static constexpr int32_t kBlocks = 5;
 
 namespace {
 class ConvBackwardKernel {
@@ -85,6 +86,7 @@ private:
   Value buildGradient(Value outGrad, function_ref<Value(int64_t)> x);
   SmallVector<Value> buildLoopOf(Value from, Value to, Value first,
                                  bool isInner, Sums sums);
+  SmallVector<Value> buildEnds(Value from, Value to, Value length, Sums sums);
 
   KernelBuilder &k;
   ImplicitLocOpBuilder &b;
@@ -96,6 +98,8 @@ private:
   bool hasSilu;
   /// Whether threads have blocks of steps.
   bool hasBlocks = false;
+  /// The number of steps while it is known to be one of whole blocks.
+  Value whole;
   SmallVector<Value> taps; // One element per channel, each.
   Value bias;
   std::optional<Slice> history; // The initial state, if there is one.
@@ -146,13 +150,11 @@ Value ConvBackwardKernel::load(const Slice &slice, int64_t distance,
     offsets.back() =
         arith::SubIOp::create(b, offsets.back(), k.index(-distance));
   auto type = RankedTensorType::get({channels, steps}, element);
-  if (hasBlocks && !isInner)
-    return loadExisting(k, type, slice.view, offsets);
   DenseI64ArrayAttr inside;
   if (isInner)
     inside = b.getDenseI64ArrayAttr({1});
-  return tile::LoadOp::create(b, type, slice.view, offsets, /*dims=*/nullptr,
-                              inside);
+  Value view = limit(k, slice.view, offsets.size() - 1, whole);
+  return tile::LoadOp::create(b, type, view, offsets, /*dims=*/nullptr, inside);
 }
 
 /// x at a distance, and of the initial state what lies before it.
@@ -272,12 +274,10 @@ LogicalResult ConvBackwardKernel::buildSteps(bool isInner, Sums &sums) {
   SmallVector<Value> offsets(xGrad->offsets);
   offsets.back() = addIndex(k, offsets.back(), x->offsets.back());
   sum = k.truncate(sum, element);
-  if (hasBlocks && !isInner)
-    storeExisting(k, sum, xGrad->view, offsets);
-  else
-    tile::StoreOp::create(b, sum, xGrad->view, offsets, /*dims=*/nullptr,
-                          isInner ? b.getDenseI64ArrayAttr({1})
-                                  : DenseI64ArrayAttr());
+  Value view = limit(k, xGrad->view, offsets.size() - 1, whole);
+  tile::StoreOp::create(b, sum, view, offsets, /*dims=*/nullptr,
+                        isInner ? b.getDenseI64ArrayAttr({1})
+                                : DenseI64ArrayAttr());
   // The first chunk has what the initial state gets its gradient from; later
   // ones lie outside.
   if (!isInner && next) {
@@ -335,6 +335,31 @@ SmallVector<Value> ConvBackwardKernel::buildLoopOf(Value from, Value to,
   return llvm::to_vector_of<Value>(chunks.getResults());
 }
 
+/// The first chunk, which is all where there is one, and chunks [from, to).
+SmallVector<Value> ConvBackwardKernel::buildEnds(Value from, Value to,
+                                                 Value length, Sums sums) {
+  Value zero = k.index(0), block = k.index(kBlock);
+  Value isSome = arith::CmpIOp::create(b, arith::CmpIPredicate::sgt, to, zero);
+  Value end = arith::SelectOp::create(
+      b, isSome, arith::MaxSIOp::create(b, to, from), zero);
+  Value blocks =
+      arith::MulIOp::create(b, arith::DivUIOp::create(b, length, block), block);
+  Value isWhole =
+      arith::CmpIOp::create(b, arith::CmpIPredicate::eq, blocks, length);
+  auto choice = scf::IfOp::create(b, TypeRange(ValueRange(sums)), isWhole,
+                                  /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  for (Value known : {blocks, Value()}) {
+    whole = known;
+    b.setInsertionPointToStart(known ? choice.thenBlock() : choice.elseBlock());
+    Sums results = buildLoopOf(from, end, zero, /*isInner=*/false, sums);
+    if (results.empty())
+      return {};
+    scf::YieldOp::create(b, results);
+  }
+  return llvm::to_vector_of<Value>(choice.getResults());
+}
+
 LogicalResult ConvBackwardKernel::buildLoop() {
   takeHistory();
   unsigned number = 0;
@@ -373,39 +398,27 @@ LogicalResult ConvBackwardKernel::buildLoop() {
     tile::StoreOp::create(b, k.constant({channels, steps}, 0.0), next->view,
                           next->offsets, /*dims=*/nullptr);
   }
-  Value from = zero;
   hasBlocks = width - 1 <= kBlock && steps % kBlock == 0 &&
               isContiguous(k, op.getX()) && isContiguous(k, op.getOutGrad());
   if (hasBlocks) {
     if (k.kernel.getWarps() <= 4)
       k.kernel->setAttr("nvvm.minctasm", b.getI32IntegerAttr(kBlocks));
     // Chunks with one before them and a block behind them.
-    Value whole = k.index(steps), block = k.index(kBlock);
+    Value block = k.index(kBlock);
     Value view = k.getView(getWhole(op.getX()));
     if (!view)
       return fail(op.getX());
     Value length = memref::DimOp::create(b, view, k.index(2));
     Value inner = arith::MaxSIOp::create(
         b, arith::SubIOp::create(b, length, block), zero);
-    inner =
-        arith::MaxSIOp::create(b, arith::DivUIOp::create(b, inner, whole), one);
+    inner = arith::MaxSIOp::create(
+        b, arith::DivUIOp::create(b, inner, k.index(steps)), one);
     sums = buildLoopOf(one, inner, Value(), /*isInner=*/true, sums);
-    if (sums.empty())
-      return failure();
-    from = inner;
+    if (!sums.empty())
+      sums = buildEnds(inner, chunks, length, sums);
+  } else {
+    sums = buildLoopOf(zero, chunks, Value(), /*isInner=*/false, sums);
   }
-  // The first one, and what is left.
-  bool hasInner = from != zero;
-  Value end = chunks;
-  if (hasInner) {
-    // Where there is one chunk, the first one is all.
-    Value isSome =
-        arith::CmpIOp::create(b, arith::CmpIPredicate::sgt, chunks, zero);
-    end = arith::SelectOp::create(
-        b, isSome, arith::MaxSIOp::create(b, chunks, from), zero);
-  }
-  sums = buildLoopOf(from, end, hasInner ? zero : Value(), /*isInner=*/false,
-                     sums);
   if (sums.empty())
     return failure();
 

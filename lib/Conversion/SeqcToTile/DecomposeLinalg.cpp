@@ -12,9 +12,10 @@
 //   elementwise   The last two dimensions are cut into tiles of 1024 elements,
 //                 the others into single indices.
 //   reductions    of the last loop, to a sum or to a largest value: tiles of 32
-//                 rows, and a loop over the columns that carries what is
-//                 reduced so far. Columns past the end count as what changes
-//                 nothing.
+//                 rows, fewer where there are few, and a loop over the columns
+//                 that carries what is reduced so far. Columns past the end
+//                 count as what changes nothing. Where all that follows is a
+//                 conversion to a narrower type, the tile is converted.
 //
 // Upstream's tiling cuts; the kernel then evaluates the operator's region on
 // the tile, as the regions of attention are. Products of matrices are a
@@ -42,8 +43,10 @@ using namespace seqc::totile;
 
 /// Elements of a tile: 8 for each thread of 4 warps.
 static constexpr int64_t kTileElements = 1024;
-/// The tile of a reduction: 16 elements for each thread of 4 warps.
-static constexpr int64_t kReducedRows = 32, kReducedColumns = 64;
+/// The tile of a reduction: 16 elements for each thread of 4 warps. Few rows
+/// are for one warp.
+static constexpr int64_t kReducedRows = 32, kReducedColumns = 64,
+                         kLeastRows = 4;
 /// One element for each thread.
 static constexpr int64_t kLeastColumns = 4;
 
@@ -189,6 +192,71 @@ static LogicalResult tileElementwise(RewriterBase &b, linalg::GenericOp op) {
   return cut(b, op, sizes);
 }
 
+/// The columns of a tile of `op`, a reduction or a tile of one.
+static int64_t getReducedColumns(linalg::LinalgOp op) {
+  int64_t extent = op.getStaticLoopRanges().back();
+  return ShapedType::isDynamic(extent)
+             ? kReducedColumns
+             : std::clamp<int64_t>(llvm::PowerOf2Ceil(extent), kLeastColumns,
+                                   kReducedColumns);
+}
+
+/// The rows of a tile of `op`, a reduction or a tile of one.
+static int64_t getReducedRows(linalg::LinalgOp op) {
+  SmallVector<int64_t> extents = op.getStaticLoopRanges();
+  int64_t rows = extents[extents.size() - 2];
+  // Each thread has to have something.
+  if (ShapedType::isDynamic(rows) || getReducedColumns(op) < kReducedColumns)
+    return kReducedRows;
+  return std::clamp<int64_t>(llvm::PowerOf2Ceil(rows), kLeastRows,
+                             kReducedRows);
+}
+
+/// What converts the only result of `op` to a narrower float, if nothing else
+/// uses it.
+static linalg::GenericOp getNarrowing(linalg::GenericOp op) {
+  if (op->getNumResults() != 1 || !op->hasOneUse())
+    return {};
+  auto user = dyn_cast<linalg::GenericOp>(*op->user_begin());
+  if (!user || !computesElements(user) || user.getNumDpsInputs() != 1 ||
+      user.getDpsInputs()[0] != op.getResult(0) ||
+      !user.getMatchingIndexingMap(user.getDpsInputOperand(0)).isIdentity() ||
+      !user.getDpsInits()[0].getDefiningOp<tensor::EmptyOp>())
+    return {};
+  auto convert =
+      dyn_cast<arith::TruncFOp>(user.getBody()->getOperations().front());
+  Operation *yield = user.getBody()->getTerminator();
+  return convert && convert.getIn() == user.getRegionInputArgs()[0] &&
+                 yield->getOperand(0) == convert.getOut()
+             ? user
+             : linalg::GenericOp();
+}
+
+/// `forall` with its only result converted as `narrowing` does: tile by tile.
+static void narrow(RewriterBase &b, scf::ForallOp forall,
+                   linalg::GenericOp narrowing) {
+  OpBuilder::InsertionGuard guard(b);
+  Type element = getElementTypeOrSelf(narrowing.getResult(0).getType());
+  b.setInsertionPoint(narrowing);
+  auto now =
+      scf::ForallOp::create(b, forall.getLoc(), forall.getMixedLowerBound(),
+                            forall.getMixedUpperBound(), forall.getMixedStep(),
+                            narrowing.getDpsInits(), forall.getMapping());
+  now->setDiscardableAttrs(forall->getDiscardableAttrDictionary());
+  now.getTerminator().erase();
+  b.mergeBlocks(forall.getBody(), now.getBody(), now.getBody()->getArguments());
+  auto insert = cast<tensor::ParallelInsertSliceOp>(
+      *now.getTerminator().getYieldingOps().begin());
+  b.setInsertionPoint(now.getTerminator());
+  auto type = cast<RankedTensorType>(insert.getSource().getType());
+  Value narrowed = arith::TruncFOp::create(
+      b, narrowing.getLoc(), type.clone(element), insert.getSource());
+  b.modifyOpInPlace(insert,
+                    [&] { insert.getSourceMutable().assign(narrowed); });
+  b.replaceOp(narrowing, now.getResults());
+  b.eraseOp(forall);
+}
+
 /// The constants that a reduction starts from come to stand in its loop: its
 /// results hold nothing before.
 static LogicalResult tileReduction(RewriterBase &b, linalg::GenericOp op) {
@@ -200,7 +268,8 @@ static LogicalResult tileReduction(RewriterBase &b, linalg::GenericOp op) {
   }
   SmallVector<OpFoldResult> sizes(op.getNumLoops(), b.getIndexAttr(1));
   sizes.back() = b.getIndexAttr(0);
-  sizes[sizes.size() - 2] = b.getIndexAttr(kReducedRows);
+  sizes[sizes.size() - 2] = b.getIndexAttr(getReducedRows(op));
+  linalg::GenericOp narrowing = getNarrowing(op);
   FailureOr<scf::SCFTilingResult> tiled = cut(b, op, sizes);
   if (failed(tiled))
     return failure();
@@ -209,6 +278,8 @@ static LogicalResult tileReduction(RewriterBase &b, linalg::GenericOp op) {
   for (auto [init, start] : llvm::zip(tile.getDpsInitsMutable(), starts))
     init.set(linalg::FillOp::create(b, tile.getLoc(), start, init.get())
                  .getResult(0));
+  if (narrowing)
+    narrow(b, cast<scf::ForallOp>(tiled->loops.front()), narrowing);
   return success();
 }
 
@@ -226,17 +297,18 @@ static FailureOr<linalg::GenericOp> generalize(RewriterBase &b,
 LogicalResult totile::tileLinalg(func::FuncOp func) {
   IRRewriter b(func.getContext());
   // Reductions first: what they start from then has no use of its own.
-  SmallVector<linalg::LinalgOp> ops(func.getOps<linalg::LinalgOp>());
-  for (linalg::LinalgOp &op : ops) {
-    if (!reducesRows(op))
-      continue;
+  SmallVector<linalg::LinalgOp> reductions;
+  for (auto op : func.getOps<linalg::LinalgOp>())
+    if (reducesRows(op))
+      reductions.push_back(op);
+  for (linalg::LinalgOp op : reductions) {
     FailureOr<linalg::GenericOp> generic = generalize(b, op);
-    op = nullptr;
     if (failed(generic) || failed(tileReduction(b, *generic)))
       return failure();
   }
+  SmallVector<linalg::LinalgOp> ops(func.getOps<linalg::LinalgOp>());
   for (linalg::LinalgOp op : ops) {
-    if (!op || !computesElements(op) || op->use_empty())
+    if (!computesElements(op) || op->use_empty())
       continue;
     FailureOr<linalg::GenericOp> generic = generalize(b, op);
     if (failed(generic) || failed(tileElementwise(b, *generic)))
@@ -394,11 +466,9 @@ static TypedAttr getNeutral(Type type, tile::ReduceKind kind) {
 FailureOr<SmallVector<Value>> LinalgKernel::reduceColumns(Value firstColumn,
                                                           Value columnCount) {
   int64_t extent = op.getStaticLoopRanges().back();
-  int64_t columns = ShapedType::isDynamic(extent)
-                        ? kReducedColumns
-                        : std::clamp<int64_t>(llvm::PowerOf2Ceil(extent),
-                                              kLeastColumns, kReducedColumns);
-  Lanes lanes(k, kReducedRows, columns, Lanes::getPositionType(op.getRegion()));
+  int64_t columns = getReducedColumns(op);
+  Lanes lanes(k, getReducedRows(op), columns,
+              Lanes::getPositionType(op.getRegion()));
   // The region then yields what is to be combined.
   SmallVector<Reduction> reductions;
   for (unsigned i = 0; i < op->getNumResults(); ++i)
@@ -460,10 +530,12 @@ LogicalResult LinalgKernel::evaluateReduction() {
   Value count = getColumnCount();
   if (!count)
     return op.emitOpError("reduces a loop of unknown extent");
+  if (getReducedRows(op) < kReducedRows)
+    k.kernel.setWarps(1);
   SmallVector<Value> inits;
   SmallVector<tile::ReduceKind> kinds;
   for (auto [i, init] : llvm::enumerate(op.getDpsInits())) {
-    inits.push_back(k.splat(k.getFill(init), {kReducedRows}));
+    inits.push_back(k.splat(k.getFill(init), {getReducedRows(op)}));
     kinds.push_back(getReduction(op, i)->kind);
   }
   auto loop =
@@ -498,9 +570,17 @@ LogicalResult LinalgKernel::build() {
                             getStep(rank - 1));
   };
   for (Operation &other :
-       llvm::make_early_inc_range(forall.getBody()->without_terminator()))
+       llvm::make_early_inc_range(forall.getBody()->without_terminator())) {
+    if (auto narrowing = dyn_cast<arith::TruncFOp>(other);
+        narrowing && narrowing.getIn().getDefiningOp() == op) {
+      k.setTile(narrowing.getOut(),
+                k.truncate(k.getTile(narrowing.getIn()),
+                           getElementTypeOrSelf(narrowing.getType())));
+      continue;
+    }
     if (failed(&other == op ? evaluate() : k.convert(&other)))
       return failure();
+  }
   return k.convertResults(forall.getTerminator());
 }
 

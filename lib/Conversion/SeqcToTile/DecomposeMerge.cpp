@@ -5,19 +5,22 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// One warp merges one row: its accumulator is a tile of one dimension, maxima
-// and sums are scalars, which every thread has. The parts are taken several at
-// a time, so that all of their loads are on their way before the first is
-// needed; a part past the last one is the state of no keys. With
-// (m, l, a) the state so far and (m_p, l_p, a_p) the parts of one turn:
+// A block merges one row. Its parts are rows of tiles, 32 at a time, so that
+// all of their loads are on their way before the first is needed; warps and
+// lanes share the columns of accumulators, and a maximum or a sum over parts
+// takes few exchanges between lanes, none between warps. Each thread knows the
+// maximum and the sum of the row: they are tiles of equal columns. With (m, l,
+// a) the state so far and (m_p, l_p, a_p) the parts of one turn, -inf and 0
+// past the last one:
 //
 //   top   = max(m, m_p ...)
 //   shift = top, but 0 while all are -inf
 //   w     = exp2(m - shift), w_p = exp2(m_p - shift)
-//   l     = w l + w_p l_p + ...
-//   a     = w a + w_p a_p + ...
+//   l     = w l + sum over p of w_p l_p
+//   a     = w a + sum over p of w_p a_p
 //
-// in the order of the parts. Then the row ends as every row does: out = a / l.
+// in an order that depends on the number of parts alone. Then the row ends as
+// every row does: out = a / l.
 //
 //===----------------------------------------------------------------------===//
 
@@ -25,6 +28,7 @@
 
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 #include <limits>
@@ -35,11 +39,15 @@ using namespace seqc::totile;
 
 static constexpr double infinity = std::numeric_limits<double>::infinity();
 
-/// Elements of accumulators that are on their way in one turn, and parts.
-static constexpr int64_t kTurnElements = 2048, kMaxTurn = 16, kMinTurn = 4;
+/// Parts of one turn.
+static constexpr int64_t kTurn = 32;
+/// The columns of a warp, and the most warps.
+static constexpr int64_t kWarpColumns = 32, kMostWarps = 8;
 
 namespace {
 
+/// Tiles of as many elements as there are columns. The maximum and the sum have
+/// the same ones in each.
 struct State {
   Value max, sum, acc;
 };
@@ -49,6 +57,7 @@ public:
   MergeConverter(KernelBuilder &k) : k(k), b(k.b) {}
 
   LogicalResult convert(Operation *op);
+  LogicalResult storeRowValues(scf::InParallelOp op);
 
 private:
   LogicalResult convert(SoftmaxMergeOp op);
@@ -62,16 +71,20 @@ private:
   Value exp2(Value x) { return math::Exp2Op::create(b, x); }
   Value add(Value x, Value y) { return arith::AddFOp::create(b, x, y); }
   Value mul(Value x, Value y) { return arith::MulFOp::create(b, x, y); }
+  Value fill(double x) { return k.constant({columns}, x); }
   Value isEqual(Value x, double y) {
-    return arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, x,
-                                 k.scalarConstant(y));
+    return arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, x, fill(y));
   }
 
   KernelBuilder &k;
   ImplicitLocOpBuilder &b;
+  /// The accumulator's, padded.
+  int64_t columns = 0;
   /// The state of the row, after the merge.
   State state;
   SoftmaxMergeOp merge;
+  /// Results that have one value for a row, and tiles of it.
+  llvm::MapVector<Value, Value> rowValues;
 };
 
 } // namespace
@@ -90,8 +103,12 @@ Value MergeConverter::readScalar(Value v) {
 }
 
 LogicalResult MergeConverter::convert(SoftmaxMergeOp op) {
-  int64_t columns = getColumns(op.getPartAcc());
-  int64_t turn = std::clamp(kTurnElements / columns, kMinTurn, kMaxTurn);
+  columns = getColumns(op.getPartAcc());
+  int64_t warps = 1;
+  while (2 * warps <= kMostWarps && warps * kWarpColumns < columns &&
+         columns % (8 * warps) == 0)
+    warps *= 2;
+  k.kernel.setWarps(warps);
   auto maxes = k.getSlice(op.getPartMax()), sums = k.getSlice(op.getPartSum()),
        accs = k.getSlice(op.getPartAcc());
   for (auto [slice, v] : {std::pair(&maxes, op.getPartMax()),
@@ -99,65 +116,62 @@ LogicalResult MergeConverter::convert(SoftmaxMergeOp op) {
                           {&accs, op.getPartAcc()}})
     if (!*slice || (*slice)->group)
       return fail(op, v);
-  State init = {readScalar(op.getMaxInit()), readScalar(op.getSumInit()),
-                k.getTile(op.getAccInit(), {columns}, {3})};
-  if (!init.max || !init.sum || !init.acc)
+  Value max = readScalar(op.getMaxInit()), sum = readScalar(op.getSumInit()),
+        acc = k.getTile(op.getAccInit(), {columns}, {3});
+  if (!max || !sum || !acc)
     return fail(op, op.getAccInit());
   b.setLoc(op.getLoc());
 
   Value parts = memref::DimOp::create(b, maxes->view, k.index(0));
-  Value last = arith::SubIOp::create(b, parts, k.index(1));
-  auto loop = scf::ForOp::create(b, k.index(0), parts, k.index(turn),
-                                 ValueRange{init.max, init.sum, init.acc});
+  SmallVector<Value> init = {k.splat(max, {columns}), k.splat(sum, {columns}),
+                             acc};
+  auto loop = scf::ForOp::create(b, k.index(0), parts, k.index(kTurn), init);
   {
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(loop.getBody());
     ValueRange args = loop.getRegionIterArgs();
-    auto tile = cast<RankedTensorType>(init.acc.getType());
-    Value lowest = k.scalarConstant(-infinity);
-    auto at = [&](const Slice &slice, Value part) {
+    Value first = loop.getInductionVar();
+    Type element = getElementTypeOrSelf(acc.getType());
+    auto load = [&](const Slice &slice, ArrayRef<int64_t> shape,
+                    ArrayRef<int64_t> dims) -> Value {
       SmallVector<Value> offsets = slice.offsets;
-      offsets[0] = part;
-      return offsets;
+      offsets[0] = first;
+      return tile::LoadOp::create(b, RankedTensorType::get(shape, element),
+                                  slice.view, offsets,
+                                  b.getDenseI64ArrayAttr(dims));
     };
-    // All loads first.
-    SmallVector<State> read;
-    for (int64_t i = 0; i < turn; ++i) {
-      Value part = arith::AddIOp::create(b, loop.getInductionVar(), k.index(i));
-      Value exists =
-          arith::CmpIOp::create(b, arith::CmpIPredicate::slt, part, parts);
-      Value safe = arith::MinSIOp::create(b, part, last);
-      Value max = k.loadScalar(maxes->view, at(*maxes, safe));
-      max = arith::SelectOp::create(b, exists, max, lowest);
-      Value sum = k.loadScalar(sums->view, at(*sums, safe));
-      sum = arith::SelectOp::create(b, exists, sum, k.scalarConstant(0.0));
-      Value acc = tile::LoadOp::create(b, tile, accs->view, at(*accs, part),
-                                       /*dims=*/nullptr);
-      read.push_back({max, sum, acc});
-    }
-    Value top = args[0];
-    for (const State &part : read)
-      top = arith::MaxNumFOp::create(b, top, part.max);
-    Value shift = arith::SelectOp::create(b, isEqual(top, -infinity),
-                                          k.scalarConstant(0.0), top);
-    auto weigh = [&](Value max) {
-      return exp2(arith::SubFOp::create(b, max, shift));
+    // All loads first. What lies past the last part is 0.
+    Value partAcc = load(*accs, {kTurn, columns}, {0, 4});
+    Value partMax = load(*maxes, {kTurn}, {0});
+    Value partSum = load(*sums, {kTurn}, {0});
+    Value count = arith::IndexCastOp::create(b, b.getI32Type(), parts);
+    Value exists = arith::CmpIOp::create(
+        b, arith::CmpIPredicate::slt, k.positions(first, kTurn, b.getI32Type()),
+        k.splat(count, {kTurn}));
+    partMax = arith::SelectOp::create(b, exists, partMax,
+                                      k.constant({kTurn}, -infinity));
+    auto spread = [&](Value part) { return k.broadcast(part, 1, columns); };
+    auto reduce = [&](tile::ReduceKind kind, Value parts) {
+      return k.reduce(kind, parts, /*dim=*/0);
     };
-    Value weight = weigh(args[0]);
-    Value sum = mul(weight, args[1]);
-    Value acc = mul(k.splat(weight, {columns}), args[2]);
-    for (const State &part : read) {
-      Value w = weigh(part.max);
-      sum = math::FmaOp::create(b, w, part.sum, sum);
-      acc = math::FmaOp::create(b, k.splat(w, {columns}), part.acc, acc);
-    }
-    scf::YieldOp::create(b, ValueRange{top, sum, acc});
+    Value top = arith::MaxNumFOp::create(
+        b, args[0], reduce(tile::ReduceKind::Max, spread(partMax)));
+    Value shift =
+        arith::SelectOp::create(b, isEqual(top, -infinity), fill(0.0), top);
+    Value weight = exp2(arith::SubFOp::create(b, args[0], shift));
+    Value weights = exp2(arith::SubFOp::create(b, spread(partMax),
+                                               k.broadcast(shift, 0, kTurn)));
+    auto take = [&](Value known, Value part) -> Value {
+      return math::FmaOp::create(
+          b, weight, known, reduce(tile::ReduceKind::Add, mul(weights, part)));
+    };
+    scf::YieldOp::create(b, ValueRange{top, take(args[1], spread(partSum)),
+                                       take(args[2], partAcc)});
   }
   state = {loop.getResult(0), loop.getResult(1), loop.getResult(2)};
   merge = op;
-  auto one = [&](Value scalar) { return k.splat(scalar, {1}); };
-  k.setTile(op.getMax(), one(state.max));
-  k.setTile(op.getSum(), one(state.sum));
+  rowValues[op.getMax()] = state.max;
+  rowValues[op.getSum()] = state.sum;
   k.setTile(op.getAcc(), state.acc);
   return success();
 }
@@ -167,9 +181,9 @@ LogicalResult MergeConverter::convert(SoftmaxFinishOp op) {
       op.getSum() != merge.getSum() || op.getAcc() != merge.getAcc())
     return op.emitOpError("cannot become part of a kernel: it finishes another "
                           "state than that of the merge beside it");
-  int64_t columns = getColumns(op.getAcc());
-  Value zero = k.scalarConstant(0.0);
-  Value weight = k.scalarConstant(1.0), max = state.max, sum = state.sum;
+  b.setLoc(op.getLoc());
+  Value zero = fill(0.0);
+  Value weight = fill(1.0), max = state.max, sum = state.sum;
   // A sink is one more term of the denominator. One of -inf adds nothing,
   // whatever the maximum.
   if (op.getSinks()) {
@@ -177,7 +191,7 @@ LogicalResult MergeConverter::convert(SoftmaxFinishOp op) {
     if (!sink)
       return fail(op, op.getSinks());
     b.setLoc(op.getLoc());
-    sink = mul(k.extend(sink), k.scalarConstant(log2e));
+    sink = mul(k.splat(k.extend(sink), {columns}), fill(log2e));
     Value top = arith::MaxNumFOp::create(b, max, sink);
     auto power = [&](Value x) -> Value {
       Value e = exp2(arith::SubFOp::create(b, x, top));
@@ -187,15 +201,39 @@ LogicalResult MergeConverter::convert(SoftmaxFinishOp op) {
     sum = math::FmaOp::create(b, weight, sum, power(sink));
     max = top;
   }
-  b.setLoc(op.getLoc());
   Value factor = arith::SelectOp::create(b, isEqual(sum, 0.0), zero,
                                          arith::DivFOp::create(b, weight, sum));
-  Value out = mul(state.acc, k.splat(factor, {columns}));
+  Value out = mul(state.acc, factor);
   Type element = cast<RankedTensorType>(op.getOut().getType()).getElementType();
   k.setTile(op.getOut(), k.truncate(out, element));
   if (op.getLse()) {
     Value total = add(max, math::Log2Op::create(b, sum));
-    k.setTile(op.getLse(), k.splat(mul(total, k.scalarConstant(ln2)), {1}));
+    rowValues[op.getLse()] = mul(total, fill(ln2));
+  }
+  return success();
+}
+
+/// Stores the results that have one value for a row: the first column, into a
+/// part of the output that has no more.
+LogicalResult MergeConverter::storeRowValues(scf::InParallelOp op) {
+  for (Operation &yielded : llvm::make_early_inc_range(op.getYieldingOps())) {
+    auto insert = cast<tensor::ParallelInsertSliceOp>(yielded);
+    auto found = rowValues.find(insert.getSource());
+    if (found == rowValues.end())
+      continue;
+    Value view = k.getView(insert.getDest());
+    if (!view)
+      return fail(insert, insert.getDest());
+    b.setLoc(insert.getLoc());
+    SmallVector<OpFoldResult> offsets =
+        llvm::map_to_vector(insert.getMixedOffsets(), [&](OpFoldResult o) {
+          return OpFoldResult(k.scalar(o));
+        });
+    SmallVector<OpFoldResult> ones(offsets.size(), b.getIndexAttr(1));
+    Value element = memref::SubViewOp::create(b, view, offsets, ones, ones);
+    SmallVector<Value> zeros(offsets.size(), k.index(0));
+    tile::StoreOp::create(b, found->second, element, zeros, /*dims=*/nullptr);
+    insert.erase();
   }
   return success();
 }
@@ -213,5 +251,7 @@ LogicalResult totile::decomposeMerge(KernelBuilder &k, scf::ForallOp forall) {
   for (Operation &op : forall.getBody()->without_terminator())
     if (failed(converter.convert(&op)))
       return failure();
+  if (failed(converter.storeRowValues(forall.getTerminator())))
+    return failure();
   return k.convertResults(forall.getTerminator());
 }

@@ -84,52 +84,6 @@ Value totile::loadColumn(KernelBuilder &k, const Slice &slice, int64_t dim,
   return k.extend(column);
 }
 
-/// Whether all steps of a tile of that type are steps of the view.
-static Value areInside(KernelBuilder &k, RankedTensorType type, Value view,
-                       ValueRange offsets) {
-  ImplicitLocOpBuilder &b = k.b;
-  int64_t last = cast<MemRefType>(view.getType()).getRank() - 1;
-  Value room = arith::SubIOp::create(b, memref::DimOp::create(b, view, last),
-                                     k.index(type.getShape().back()));
-  Value isBehindStart = arith::CmpIOp::create(b, arith::CmpIPredicate::sge,
-                                              offsets.back(), k.index(0));
-  Value isBeforeEnd =
-      arith::CmpIOp::create(b, arith::CmpIPredicate::sle, offsets.back(), room);
-  return arith::AndIOp::create(b, isBehindStart, isBeforeEnd);
-}
-
-Value totile::loadExisting(KernelBuilder &k, RankedTensorType type, Value view,
-                           ValueRange offsets) {
-  ImplicitLocOpBuilder &b = k.b;
-  auto choice = scf::IfOp::create(b, type, areInside(k, type, view, offsets),
-                                  /*withElseRegion=*/true);
-  OpBuilder::InsertionGuard guard(b);
-  auto load = [&](Block *block, DenseI64ArrayAttr inside) {
-    b.setInsertionPointToStart(block);
-    Value tile =
-        tile::LoadOp::create(b, type, view, offsets, /*dims=*/nullptr, inside);
-    scf::YieldOp::create(b, tile);
-  };
-  load(choice.thenBlock(), b.getDenseI64ArrayAttr({type.getRank() - 1}));
-  load(choice.elseBlock(), nullptr);
-  return choice.getResult(0);
-}
-
-void totile::storeExisting(KernelBuilder &k, Value tile, Value view,
-                           ValueRange offsets) {
-  ImplicitLocOpBuilder &b = k.b;
-  auto type = cast<RankedTensorType>(tile.getType());
-  auto choice =
-      scf::IfOp::create(b, TypeRange(), areInside(k, type, view, offsets),
-                        /*withElseRegion=*/true);
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointToStart(choice.thenBlock());
-  tile::StoreOp::create(b, tile, view, offsets, /*dims=*/nullptr,
-                        b.getDenseI64ArrayAttr({type.getRank() - 1}));
-  b.setInsertionPointToStart(choice.elseBlock());
-  tile::StoreOp::create(b, tile, view, offsets, /*dims=*/nullptr);
-}
-
 /// The view whose dimension `dim` ends at `end`, if that is given.
 Value totile::limit(KernelBuilder &k, Value view, int64_t dim, Value end) {
   if (!end)

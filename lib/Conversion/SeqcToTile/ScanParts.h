@@ -51,14 +51,6 @@ Value loadColumn(KernelBuilder &k, const Slice &slice, int64_t dim,
 /// Dimensions `dims` of `slice` as a tile; its steps end at `count`, if given.
 Value loadSteps(KernelBuilder &k, const Slice &slice, ArrayRef<int64_t> dims,
                 ArrayRef<int64_t> shape, int64_t time, Value count);
-/// A tile of channels x steps, steps next to each other: in whole vectors where
-/// all of the steps exist, which is asked when the kernel runs; otherwise each
-/// step if there is one, and 0.
-Value loadExisting(KernelBuilder &k, RankedTensorType type, Value view,
-                   ValueRange offsets);
-/// Writes such a tile likewise.
-void storeExisting(KernelBuilder &k, Value tile, Value view,
-                   ValueRange offsets);
 /// A part of a tile.
 Value takePart(KernelBuilder &k, Value tile, ArrayRef<OpFoldResult> offsets,
                ArrayRef<int64_t> shape);

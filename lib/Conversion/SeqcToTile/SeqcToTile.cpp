@@ -178,8 +178,11 @@ LogicalResult ConvertSeqcToTilePass::outline(func::FuncOp func,
       if (Value segments =
               o.hasKeyRows() ? o.getQuerySegments() : o.getKeySegments())
         dense.insert(getSource(segments));
-    } else if (isa<SoftmaxMergeOp>(op)) {
+    } else if (auto o = dyn_cast<SoftmaxMergeOp>(op)) {
       merge = op;
+      // The states of parts are another kernel's, as a rule.
+      if (Value acc = getSource(o.getPartAcc()); !isa<BlockArgument>(acc))
+        dense.insert(acc);
     } else if (isa<ScanPrefixOp>(op)) {
       prefix = op;
     } else if (isa<SoftmaxFinishOp>(op)) {

@@ -18,7 +18,10 @@
 // together, up to 16 bytes at a time, where all of it is aligned and inside or
 // outside as one: the view is aligned (the pass's option), the tile's place
 // is a multiple of the vector, and so is the view's size, which must be known
-// for that, unless the access itself knows that all of the tile is inside.
+// for that, or that of what it is a part up to, unless the access itself knows
+// that all of the tile is inside. And
+// dense views must be aligned, too: those whose rows are known not to be a
+// multiple of 16 bytes are not asked to be.
 //
 //===----------------------------------------------------------------------===//
 
@@ -58,11 +61,12 @@ class TileAccess {
 public:
   TileAccess(ImplicitLocOpBuilder &b, KernelContext &context, const View &view,
              RankedTensorType type, ArrayRef<int64_t> dims, ValueRange offsets,
-             ArrayRef<int64_t> divisors, std::optional<ArrayRef<int64_t>> known,
+             Operation *op, std::optional<ArrayRef<int64_t>> known,
              bool canBeVectors = true)
       : b(b), context(context), view(view), type(type), dims(dims),
-        offsets(offsets), divisors(divisors), canBeVectors(canBeVectors),
-        known(known.value_or(ArrayRef<int64_t>())),
+        offsets(offsets), divisors(context.divisors.lookup(op)),
+        sizeDivisors(context.sizeDivisors.lookup(op)),
+        canBeVectors(canBeVectors), known(known.value_or(ArrayRef<int64_t>())),
         tile(getThreadTile(b, context, type)) {}
 
   SmallVector<Access> compute(Value always, std::optional<unsigned> argument) {
@@ -143,6 +147,8 @@ private:
       std::optional<int64_t> size = view.getStaticSize(d);
       if (llvm::is_contained(known, int64_t(t)))
         size = 0;
+      else if (!size && !sizeDivisors.empty() && sizeDivisors[d] > 1)
+        size = sizeDivisors[d];
       if (!size)
         continue;
       int64_t count = std::min(getContiguity(type, t), 16 / getBytes());
@@ -157,10 +163,19 @@ private:
         if (std::optional<int64_t> stride = view.getStaticStride(other);
             stride && other != d)
           limit(*stride);
-      if (count > 1)
+      if (count > 1 && canBeAligned(d))
         return count;
     }
     return 1;
+  }
+
+  /// Whether a dense view, whose rows are along `dim`, keeps what `aligned`
+  /// promises.
+  bool canBeAligned(unsigned dim) {
+    std::optional<int64_t> size = view.getStaticSize(dim);
+    if (dim + 1 != view.strides.size() || dim == 0 || !size)
+      return true;
+    return view.getStaticStride(dim - 1) || *size * getBytes() % 16 == 0;
   }
 
   /// The address of the element that is `offset` from the thread's first one.
@@ -196,7 +211,7 @@ private:
   RankedTensorType type;
   ArrayRef<int64_t> dims;
   ValueRange offsets;
-  SmallVector<int64_t> divisors;
+  SmallVector<int64_t> divisors, sizeDivisors;
   bool canBeVectors;
   /// Dimensions of the tile in which it is known to be inside.
   ArrayRef<int64_t> known;
@@ -269,7 +284,7 @@ struct ConvertLoad : public AccessPattern<LoadOp> {
                             context.isSM90 ? 4 : 1);
     else
       accesses = TileAccess(b, context, *view, type, dims, adaptor.getOffsets(),
-                            context.divisors.lookup(op), op.getInside())
+                            op, op.getInside())
                      .compute(Value(), getLaunchArgument(adaptor.getSource()));
     for (Access &access : accesses) {
       Type moved =
@@ -313,7 +328,7 @@ struct ConvertStore : public AccessPattern<StoreOp> {
                             context.isSM90 ? 4 : 1);
     else
       accesses = TileAccess(b, context, *view, type, dims, adaptor.getOffsets(),
-                            context.divisors.lookup(op), op.getInside(),
+                            op, op.getInside(),
                             /*canBeVectors=*/!op.getAdd() || context.isSM90)
                      .compute(isWriter(b, context, type),
                               getLaunchArgument(adaptor.getDest()));

@@ -152,6 +152,13 @@ LogicalResult KernelConversion::prepare() {
     SmallVector<int64_t> &divisors = context.divisors[op];
     for (Value offset : offsets)
       divisors.push_back(getDivisor(offset));
+    // What ends at a multiple does so in the view that it is cut to.
+    Value source = op->getOperand(isa<StoreOp>(op) ? 1 : 0);
+    if (auto part = source.getDefiningOp<memref::SubViewOp>();
+        part && part.getDroppedDims().none())
+      for (OpFoldResult size : part.getMixedSizes())
+        context.sizeDivisors[op].push_back(
+            isa<Attribute>(size) ? 1 : getDivisor(cast<Value>(size)));
   });
   return planKernel(context);
 }

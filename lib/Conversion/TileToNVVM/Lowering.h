@@ -95,6 +95,8 @@ struct KernelContext {
 
   /// getDivisor of the offsets of every access to device memory, by op.
   llvm::DenseMap<mlir::Operation *, llvm::SmallVector<int64_t>> divisors;
+  /// The same of the sizes of a part of a view, where the access is to one.
+  llvm::DenseMap<mlir::Operation *, llvm::SmallVector<int64_t>> sizeDivisors;
 
   /// What Memory.cpp's planKernel decided about rings, copies and roles.
   std::shared_ptr<struct MemoryPlan> memory;

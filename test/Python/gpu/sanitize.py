@@ -348,7 +348,7 @@ def learned_case(by_pair: bool) -> Case:
             out, lse = reference.attention(q, k, v, **options)
             table = options["score_mod"].table
             there = captured_cases.score_mod(chosen, moved(table, device))
-            return seqc.attention_backward(
+            found = seqc.attention_backward(
                 moved(g, device),
                 moved(q, device),
                 moved(k, device),
@@ -359,6 +359,8 @@ def learned_case(by_pair: bool) -> Case:
                 gradients=names,
                 target=target,
             )
+            tables = {n: host(x) for n, x in found.score_mod.items()}
+            return found._replace(score_mod=tables)
 
         chosen = captured_cases.CASES["pairs" if by_pair else "heads"]
         captured_cases.check_table(chosen, Shape(2, 1, 2, 140, 200), "bf16", call=call)

@@ -10,11 +10,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+import captured_cases
 import numpy as np
 import pytest
 import seqc
 from gpu_testing import torch
 from seqc import _attention, _places, _text
+from seqc_testing import as_f64, assert_close
+from test_attention import Shape
 
 
 def operands(
@@ -168,12 +171,19 @@ def test_time_of_a_call(target: str) -> None:
     assert best < 60e-6
 
 
-def test_gradient_of_bias_is_refused(target: str) -> None:
+def test_gradient_of_bias(target: str) -> None:
     q, k, v = operands()
-    bias = torch.zeros(1, 1, q.shape[2], k.shape[2], device="cuda", requires_grad=True)
-    for _ in range(3):
-        with pytest.raises(TypeError, match="bias: requires grad and is on cuda"):
-            seqc.attention(q, k, v, bias=bias, target=target)
+    bias = torch.randn(1, 4, q.shape[2], k.shape[2], device="cuda", requires_grad=True)
+    g = torch.randn_like(q)
+    numbers = [as_f64(x.cpu()) for x in (g, q, k, v)]
+    shape = Shape(2, 4, 1, q.shape[2], k.shape[2])
+    pairs = captured_cases.pairs_of(shape, *numbers, bias=bias.detach().cpu().numpy())
+    expected, size = (x.sum(0, keepdims=True) for x in (pairs.gradient, pairs.size))
+    bound = captured_cases.GRADIENT["bf16"] * np.maximum(1.0, size)
+    for _ in range(3):  # The third goes the short way.
+        bias.grad = None
+        seqc.attention(q, k, v, bias=bias, target=target).backward(g)
+        assert_close(bias.grad.cpu(), expected, bound, "bias")
         with torch.no_grad():
             out = seqc.attention(q, k, v, bias=bias, target=target)
             assert not out.requires_grad

@@ -275,10 +275,10 @@ TEST_F(IOModelTest, DecodeOnH200) {
   Report split = run(attention(1, 32, 8, 1, 131072, 128, "bf16", ""), options);
   EXPECT_LT(split.functions[0].fusedSeconds, one.functions[0].fusedSeconds);
   EXPECT_WITHIN(dramSeconds(split), 127e-6, 0.10);
-  // Left to the call, as many parts as 132 SMs hold blocks of 6 for 8 heads.
+  // Left to the call, as many parts as 132 SMs have 3 blocks for 8 heads.
   options.splits = 0;
   Report open = run(attention(1, 32, 8, 1, 131072, 128, "bf16", ""), options);
-  EXPECT_EQ(open.functions[0].ops[0].fused.splits, 99);
+  EXPECT_EQ(open.functions[0].ops[0].fused.splits, 49);
   EXPECT_EQ(form.splits, 1);
 }
 

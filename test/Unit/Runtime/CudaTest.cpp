@@ -556,6 +556,74 @@ TEST_F(Cuda, PartsAndTheirMerge) {
   EXPECT_EQ(driver().synchronizations, 0);
 }
 
+/// sum, of which some kernels wait for those before them.
+static std::string overlapping(bool first, bool second) {
+  std::string kernels = kSumKernels;
+  auto waits = [&](const std::string &name) {
+    size_t at = kernels.find(name) + name.size();
+    kernels.insert(at, R"("waits":true,)");
+  };
+  if (first)
+    waits(R"("name":"sum_0",)");
+  if (second)
+    waits(R"("name":"sum_1",)");
+  std::string metadata =
+      std::string(R"({"functions":[)") + kSum +
+      R"(],"targets":[{"name":"sm_90a","kind":"cuda","arch":"sm_90a",)"
+      R"("min_driver":12000,"kernels":[)" +
+      kernels + R"(],"plans":[)" + kSumPlan + "]}]}";
+  std::vector<char> file =
+      writeArtifact({{SectionKind::Metadata, kNoTarget, metadata},
+                     {SectionKind::Cubin, 0, "cubin image"}},
+                    SEQC_ABI_VERSION);
+  return std::string(file.begin(), file.end());
+}
+
+TEST_F(Cuda, KernelsThatWaitOverlap) {
+  std::vector<float> data(400, 1);
+  auto run = [&](const Program &program, int64_t rows, int64_t n) {
+    Tensor x(data.data(), SEQC_F32, {rows, n});
+    SeqcValue in[1] = {x}, out[1] = {};
+    onDevice(in[0], 0);
+    driver().launches.clear();
+    driver().log.clear();
+    SeqcStatus status =
+        callAsync(program, "sum", in, 1, out, 1, reinterpret_cast<void *>(64));
+    seqcTensorRelease(&out[0].as.tensor);
+    return status;
+  };
+  Program plain = load(overlapping(false, false), "sm_90a"),
+          second = load(overlapping(false, true), "sm_90a"),
+          both = load(overlapping(true, true), "sm_90a");
+  ASSERT_TRUE(plain && second && both) << seqcLastErrorMessage();
+  for (const Program *program : {&plain, &second, &both}) {
+    ASSERT_EQ(run(*program, 4, 100), SEQC_OK) << seqcLastErrorMessage();
+    ASSERT_EQ(driver().launches.size(), 2u);
+    // What is in front of the first one may be anyone's.
+    EXPECT_FALSE(driver().launches[0].overlaps);
+    EXPECT_EQ(driver().launches[1].overlaps, program != &plain);
+    EXPECT_EQ(driver().launches[1].kernel, "sum_1");
+    EXPECT_EQ(driver().launches[1].grid[0], 4u);
+    EXPECT_EQ(driver().launches[1].threads, 32u);
+    EXPECT_EQ(driver().launches[1].stream, reinterpret_cast<void *>(64));
+    // Nothing comes between the two.
+    ASSERT_GE(driver().log.size(), 2u);
+    EXPECT_EQ(driver().log[0].substr(0, 5), "alloc");
+    EXPECT_EQ(driver().log[1].substr(0, 5), "alloc");
+  }
+  // Nothing to do at all.
+  ASSERT_EQ(run(both, 0, 100), SEQC_OK) << seqcLastErrorMessage();
+  EXPECT_TRUE(driver().launches.empty());
+  driver().failures["cuLaunchKernelEx"] = 700;
+  EXPECT_NE(run(second, 4, 100), SEQC_OK);
+  EXPECT_TRUE(messageHas("launching kernel 'sum_1' of function 'sum'"))
+      << seqcLastErrorMessage();
+  EXPECT_FALSE(
+      load(std::string(overlapping(false, true))
+               .replace(overlapping(false, true).find("true"), 4, "1   "),
+           "sm_90a"));
+}
+
 TEST_F(Cuda, TensorMapsAreMadeOnce) {
   Program program = build();
   driver().kernels["attend_0"] = [](void **p) {
@@ -1041,6 +1109,29 @@ TEST(CudaDeathTest, OldDriver) {
         ::setenv("FAKE_CUDA_VERSION", "11080", 1);
         expectNoDriver(
             "the CUDA driver supports CUDA 11.8, seqc needs one for 12.0");
+      },
+      ::testing::ExitedWithCode(0), "");
+}
+
+static bool launchesBothWithoutOverlap() {
+  Program program = load(overlapping(true, true), "sm_90a");
+  std::vector<float> data(400, 1);
+  Tensor x(data.data(), SEQC_F32, {4, 100});
+  SeqcValue in[1] = {x}, out[1] = {};
+  onDevice(in[0], 0);
+  if (!program ||
+      callAsync(program, "sum", in, 1, out, 1, nullptr) != SEQC_OK ||
+      driver().launches.size() != 2)
+    return false;
+  return !driver().launches[0].overlaps && !driver().launches[1].overlaps;
+}
+
+TEST(CudaDeathTest, GraphsOfOldDriversKnowNoOverlap) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(
+      {
+        ::setenv("FAKE_CUDA_VERSION", "12020", 1);
+        std::exit(launchesBothWithoutOverlap() ? 0 : 1);
       },
       ::testing::ExitedWithCode(0), "");
 }

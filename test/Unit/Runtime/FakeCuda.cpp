@@ -213,27 +213,62 @@ FAKE_EXPORT int cuFuncSetAttribute(FakeFunction *function, int attribute,
   return failure("cuFuncSetAttribute");
 }
 
+static void launch(LaunchRecord record, void **parameters) {
+  record.device = current()->device;
+  std::function<void(void **)> body;
+  {
+    std::lock_guard<std::mutex> lock(state().mutex);
+    state().launches.push_back(record);
+    auto it = state().kernels.find(record.kernel);
+    if (it != state().kernels.end())
+      body = it->second;
+  }
+  if (body)
+    body(parameters);
+}
+
 FAKE_EXPORT int cuLaunchKernel(FakeFunction *function, unsigned gx, unsigned gy,
                                unsigned gz, unsigned threads, unsigned,
                                unsigned, unsigned shared, void *stream,
                                void **parameters, void **) {
   if (int code = failure("cuLaunchKernel"))
     return code;
-  std::function<void(void **)> body;
-  {
-    std::lock_guard<std::mutex> lock(state().mutex);
-    state().launches.push_back({function->name,
-                                {gx, gy, gz},
-                                threads,
-                                shared,
-                                stream,
-                                current()->device});
-    auto it = state().kernels.find(function->name);
-    if (it != state().kernels.end())
-      body = it->second;
-  }
-  if (body)
-    body(parameters);
+  launch({function->name, {gx, gy, gz}, threads, shared, stream, 0},
+         parameters);
+  return 0;
+}
+
+namespace {
+
+/// As cuda.h lays them out.
+struct FakeAttribute {
+  alignas(8) int id;
+  alignas(8) int value;
+  char rest[60];
+};
+static_assert(sizeof(FakeAttribute) == 72);
+
+struct FakeConfig {
+  unsigned gx, gy, gz, threads, threadsY, threadsZ, shared;
+  void *stream;
+  FakeAttribute *attributes;
+  unsigned count;
+};
+
+} // namespace
+
+FAKE_EXPORT int cuLaunchKernelEx(const FakeConfig *config,
+                                 FakeFunction *function, void **parameters,
+                                 void **) {
+  if (int code = failure("cuLaunchKernelEx"))
+    return code;
+  LaunchRecord record{function->name,  {config->gx, config->gy, config->gz},
+                      config->threads, config->shared,
+                      config->stream,  0};
+  for (unsigned i = 0; i < config->count; ++i)
+    if (config->attributes[i].id == 6)
+      record.overlaps = config->attributes[i].value != 0;
+  launch(record, parameters);
   return 0;
 }
 

@@ -37,6 +37,8 @@ struct LaunchRecord {
   unsigned sharedBytes;
   void *stream;
   int device;
+  /// Whether it may start before the one in front of it has ended.
+  bool overlaps = false;
 };
 
 /// What a tensor map was made of; lies where the driver puts its own bits.

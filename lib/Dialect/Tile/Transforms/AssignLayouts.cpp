@@ -282,12 +282,19 @@ Attribute Assigner::chooseLayout(Value value) {
     auto load = value.getDefiningOp<LoadOp>();
     return chooseStripLayout(type, load ? getContiguousDim(load) : 1, warps);
   }
-  bool isReduced = false;
+  bool isReduced[2] = {false, false};
   kernel.walk([&](ReduceOp op) {
-    isReduced |= op.getSource().getType() == type && op.getDim() == 1;
+    if (op.getSource().getType() == type && op.getDim() < 2)
+      isReduced[op.getDim()] = true;
   });
-  return isReduced ? chooseReducedLayout(type, warps)
-                   : chooseBlockedLayout(type, warps);
+  if (isReduced[1])
+    return chooseReducedLayout(type, warps);
+  // Several warps that hold a column could not reduce it.
+  Attribute layout = chooseBlockedLayout(type, warps);
+  auto blocked = dyn_cast_if_present<BlockedLayoutAttr>(layout);
+  return isReduced[0] && blocked && blocked.getWarps()[0] > 1
+             ? chooseColumnsLayout(type, warps)
+             : layout;
 }
 
 /// Anchors what no product reaches, the largest tiles first.

@@ -140,6 +140,20 @@ Attribute seqc::tile::chooseReducedLayout(RankedTensorType type,
   return chooseBlocked2(type, 16, kThreadsPerWarp, warps);
 }
 
+Attribute seqc::tile::chooseColumnsLayout(RankedTensorType type,
+                                          int64_t warps) {
+  if (type.getRank() != 2 || type.getDimSize(1) % warps)
+    return {};
+  int64_t columns = type.getDimSize(1) / warps;
+  int64_t elements = powerDivisor(columns, 128 / type.getElementTypeBitWidth());
+  int64_t columnLanes = powerDivisor(columns / elements, kThreadsPerWarp);
+  int64_t rowLanes = kThreadsPerWarp / columnLanes;
+  if (type.getDimSize(0) % rowLanes)
+    return {};
+  return BlockedLayoutAttr::get(type.getContext(), {1, elements},
+                                {rowLanes, columnLanes}, {1, warps});
+}
+
 Attribute seqc::tile::chooseRecurrenceLayout(RankedTensorType type,
                                              int64_t warps, bool isContracted,
                                              bool isSummed) {

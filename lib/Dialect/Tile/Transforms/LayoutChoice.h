@@ -34,6 +34,10 @@ bool keepsRowsInWarps(mlir::Attribute a, mlir::Attribute b,
 /// where there is none.
 mlir::Attribute chooseReducedLayout(mlir::RankedTensorType type, int64_t warps);
 
+/// A layout for a 2-D tile whose columns are reduced: each warp has columns of
+/// its own. Null where there is none.
+mlir::Attribute chooseColumnsLayout(mlir::RankedTensorType type, int64_t warps);
+
 /// Whether the value is a tile in registers.
 inline bool isTile(mlir::Value value) {
   return llvm::isa<mlir::RankedTensorType>(value.getType());
