@@ -140,3 +140,22 @@ func.func @narrow_sums(%a: tensor<?x?x4xf32>, %b: tensor<?x?x4xf32>) -> (tensor<
   } -> tensor<?x4xbf16>
   return %0, %1, %others : tensor<?x4xbf16>, tensor<?x4xbf16>, tensor<?x4xf32>
 }
+
+// What has no elements is not computed.
+// LAUNCH-LABEL: func.func @no_columns(
+// LAUNCH-NOT: tile.launch
+// LAUNCH: %[[NONE:.*]] = tensor.empty(%{{.*}}) : tensor<?x0xbf16>
+// LAUNCH: return %[[NONE]]
+func.func @no_columns(%n: index) -> tensor<?x0xbf16> {
+  %a = tensor.empty(%n) : tensor<?x0xf32>
+  %e = tensor.empty(%n) : tensor<?x0xbf16>
+  %r = linalg.generic {
+      indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i, j)>],
+      iterator_types = ["parallel", "parallel"]}
+      ins(%a : tensor<?x0xf32>) outs(%e : tensor<?x0xbf16>) {
+  ^bb0(%x: f32, %y: bf16):
+    %t = arith.truncf %x : f32 to bf16
+    linalg.yield %t : bf16
+  } -> tensor<?x0xbf16>
+  return %r : tensor<?x0xbf16>
+}

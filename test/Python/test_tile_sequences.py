@@ -56,6 +56,13 @@ def test_convolutions(case: str, one_chip: None) -> None:  # noqa: F811
     test_conv_backward.check(cases.conv_gradients(rng, case, 40))
 
 
+def test_convolutions_without_a_state(one_chip: None) -> None:  # noqa: F811
+    """A width of 1 keeps no columns: their gradient has no elements."""
+    rng = np.random.default_rng(7)
+    arguments = cases.conv_gradients(rng, "packed", 40, "bf16", width=1)
+    test_conv_backward.check(arguments, "bf16")
+
+
 def test_splits(one_chip: None) -> None:  # noqa: F811
     """A reversed sequence in parts."""
     rng = np.random.default_rng(7)

@@ -152,9 +152,10 @@ struct LowerWgmma : OpRewritePattern<nvx::WgmmaOp> {
     os << "{\n.reg .pred p;\nsetp.ne.b32 p, " << (accumulates ? 1 : 0)
        << ", 0;\nwgmma.mma_async.sync.aligned.m64n" << op.getN() << "k16.f32."
        << type << "." << type << " " << registerList(0, count) << ", " << a
-       << ", $" << next << ", p, 1, 1, " << (fragment              ? ""
-               : op.getRowsFastest() ? "1, "
-                                     : "0, ")
+       << ", $" << next << ", p, 1, 1, "
+       << (fragment              ? ""
+           : op.getRowsFastest() ? "1, "
+                                 : "0, ")
        << (op.getColumnsFastest() ? 1 : 0) << ";\n}";
     SmallVector<Type> results(count, b.getF32Type());
     SmallVector<Value> registers =

@@ -296,6 +296,15 @@ static FailureOr<linalg::GenericOp> generalize(RewriterBase &b,
 
 LogicalResult totile::tileLinalg(func::FuncOp func) {
   IRRewriter b(func.getContext());
+  // What has no elements is not computed, whatever it would read.
+  for (auto op : llvm::make_early_inc_range(func.getOps<linalg::LinalgOp>())) {
+    bool isEmpty = llvm::all_of(op->getResultTypes(), [](Type type) {
+      auto tensor = dyn_cast<RankedTensorType>(type);
+      return tensor && llvm::is_contained(tensor.getShape(), 0);
+    });
+    if (isEmpty && op.hasPureTensorSemantics())
+      b.replaceOp(op, op.getDpsInits());
+  }
   // Reductions first: what they start from then has no use of its own.
   SmallVector<linalg::LinalgOp> reductions;
   for (auto op : func.getOps<linalg::LinalgOp>())

@@ -51,6 +51,8 @@ using namespace seqc::tile;
 
 /// Loops with fewer products are tile-overlap-products' business.
 static constexpr unsigned kMinProducts = 3;
+/// Columns of an accumulator whose products take long.
+static constexpr int64_t kWide = 128;
 
 /// Whether there is a barrier between two operations of a block.
 static bool hasBarrierBetween(Operation *from, Operation *to) {
@@ -84,6 +86,7 @@ private:
     WaitOp wait;
   };
   void moveUp(Product &product);
+  bool addsLate();
   void moveDown(Operation *op);
   void placeRows();
   Operation *getFirstUser(Value value);
@@ -179,6 +182,19 @@ Operation *Iteration::getFirstUser(Value value) {
   return first;
 }
 
+/// Whether it pays to let a product run under the work on an earlier one. Where
+/// warps go in step it does; where they do not they overlap each other, and
+/// measured on an H200 products with 128 columns gain 4%, those with 64 lose up
+/// to 10%.
+bool Iteration::addsLate() {
+  if (!body->getOps<BarrierOp>().empty())
+    return true;
+  return llvm::any_of(products, [](Product &product) {
+    RankedTensorType type = product.start.getResult().getType().getTile();
+    return product.start.getAcc() && type.getDimSize(1) >= kWide;
+  });
+}
+
 /// Puts what is computed from a product, and nothing reads for long, to where
 /// it is read.
 void Iteration::moveDown(Operation *op) {
@@ -230,7 +246,7 @@ void Iteration::rewrite() {
   });
   for (Product &product : products) {
     Value result = product.wait.getResult(0);
-    if (!result.hasOneUse())
+    if (!addsLate() || !result.hasOneUse())
       continue;
     Operation *user = *result.user_begin();
     if (isa<arith::AddFOp, math::FmaOp>(user) && user->getBlock() == body)
