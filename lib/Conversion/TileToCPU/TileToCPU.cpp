@@ -323,15 +323,14 @@ void BodyConverter::convertStore(StoreOp op) {
       steps(type.getRank(), index(1)), upper;
   for (OpFoldResult size : window.sizes)
     upper.push_back(getValueOrCreateConstantIndexOp(b, b.getLoc(), size));
-  scf::buildLoopNest(b, b.getLoc(), lower, upper, steps,
-                     [&](OpBuilder &nested, Location loc, ValueRange at) {
-                       Value element =
-                           memref::LoadOp::create(nested, loc, part, at);
-                       memref::AtomicRMWOp::create(
-                           nested, loc, element.getType(),
-                           arith::AtomicRMWKind::addf, element, window.view,
-                           at);
-                     });
+  scf::buildLoopNest(
+      b, b.getLoc(), lower, upper, steps,
+      [&](OpBuilder &nested, Location loc, ValueRange at) {
+        Value element = memref::LoadOp::create(nested, loc, part, at);
+        memref::AtomicRMWOp::create(nested, loc, element.getType(),
+                                    arith::AtomicRMWKind::addf, element,
+                                    window.view, at);
+      });
 }
 
 Value BodyConverter::convertGather(GatherOp op) {

@@ -23,9 +23,10 @@
 // sums, of what is left for each row or key, stand behind it, one dimension
 // after another. So every sum has one order, and needs memory that is linear in
 // the sequence. Where the order of one sum is free (`unordered`), the three
-// gradients of queries, keys and values come from one operator there, which sums
-// over keys and over queries. A gradient for each (query, key) is summed over batch and heads
-// by the block that owns the pairs, as that memory would not be.
+// gradients of queries, keys and values come from one operator there, which
+// sums over keys and over queries. A gradient for each (query, key) is summed
+// over batch and heads by the block that owns the pairs, as that memory would
+// not be.
 //
 //===----------------------------------------------------------------------===//
 
@@ -414,8 +415,7 @@ SmallVector<Value> BlockBuilder::build(bool together, bool grids,
   if (wantsQuery)
     first.query = zeros(op.getQuery());
   if (wantsKeys) {
-    bool shares =
-        wantsQuery && (grids ? op.fitsOneKernel() : together);
+    bool shares = wantsQuery && (grids ? op.fitsOneKernel() : together);
     Gradients &keys = shares ? first : second;
     keys.key = zeros(op.getKey());
     keys.value = zeros(op.getValue());

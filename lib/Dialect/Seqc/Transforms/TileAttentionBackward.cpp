@@ -33,9 +33,9 @@
 // tiles there are, and asks which are empty. A gradient that is only rounded to
 // a narrower type is rounded in its task, which writes no more than that.
 //
-// There, all three gradients are a grid over tiles of keys, as those of keys and
-// values alone. A task has a query gradient of its own, from zeros on, and the
-// tasks' are added (seqc.parallel_add): in any order, which is what one
+// There, all three gradients are a grid over tiles of keys, as those of keys
+// and values alone. A task has a query gradient of its own, from zeros on, and
+// the tasks' are added (seqc.parallel_add): in any order, which is what one
 // recomputation for three gradients costs.
 //
 // There, a gradient for each (query, key) has a task for each tile of pairs.
@@ -138,8 +138,8 @@ private:
   }
   /// Whether tasks add to the i-th result.
   bool isAdded(unsigned i) {
-    return addsQueries && op.getGradient(i) ==
-                              BlockAttentionBackwardOp::Gradient::Query;
+    return addsQueries &&
+           op.getGradient(i) == BlockAttentionBackwardOp::Gradient::Query;
   }
   int64_t tileOf(Dim dim) {
     return dim == Query ? tileM : dim == Key ? tileN : 1;
@@ -920,7 +920,8 @@ LogicalResult BackwardTiler::run() {
       Type element = accumulator.type.getElementType();
       Value zero = arith::ConstantOp::create(b, loc, b.getZeroAttr(element));
       Value empty = tensor::EmptyOp::create(b, loc, sizes, element);
-      carried.push_back(linalg::FillOp::create(b, loc, zero, empty).getResult(0));
+      carried.push_back(
+          linalg::FillOp::create(b, loc, zero, empty).getResult(0));
       continue;
     }
     carried.push_back(
