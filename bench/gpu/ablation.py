@@ -80,6 +80,11 @@ IDEAS = [
         "tile-delay-waits",
     ),
     Idea(
+        "tile-share-rows",
+        "numbers of columns come ahead, through shared memory (backward)",
+        "tile-share-rows",
+    ),
+    Idea(
         "tile-prefetch-loads",
         "a chunk is read during the one before it (scans)",
         "tile-prefetch-loads",
@@ -127,7 +132,11 @@ def ablations(dry: bool) -> list[Ablation]:
         Ablation(cell(128, 16384, "full"), "sm_90a", FORWARD),
         Ablation(cell(256, 4096, "causal"), "sm_90a", FORWARD),
         Ablation(cell(128, 4096, "causal"), "sm_80", FORWARD[:2]),
-        Ablation(cell(128, 4096, "causal", True), "sm_90a", ("tile-delay-waits",)),
+        Ablation(
+            cell(128, 4096, "causal", True),
+            "sm_90a",
+            ("tile-delay-waits", "tile-share-rows"),
+        ),
         Ablation(Decode(8, 32768), "sm_90a", ("seqc-pack-heads",)),
         Ablation(Decode(1, 4096), "sm_90a", ("overlap-launches",)),
         Ablation(Stream("scan", 8, 2048, 2048), "sm_90a", ("tile-prefetch-loads",)),
