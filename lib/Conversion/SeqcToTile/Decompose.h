@@ -31,6 +31,7 @@
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/IRMapping.h"
@@ -223,12 +224,15 @@ tensor::InsertSliceOp getMirroredUse(Value result);
 /// elementwise or reduces its last loop, into tiles: an scf.forall, marked as
 /// seqc-tile's are.
 LogicalResult tileLinalg(func::FuncOp func);
+/// Fills the kernel of such a loop.
+LogicalResult decomposeLinalg(KernelBuilder &k, scf::ForallOp forall);
+
+/// Whether all that `op` does is to round its one operand to a narrower float.
+bool isRounding(linalg::GenericOp op);
 
 /// Makes kernels of what rounds the sums that blocks have added up in packed
 /// tiles. Any other use of such a sum is an error.
 LogicalResult unpackResults(func::FuncOp func, ModuleOp module);
-/// Fills the kernel of such a loop.
-LogicalResult decomposeLinalg(KernelBuilder &k, scf::ForallOp forall);
 
 } // namespace seqc::totile
 

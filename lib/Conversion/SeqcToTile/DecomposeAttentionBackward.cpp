@@ -141,7 +141,8 @@ LogicalResult BackwardConverter::verify() {
       (addsQueries && isPair))
     return op.emitOpError(
         "is not supported on GPUs yet with these results: a kernel computes "
-        "query_grad, key_grad and value_grad, bias_grad, or captured_grad");
+        "some of query_grad, key_grad and value_grad, or bias_grad, or "
+        "captured_grad");
   int64_t queries = getTensorType(op.getQuery()).getDimSize(2),
           keys = getTensorType(op.getKey()).getDimSize(2);
   int64_t warps = k.kernel.getWarps();

@@ -218,18 +218,10 @@ static linalg::GenericOp getNarrowing(linalg::GenericOp op) {
   if (op->getNumResults() != 1 || !op->hasOneUse())
     return {};
   auto user = dyn_cast<linalg::GenericOp>(*op->user_begin());
-  if (!user || !computesElements(user) || user.getNumDpsInputs() != 1 ||
-      user.getDpsInputs()[0] != op.getResult(0) ||
-      !user.getMatchingIndexingMap(user.getDpsInputOperand(0)).isIdentity() ||
-      !user.getDpsInits()[0].getDefiningOp<tensor::EmptyOp>())
-    return {};
-  auto convert =
-      dyn_cast<arith::TruncFOp>(user.getBody()->getOperations().front());
-  Operation *yield = user.getBody()->getTerminator();
-  return convert && convert.getIn() == user.getRegionInputArgs()[0] &&
-                 yield->getOperand(0) == convert.getOut()
-             ? user
-             : linalg::GenericOp();
+  bool isNarrowing = user && computesElements(user) && isRounding(user) &&
+                     user.getDpsInputs()[0] == op.getResult(0) &&
+                     user.getDpsInits()[0].getDefiningOp<tensor::EmptyOp>();
+  return isNarrowing ? user : linalg::GenericOp();
 }
 
 /// `forall` with its only result converted as `narrowing` does: tile by tile.

@@ -28,8 +28,7 @@ using namespace mlir;
 using namespace seqc;
 using namespace seqc::totile;
 
-/// Whether all that `op` does is to round its one operand.
-static bool isRounding(linalg::GenericOp op) {
+bool totile::isRounding(linalg::GenericOp op) {
   if (op.getNumDpsInputs() != 1 || op.getNumDpsInits() != 1 ||
       op.getNumParallelLoops() != op.getNumLoops() ||
       !llvm::all_of(op.getIndexingMapsArray(),

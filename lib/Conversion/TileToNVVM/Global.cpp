@@ -241,7 +241,8 @@ SmallVector<Access> getPackedAccesses(ImplicitLocOpBuilder &b,
   for (int64_t r = 0; r < registers; r += count)
     accesses.push_back(
         {r, count, addBytes(b, pointer, r * threads * bytes), Value()});
-  context.numVectorAccesses += accesses.size();
+  (count > 1 ? context.numVectorAccesses : context.numScalarAccesses) +=
+      accesses.size();
   return accesses;
 }
 
@@ -250,6 +251,21 @@ struct AccessPattern : public OpConversionPattern<Op> {
   AccessPattern(const TypeConverter &converter, MLIRContext *mlirContext,
                 KernelContext &context)
       : OpConversionPattern<Op>(converter, mlirContext), context(context) {}
+
+  /// The accesses of `op`, a load or a store.
+  SmallVector<Access> getAccesses(ImplicitLocOpBuilder &b, Op op,
+                                  const View &view, RankedTensorType type,
+                                  ArrayRef<int64_t> dims, ValueRange offsets,
+                                  Value always,
+                                  std::optional<unsigned> argument,
+                                  bool canBeVectors = true) const {
+    if (op.getPacked())
+      return getPackedAccesses(b, context, view, type, offsets,
+                               context.isSM90 ? 4 : 1);
+    return TileAccess(b, context, view, type, dims, offsets, op, op.getInside(),
+                      canBeVectors)
+        .compute(always, argument);
+  }
 
   KernelContext &context;
 };
@@ -277,16 +293,9 @@ struct ConvertLoad : public AccessPattern<LoadOp> {
       dims.push_back(op.getSourceDim(i));
     Type stored = getStoredType(type.getElementType());
     SmallVector<Value> elements;
-    SmallVector<Access> accesses;
-    if (op.getPacked())
-      accesses =
-          getPackedAccesses(b, context, *view, type, adaptor.getOffsets(),
-                            context.isSM90 ? 4 : 1);
-    else
-      accesses = TileAccess(b, context, *view, type, dims, adaptor.getOffsets(),
-                            op, op.getInside())
-                     .compute(Value(), getLaunchArgument(adaptor.getSource()));
-    for (Access &access : accesses) {
+    for (Access &access :
+         getAccesses(b, op, *view, type, dims, adaptor.getOffsets(), Value(),
+                     getLaunchArgument(adaptor.getSource()))) {
       Type moved =
           access.count == 1 ? stored : VectorType::get({access.count}, stored);
       if (!access.when)
@@ -321,18 +330,10 @@ struct ConvertStore : public AccessPattern<StoreOp> {
     Type stored = getStoredType(type.getElementType());
     Value vector = adaptor.getValue();
     // Several additions at once take sm_90.
-    SmallVector<Access> accesses;
-    if (op.getPacked())
-      accesses =
-          getPackedAccesses(b, context, *view, type, adaptor.getOffsets(),
-                            context.isSM90 ? 4 : 1);
-    else
-      accesses = TileAccess(b, context, *view, type, dims, adaptor.getOffsets(),
-                            op, op.getInside(),
-                            /*canBeVectors=*/!op.getAdd() || context.isSM90)
-                     .compute(isWriter(b, context, type),
-                              getLaunchArgument(adaptor.getDest()));
-    for (Access &access : accesses) {
+    for (Access &access : getAccesses(
+             b, op, *view, type, dims, adaptor.getOffsets(),
+             isWriter(b, context, type), getLaunchArgument(adaptor.getDest()),
+             /*canBeVectors=*/!op.getAdd() || context.isSM90)) {
       Value value;
       if (access.count == 1)
         value = vector::ExtractOp::create(b, vector, access.first);

@@ -240,6 +240,23 @@ Value ScanGrids::buildStarts() {
   return grid.getResult(0);
 }
 
+ChunkScanBackwardOp ScanGrids::buildChunk(const Place &p, Fold t, Fold size,
+                                          Value state, ArrayRef<Value> inits) {
+  SmallVector<Type> types;
+  for (Value init : inits)
+    if (init)
+      types.push_back(init.getType());
+  return ChunkScanBackwardOp::create(
+      b, loc, types, takeSteps(p, op.getU(), t, size),
+      takeSteps(p, op.getDelta(), t, size), takeMatrix(p, op.getA()),
+      takeProjection(p, op.getB(), t, size),
+      takeProjection(p, op.getC(), t, size), takeRows(p, op.getD()),
+      takeSteps(p, op.getZ(), t, size), takeRows(p, op.getDeltaBias()),
+      takeSteps(p, op.getOutGrad(), t, size), state, index(size), inits[0],
+      inits[1], inits[2], inits[3], inits[4], inits[5], inits[6], inits[7],
+      inits[8], op.getDeltaSoftplusAttr(), schedule);
+}
+
 SmallVector<Value> ScanGrids::build() {
   // The views in the operator's order stand in front of both grids.
   for (Value v : getTimeOperands())
@@ -354,19 +371,7 @@ SmallVector<Value> ScanGrids::build() {
                        projection(C, op.getC()),
                        sum(D),
                        sum(bias)};
-      SmallVector<Type> types;
-      for (Value init : inits)
-        if (init)
-          types.push_back(init.getType());
-      auto part = ChunkScanBackwardOp::create(
-          b, loc, types, takeSteps(p, op.getU(), t, size),
-          takeSteps(p, op.getDelta(), t, size), takeMatrix(p, op.getA()),
-          takeProjection(p, op.getB(), t, size),
-          takeProjection(p, op.getC(), t, size), takeRows(p, op.getD()),
-          takeSteps(p, op.getZ(), t, size), takeRows(p, op.getDeltaBias()),
-          takeSteps(p, op.getOutGrad(), t, size), start, index(size), inits[0],
-          inits[1], inits[2], inits[3], inits[4], inits[5], inits[6], inits[7],
-          inits[8], op.getDeltaSoftplusAttr(), schedule);
+      auto part = buildChunk(p, t, size, start, inits);
       SmallVector<Value> yielded = llvm::to_vector_of<Value>(part.getResults());
       for (int k = 0; k < int(outs.size()); ++k) {
         if (!isWritten(k))

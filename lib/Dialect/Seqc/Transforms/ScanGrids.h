@@ -116,6 +116,11 @@ private:
     shape.append({states, tileT});
     return pad(slice(inSequence(p, v), o, s), shape);
   }
+  /// The gradients of steps t to t + size of the place, from `state` before
+  /// them. `inits` has those of the operator, in its order, null where it has
+  /// none.
+  ChunkScanBackwardOp buildChunk(const Place &p, Fold t, Fold size, Value state,
+                                 ArrayRef<Value> inits);
   /// Which of `own` groups the channels of the tile are in.
   Fold groupOf(const Place &p, int64_t own) {
     AffineExpr d0;

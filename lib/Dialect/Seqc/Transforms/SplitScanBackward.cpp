@@ -197,19 +197,7 @@ Value ScanGrids::buildAdjointEnds() {
                      projection(op.getC()),
                      D,
                      bias};
-    SmallVector<Type> types;
-    for (Value init : inits)
-      if (init)
-        types.push_back(init.getType());
-    auto part = ChunkScanBackwardOp::create(
-        b, loc, types, takeSteps(p, op.getU(), t, size),
-        takeSteps(p, op.getDelta(), t, size), takeMatrix(p, op.getA()),
-        takeProjection(p, op.getB(), t, size),
-        takeProjection(p, op.getC(), t, size), takeRows(p, op.getD()),
-        takeSteps(p, op.getZ(), t, size), takeRows(p, op.getDeltaBias()),
-        takeSteps(p, op.getOutGrad(), t, size), zeroTile(matrix), index(size),
-        inits[0], inits[1], inits[2], inits[3], inits[4], inits[5], inits[6],
-        inits[7], inits[8], op.getDeltaSoftplusAttr(), schedule);
+    auto part = buildChunk(p, t, size, zeroTile(matrix), inits);
     scf::YieldOp::create(b, loc, part.getResultOf(stateGrad));
   }
   SmallVector<Fold> none(3, attr(0)), cut = {attr(1), p.count, depth};
